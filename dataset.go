@@ -1,0 +1,146 @@
+package anchorhold
+
+import "time"
+
+// Visibility says who may learn that a dataset exists.
+type Visibility string
+
+// The visibilities.
+const (
+	VisibleToUsers Visibility = "users" // everybody with an account at the site
+	VisibleToNamed Visibility = "named" // principals bound to this dataset
+)
+
+// Provenance says where a fact on a card comes from. It matters because a
+// measured fact is a disclosure, and because privacy bounds may rest on stated
+// facts only.
+type Provenance string
+
+// The provenances.
+const (
+	Stated   Provenance = "stated"   // the owner says so, without looking at the data
+	Measured Provenance = "measured" // read from the private data, confirmed by the owner
+)
+
+// ColumnType is the type of a column as people and generators see it.
+type ColumnType string
+
+// The column types.
+const (
+	TypeInt       ColumnType = "int"
+	TypeFloat     ColumnType = "float"
+	TypeString    ColumnType = "string"
+	TypeBool      ColumnType = "bool"
+	TypeDate      ColumnType = "date"
+	TypeTimestamp ColumnType = "timestamp"
+)
+
+// Dataset is a described group of assets about one population.
+type Dataset struct {
+	ID          string     `json:"id"`
+	Name        string     `json:"name"`
+	Title       string     `json:"title,omitempty"`
+	Description string     `json:"description,omitempty"`
+	License     string     `json:"license,omitempty"`
+	Population  string     `json:"population"`
+	Visibility  Visibility `json:"visibility"`
+	Created     time.Time  `json:"created"`
+	Assets      []Asset    `json:"assets"`
+}
+
+// Asset finds an asset by name.
+func (d Dataset) Asset(name string) (Asset, bool) {
+	for _, a := range d.Assets {
+		if a.Name == name {
+			return a, true
+		}
+	}
+	return Asset{}, false
+}
+
+// Asset is one table of a dataset, in its current version.
+type Asset struct {
+	Name    string  `json:"name"`
+	Kind    string  `json:"kind"` // "table"
+	Version Version `json:"version"`
+}
+
+// Version is one state of an asset. Its id is portable: it names the version at
+// every site and in every receipt.
+type Version struct {
+	ID         string    `json:"id"`
+	Number     int       `json:"number"` // 1, 2, ... within the asset
+	Created    time.Time `json:"created"`
+	Columns    []Column  `json:"columns"`
+	Facts      []Fact    `json:"facts,omitempty"`
+	Commitment string    `json:"commitment"` // blinded root; hides content, size and count
+	Mock       *Mock     `json:"mock,omitempty"`
+	Private    *Source   `json:"private,omitempty"` // owners only: removed before a researcher sees it
+}
+
+// Column describes a column on the card.
+type Column struct {
+	Name        string     `json:"name"`
+	Type        ColumnType `json:"type"`
+	Description string     `json:"description,omitempty"`
+	Unit        string     `json:"unit,omitempty"`
+	Facts       []Fact     `json:"facts,omitempty"`
+}
+
+// Fact finds a fact of the column by name.
+func (c Column) Fact(name string) (Fact, bool) {
+	for _, f := range c.Facts {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	return Fact{}, false
+}
+
+// Names of facts that the mock generator knows.
+const (
+	FactRows        = "rows"         // of a version: number of rows (number)
+	FactMin         = "min"          // of a column: smallest value (number, or RFC 3339 text)
+	FactMax         = "max"          // of a column: largest value
+	FactCategories  = "categories"   // of a column: closed set of values (array of text or numbers)
+	FactMissingRate = "missing-rate" // of a column: share of missing values (0 to 1)
+)
+
+// Fact is something said about a version or a column, with where it comes from.
+type Fact struct {
+	Name       string     `json:"name"`
+	Value      any        `json:"value"` // JSON: number, text, or array of these
+	Provenance Provenance `json:"provenance"`
+}
+
+// Mock is the public twin of a private asset.
+type Mock struct {
+	Origin string `json:"origin"` // "given" or "generated"
+	Format string `json:"format"` // "csv" or "parquet"
+	Rows   int64  `json:"rows"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+	Blob   string `json:"-"`
+}
+
+// Source says where the private side lies. By reference: the file stays where
+// its owner keeps it.
+type Source struct {
+	Path   string `json:"path"`
+	Format string `json:"format"`
+	Size   int64  `json:"size"`
+	Rows   int64  `json:"rows"`
+	Index  string `json:"-"` // blob of the keyed index for disclosure checks
+	Secret []byte `json:"-"` // salts and blinding of the commitment
+	Stamp  Stamp  `json:"-"`
+}
+
+// Stamp identifies a file's content without reading it: as long as all of it is
+// equal, nobody has written to the file by ordinary means.
+type Stamp struct {
+	Device uint64
+	Inode  uint64
+	Size   int64
+	MTime  int64 // nanoseconds
+	CTime  int64 // nanoseconds; a user cannot set it
+}

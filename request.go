@@ -1,0 +1,156 @@
+package anchorhold
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// State summarises a request for people: the state of its newest run, or of its
+// decision where nothing has run yet.
+type State string
+
+// The states of a request. Researchers see StateDeciding for StateChecking and
+// StateHeld: which of the two it is says something about the output.
+const (
+	StatePending   State = "pending"
+	StateAsked     State = "asked"
+	StateApproved  State = "approved"
+	StateDenied    State = "denied"
+	StateWithdrawn State = "withdrawn"
+	StateExpired   State = "expired"
+	StateQueued    State = "queued"
+	StateRunning   State = "running"
+	StateFailed    State = "failed"
+	StateCancelled State = "cancelled"
+	StateChecking  State = "checking"
+	StateHeld      State = "held"
+	StateDeciding  State = "deciding"
+	StateReleased  State = "released"
+	StateRefused   State = "refused"
+)
+
+// Ended says whether nothing more will happen without somebody asking again.
+func (s State) Ended() bool {
+	switch s {
+	case StateDenied, StateWithdrawn, StateExpired, StateFailed, StateCancelled, StateReleased, StateRefused:
+		return true
+	}
+	return false
+}
+
+// File is one source file of a code bundle.
+type File struct {
+	Path string `json:"path"` // relative, slash-separated, no dot segments
+	Text string `json:"text"` // UTF-8
+}
+
+// Parameter is a declared parameter of the entry function.
+type Parameter struct {
+	Name    string          `json:"name"`
+	Kind    string          `json:"kind"`              // "asset" or "value"
+	Type    string          `json:"type"`              // asset: dataframe, arrow, numpy, path; value: int, float, str, bool, list[int], list[float], list[str]
+	Default json.RawMessage `json:"default,omitempty"` // of a value; absent: required
+}
+
+// OutputDecl is a declared output.
+type OutputDecl struct {
+	Name string `json:"name"`
+	Kind string `json:"kind"` // table, array, json, text, image, or any (one of these, told after the run)
+}
+
+// Code is what a researcher wants to run, complete: sources, entry point,
+// declared parameters and outputs, and the environment's lock. Its digest is
+// the same at every site.
+type Code struct {
+	Files       []File       `json:"files"`
+	Entry       string       `json:"entry"` // "main.py:function"
+	Parameters  []Parameter  `json:"parameters"`
+	Outputs     []OutputDecl `json:"outputs"`
+	Environment string       `json:"environment"` // "sha256:..." of the environment's lock
+}
+
+// AssetRef names an asset as people write it, and the version it resolved to.
+type AssetRef struct {
+	Dataset string `json:"dataset"`
+	Asset   string `json:"asset"`
+	Version string `json:"version"` // portable version id
+}
+
+// Request is a code digest with parameter values, asset versions, purpose and
+// author: immutable, and named by its digest.
+type Request struct {
+	ID         string                     `json:"id"`
+	Digest     string                     `json:"digest"`
+	CodeDigest string                     `json:"code_digest"`
+	Code       Code                       `json:"code"`
+	Author     string                     `json:"author"`      // principal id
+	AuthorName string                     `json:"author_name"` // e-mail address
+	Assets     map[string]AssetRef        `json:"assets"`      // by parameter name
+	Values     map[string]json.RawMessage `json:"parameters"`  // by parameter name
+	Purpose    string                     `json:"purpose"`
+	Study      string                     `json:"study,omitempty"`
+	Created    time.Time                  `json:"created"`
+	Opening    int                        `json:"opening"` // 1, and one more each time it re-opens after an end
+	State      State                      `json:"state"`
+	Decisions  []Decision                 `json:"decisions"`
+	Messages   []Message                  `json:"messages,omitempty"`
+	Runs       []Run                      `json:"runs"`
+}
+
+// Verdict is what a decision says.
+type Verdict string
+
+// The verdicts.
+const (
+	Approve Verdict = "approve"
+	Deny    Verdict = "deny"
+)
+
+// Decision is one person's word on one request for one dataset.
+type Decision struct {
+	ID          string     `json:"id"`
+	Request     string     `json:"request"`
+	Opening     int        `json:"opening"`
+	Dataset     string     `json:"dataset"` // name
+	Verdict     Verdict    `json:"verdict"`
+	Decider     string     `json:"decider"` // principal id
+	DeciderName string     `json:"decider_name"`
+	Reason      string     `json:"reason,omitempty"`
+	Uses        int        `json:"uses,omitempty"` // runs that the approval covers
+	Expires     *time.Time `json:"expires,omitempty"`
+	AutoRelease bool       `json:"auto_release,omitempty"`
+	Created     time.Time  `json:"created"`
+	Rule        string     `json:"rule"` // the rule of the policy that permitted it
+}
+
+// Message is a question to the author or the answer to one.
+type Message struct {
+	Request  string    `json:"request"`
+	Opening  int       `json:"opening"`
+	Author   string    `json:"author"`
+	Name     string    `json:"name"`
+	Question bool      `json:"question"`
+	Text     string    `json:"text"`
+	Created  time.Time `json:"created"`
+}
+
+// Grant lets a code digest run without a further decision: exactly these
+// parameter values on exactly these versions, by this author, so many times,
+// until then.
+type Grant struct {
+	ID          string     `json:"id"`
+	Request     string     `json:"request"`
+	Digest      string     `json:"digest"` // request digest it covers
+	Study       string     `json:"study,omitempty"`
+	Uses        int        `json:"uses"`
+	Used        int        `json:"used"`
+	Expires     *time.Time `json:"expires,omitempty"`
+	AutoRelease bool       `json:"auto_release"`
+	Revoked     *time.Time `json:"revoked,omitempty"`
+	Created     time.Time  `json:"created"`
+}
+
+// Holds says whether the grant permits one more run at a time.
+func (g Grant) Holds(now time.Time) bool {
+	return g.Revoked == nil && g.Used < g.Uses && (g.Expires == nil || now.Before(*g.Expires))
+}

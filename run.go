@@ -1,0 +1,122 @@
+package anchorhold
+
+import "time"
+
+// RunState is where a run stands.
+type RunState string
+
+// The states of a run, in order; the last three end it.
+const (
+	RunQueued    RunState = "queued"
+	RunRunning   RunState = "running"
+	RunChecking  RunState = "checking"
+	RunDone      RunState = "done"
+	RunFailed    RunState = "failed"
+	RunCancelled RunState = "cancelled"
+)
+
+// Run is one execution of a granted request.
+type Run struct {
+	ID          string     `json:"id"`
+	Request     string     `json:"request"`
+	Grant       string     `json:"grant"`
+	Study       string     `json:"study,omitempty"`
+	State       RunState   `json:"state"`
+	Attempt     int        `json:"attempt"`
+	Queued      time.Time  `json:"queued"`
+	Started     *time.Time `json:"started,omitempty"`
+	Finished    *time.Time `json:"finished,omitempty"`
+	Reason      string     `json:"reason,omitempty"` // owners only
+	Environment string     `json:"environment,omitempty"`
+	Boundary    string     `json:"boundary,omitempty"` // which isolation and limits held
+	Usage       Usage      `json:"usage"`
+	Log         string     `json:"-"` // blob; owners only
+	Outputs     []Output   `json:"outputs"`
+}
+
+// Usage is what a run used. Owners only.
+type Usage struct {
+	CPUSeconds  float64 `json:"cpu_seconds"`
+	WallSeconds float64 `json:"wall_seconds"`
+	PeakBytes   int64   `json:"peak_bytes"`
+}
+
+// Output is what a run wrote under one declared name, frozen by its SHA-256.
+type Output struct {
+	ID      string   `json:"id"`
+	Run     string   `json:"run"`
+	Name    string   `json:"name"`
+	Kind    string   `json:"kind"`   // table, array, json, text, image
+	Python  string   `json:"python"` // how the SDK rebuilds the type that was returned
+	Media   string   `json:"media"`  // media type of the file
+	File    string   `json:"file"`   // suggested file name
+	Size    int64    `json:"size"`
+	SHA256  string   `json:"sha256"`
+	Blob    string   `json:"-"`
+	Checks  []Check  `json:"checks"`
+	Release *Release `json:"release,omitempty"`
+}
+
+// CheckResult is what a disclosure check found.
+type CheckResult string
+
+// The results. Anything but CheckPassed stops an automatic release.
+const (
+	CheckPassed       CheckResult = "passed"
+	CheckFailed       CheckResult = "failed"
+	CheckInapplicable CheckResult = "inapplicable"
+)
+
+// Check is one disclosure check on one output. Detail may speak of private
+// values' positions but never of values; owners only.
+type Check struct {
+	Name   string      `json:"name"`
+	Result CheckResult `json:"result"`
+	Detail string      `json:"detail,omitempty"`
+}
+
+// ReleaseState is where a release stands.
+type ReleaseState string
+
+// The states of a release.
+const (
+	ReleaseHeld     ReleaseState = "held"
+	ReleaseApproved ReleaseState = "approved"
+	ReleaseDenied   ReleaseState = "denied"
+)
+
+// Release is the decision that lets one output leave, and what left.
+type Release struct {
+	ID          string       `json:"id"`
+	Output      string       `json:"output"`
+	Request     string       `json:"request"`
+	State       ReleaseState `json:"state"`
+	Decider     string       `json:"decider,omitempty"` // principal id, or the grant's id for an automatic release
+	DeciderName string       `json:"decider_name,omitempty"`
+	Reason      string       `json:"reason,omitempty"`
+	Decided     *time.Time   `json:"decided,omitempty"`
+	Receipt     string       `json:"-"` // blob of the receipt file
+}
+
+// LedgerClass keeps three kinds of exposure apart; they are never added.
+type LedgerClass string
+
+// The classes of exposure.
+const (
+	ExposureProved    LedgerClass = "proved"    // bounded by our own mechanisms
+	ExposureDeclared  LedgerClass = "declared"  // claimed by reviewed code
+	ExposureUnbounded LedgerClass = "unbounded" // released by a person's decision
+)
+
+// LedgerEntry is one line of the record of exposure.
+type LedgerEntry struct {
+	ID         string      `json:"id"`
+	Class      LedgerClass `json:"class"`
+	Population string      `json:"population"`
+	Study      string      `json:"study,omitempty"`
+	Principal  string      `json:"principal"` // who learnt it
+	Subject    string      `json:"subject"`   // id of the release or version
+	Amount     string      `json:"amount"`    // JCS text; {} for unbounded
+	What       string      `json:"what"`      // one sentence without private values
+	Created    time.Time   `json:"created"`
+}
