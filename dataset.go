@@ -73,7 +73,8 @@ type Version struct {
 	Created    time.Time `json:"created"`
 	Columns    []Column  `json:"columns"`
 	Facts      []Fact    `json:"facts,omitempty"`
-	Commitment string    `json:"commitment"` // blinded root; hides content, size and count
+	Missing    []string  `json:"missing,omitempty"` // further texts that mean "no value" in a CSV file
+	Commitment string    `json:"commitment"`        // blinded root; hides content, size and count
 	Mock       *Mock     `json:"mock,omitempty"`
 	Private    *Source   `json:"private,omitempty"` // owners only: removed before a researcher sees it
 }
