@@ -44,6 +44,7 @@ type Dataset struct {
 	License     string     `json:"license,omitempty"`
 	Population  string     `json:"population"`
 	Visibility  Visibility `json:"visibility"`
+	Quorum      int        `json:"quorum"` // approvals that a request over this dataset needs
 	Created     time.Time  `json:"created"`
 	Assets      []Asset    `json:"assets"`
 }

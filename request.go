@@ -91,6 +91,8 @@ type Request struct {
 	Study      string                     `json:"study,omitempty"`
 	Created    time.Time                  `json:"created"`
 	Opening    int                        `json:"opening"` // 1, and one more each time it re-opens after an end
+	Opened     time.Time                  `json:"opened"`
+	Withdrawn  bool                       `json:"withdrawn,omitempty"` // in this opening
 	State      State                      `json:"state"`
 	Decisions  []Decision                 `json:"decisions"`
 	Messages   []Message                  `json:"messages,omitempty"`

@@ -1,0 +1,194 @@
+package sqlite
+
+import (
+	"database/sql"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+func (t *tx) PutPrincipal(p anchorhold.Principal) error {
+	body, err := encode(p)
+	if err != nil {
+		return err
+	}
+	return t.exec(`INSERT INTO principal(id, email, body) VALUES (?, NULLIF(?, ''), ?)
+		ON CONFLICT(id) DO UPDATE SET email = excluded.email, body = excluded.body`, p.ID, p.Email, body)
+}
+
+func (t *tx) principal(where, arg string) (p anchorhold.Principal, err error) {
+	var body string
+	if err := t.scan("SELECT body FROM principal WHERE "+where+" = ?", []any{arg}, &body); err != nil {
+		return p, err
+	}
+	return p, decode(body, &p)
+}
+
+func (t *tx) Principal(id string) (anchorhold.Principal, error) { return t.principal("id", id) }
+
+func (t *tx) PrincipalByEmail(email string) (anchorhold.Principal, error) {
+	return t.principal("email", email)
+}
+
+func (t *tx) ListPrincipals(p store.Page) ([]anchorhold.Principal, string, error) {
+	return byName[anchorhold.Principal](t, "principal", "COALESCE(email, id)", p)
+}
+
+// byName reads a page of bodies sorted by a name column; the cursor is the last
+// name of the page before.
+func byName[T any](t *tx, table, name string, p store.Page) (out []T, next string, err error) {
+	var last string
+	err = t.each("SELECT "+name+", body FROM "+table+" WHERE "+name+" > ? ORDER BY 1 LIMIT ?", []any{p.Cursor, p.Size() + 1},
+		func(r *sql.Rows) error {
+			if len(out) == p.Size() {
+				next = last
+				return nil
+			}
+			var body string
+			if err := r.Scan(&last, &body); err != nil {
+				return err
+			}
+			var v T
+			if err := decode(body, &v); err != nil {
+				return err
+			}
+			out = append(out, v)
+			return nil
+		})
+	return out, next, err
+}
+
+func (t *tx) PutCredential(c anchorhold.Credential) error {
+	body, err := encode(c)
+	if err != nil {
+		return err
+	}
+	return t.exec(`INSERT INTO credential(id, principal, hash, body) VALUES (?, ?, ?, ?)
+		ON CONFLICT(id) DO UPDATE SET body = excluded.body`, c.ID, c.Principal, c.Hash, body)
+}
+
+func (t *tx) CredentialByHash(hash []byte) (c anchorhold.Credential, err error) {
+	var body string
+	if err := t.scan("SELECT body FROM credential WHERE hash = ?", []any{hash}, &body); err != nil {
+		return c, err
+	}
+	c.Hash = hash
+	return c, decode(body, &c)
+}
+
+func (t *tx) Credentials(principal string) (out []anchorhold.Credential, err error) {
+	err = t.each("SELECT hash, body FROM credential WHERE principal = ? ORDER BY seq DESC", []any{principal},
+		func(r *sql.Rows) error {
+			var c anchorhold.Credential
+			var body string
+			if err := r.Scan(&c.Hash, &body); err != nil {
+				return err
+			}
+			if err := decode(body, &c); err != nil {
+				return err
+			}
+			out = append(out, c)
+			return nil
+		})
+	return out, err
+}
+
+func (t *tx) PutDataset(d anchorhold.Dataset) error {
+	d.Assets = nil
+	body, err := encode(d)
+	if err != nil {
+		return err
+	}
+	return t.exec(`INSERT INTO dataset(id, name, population, quorum, body) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT(id) DO UPDATE SET name = excluded.name, population = excluded.population, quorum = excluded.quorum, body = excluded.body`,
+		d.ID, d.Name, d.Population, d.Quorum, body)
+}
+
+func (t *tx) Dataset(name string) (d anchorhold.Dataset, err error) {
+	var body string
+	if err := t.scan("SELECT body FROM dataset WHERE name = ?", []any{name}, &body); err != nil {
+		return d, err
+	}
+	if err := decode(body, &d); err != nil {
+		return d, err
+	}
+	return d, t.fillAssets(&d)
+}
+
+func (t *tx) ListDatasets(p store.Page) ([]anchorhold.Dataset, string, error) {
+	out, next, err := byName[anchorhold.Dataset](t, "dataset", "name", p)
+	for i := range out {
+		if err == nil {
+			err = t.fillAssets(&out[i])
+		}
+	}
+	return out, next, err
+}
+
+const versionColumns = "dataset, asset, id, body, mock_blob, index_blob, secret, stamp"
+
+// fillAssets adds every asset of a dataset in its newest version.
+func (t *tx) fillAssets(d *anchorhold.Dataset) error {
+	d.Assets = []anchorhold.Asset{}
+	return t.each("SELECT "+versionColumns+` FROM version v WHERE dataset = ?
+		AND number = (SELECT MAX(number) FROM version w WHERE w.dataset = v.dataset AND w.asset = v.asset) ORDER BY asset`,
+		[]any{d.Name}, func(r *sql.Rows) error {
+			ref, v, err := scanVersion(r.Scan)
+			if err != nil {
+				return err
+			}
+			d.Assets = append(d.Assets, anchorhold.Asset{Name: ref.Asset, Kind: "table", Version: v})
+			return nil
+		})
+}
+
+func scanVersion(scan func(...any) error) (ref anchorhold.AssetRef, v anchorhold.Version, err error) {
+	var body, mock, index, stamp string
+	var secret []byte
+	if err := scan(&ref.Dataset, &ref.Asset, &ref.Version, &body, &mock, &index, &secret, &stamp); err != nil {
+		return ref, v, err
+	}
+	if err := decode(body, &v); err != nil {
+		return ref, v, err
+	}
+	if v.Mock != nil {
+		v.Mock.Blob = mock
+	}
+	if v.Private != nil {
+		v.Private.Index, v.Private.Secret = index, secret
+		err = decode(stamp, &v.Private.Stamp)
+	}
+	return ref, v, err
+}
+
+func (t *tx) PutVersion(dataset, asset string, v anchorhold.Version) error {
+	body, err := encode(v)
+	if err != nil {
+		return err
+	}
+	var mock, index string
+	var secret []byte
+	stamp := "{}"
+	if v.Mock != nil {
+		mock = v.Mock.Blob
+	}
+	if v.Private != nil {
+		index, secret = v.Private.Index, v.Private.Secret
+		if stamp, err = encode(v.Private.Stamp); err != nil {
+			return err
+		}
+	}
+	return t.exec(`INSERT INTO version(id, dataset, asset, number, body, mock_blob, index_blob, secret, stamp)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET body = excluded.body,
+		mock_blob = excluded.mock_blob, index_blob = excluded.index_blob, secret = excluded.secret, stamp = excluded.stamp`,
+		v.ID, dataset, asset, v.Number, body, mock, index, secret, stamp)
+}
+
+func (t *tx) Version(id string) (anchorhold.AssetRef, anchorhold.Version, error) {
+	row := t.tx.QueryRowContext(t.ctx, "SELECT "+versionColumns+" FROM version WHERE id = ?", id)
+	ref, v, err := scanVersion(row.Scan)
+	if err == sql.ErrNoRows { //nolint:errorlint // Scan returns it bare
+		err = store.ErrNotFound
+	}
+	return ref, v, err
+}

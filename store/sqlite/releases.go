@@ -1,0 +1,104 @@
+package sqlite
+
+import (
+	"database/sql"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+func (t *tx) PutOutput(o anchorhold.Output) error {
+	blob := o.Blob
+	o.Release = nil
+	body, err := encode(o)
+	if err != nil {
+		return err
+	}
+	return t.exec(`INSERT INTO output(id, run, blob, body) VALUES (?, ?, ?, ?)
+		ON CONFLICT(id) DO UPDATE SET body = excluded.body`, o.ID, o.Run, blob, body)
+}
+
+// outputs reads outputs with their releases.
+func (t *tx) outputs(where string, args ...any) ([]anchorhold.Output, error) {
+	out := []anchorhold.Output{}
+	err := t.each(`SELECT o.blob, o.body, r.receipt_blob, r.body FROM output o LEFT JOIN release r ON r.output = o.id
+		WHERE `+where+" ORDER BY o.seq", args, func(rows *sql.Rows) error {
+		var o anchorhold.Output
+		var body string
+		var receipt, release sql.NullString
+		if err := rows.Scan(&o.Blob, &body, &receipt, &release); err != nil {
+			return err
+		}
+		if err := decode(body, &o); err != nil {
+			return err
+		}
+		if release.Valid {
+			o.Release = &anchorhold.Release{Receipt: receipt.String}
+			if err := decode(release.String, o.Release); err != nil {
+				return err
+			}
+		}
+		out = append(out, o)
+		return nil
+	})
+	return out, err
+}
+
+func (t *tx) Output(id string) (anchorhold.Output, error) {
+	found, err := t.outputs("o.id = ?", id)
+	if err == nil && len(found) == 0 {
+		return anchorhold.Output{}, store.ErrNotFound
+	}
+	if err != nil {
+		return anchorhold.Output{}, err
+	}
+	return found[0], nil
+}
+
+func (t *tx) PutRelease(r anchorhold.Release) error {
+	body, err := encode(r)
+	if err != nil {
+		return err
+	}
+	return t.exec(`INSERT INTO release(id, output, request, state, receipt_blob, body) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT(id) DO UPDATE SET state = excluded.state, receipt_blob = excluded.receipt_blob, body = excluded.body`,
+		r.ID, r.Output, r.Request, r.State, r.Receipt, body)
+}
+
+func (t *tx) Release(id string) (r anchorhold.Release, err error) {
+	var body string
+	if err := t.scan("SELECT receipt_blob, body FROM release WHERE id = ?", []any{id}, &r.Receipt, &body); err != nil {
+		return r, err
+	}
+	return r, decode(body, &r)
+}
+
+func (t *tx) ListReleases(f store.ReleaseFilter, p store.Page) ([]anchorhold.Release, string, error) {
+	where, args := "1", []any{}
+	if f.State != "" {
+		where += " AND x.state = ?"
+		args = append(args, f.State)
+	}
+	if f.Author != "" {
+		where += " AND EXISTS (SELECT 1 FROM request q WHERE q.id = x.request AND q.author = ?)"
+		args = append(args, f.Author)
+	}
+	return list(t, "release x", where, args, p, func(r *anchorhold.Release) error {
+		full, err := t.Release(r.ID)
+		*r = full
+		return err
+	})
+}
+
+func (t *tx) AddLedger(e anchorhold.LedgerEntry) error {
+	body, err := encode(e)
+	if err != nil {
+		return err
+	}
+	return t.exec("INSERT INTO ledger(id, class, population, study, principal, amount, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		e.ID, e.Class, e.Population, e.Study, e.Principal, e.Amount, body)
+}
+
+func (t *tx) ListLedger(p store.Page) ([]anchorhold.LedgerEntry, string, error) {
+	return list(t, "ledger x", "1", nil, p, func(*anchorhold.LedgerEntry) error { return nil })
+}

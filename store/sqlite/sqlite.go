@@ -1,0 +1,244 @@
+// Package sqlite keeps a site's records in one SQLite file.
+//
+// One connection writes, in WAL mode with full sync, so that an update that
+// returned is on the disk and updates follow each other; a few others read.
+// Before each migration the file is copied beside itself. A file of a newer
+// program is refused: an old program would not know what it must not lose.
+// Package storetest tests the contract, the tests here what is SQLite's own.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/store"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+var _ store.Store = (*Store)(nil)
+
+// readers is how many reads may run beside the writer.
+const readers = 4
+
+// Store is a site's database file.
+type Store struct {
+	write *sql.DB // exactly one connection: the single writer
+	read  *sql.DB
+}
+
+// Open opens the database file at path, creating it when absent, and migrates
+// it to this program's schema.
+func Open(ctx context.Context, path string) (*Store, error) {
+	if err := createPrivate(path); err != nil {
+		return nil, err
+	}
+	write, err := sql.Open("sqlite", dsn(path, "_txlock=immediate"))
+	if err != nil {
+		return nil, err
+	}
+	write.SetMaxOpenConns(1)
+	if err := migrate(ctx, write, path); err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	read, err := sql.Open("sqlite", dsn(path, "_pragma=query_only(1)"))
+	if err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	read.SetMaxOpenConns(readers)
+	return &Store{write: write, read: read}, nil
+}
+
+// createPrivate makes an empty database file that only its owner can read,
+// before SQLite would make one under the caller's umask.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return anchorhold.Errorf(anchorhold.Internal, "check the folder's owner and permissions",
+			"the site's database %s cannot be opened", filepath.Base(path)).Because(err)
+	}
+	return f.Close()
+}
+
+func dsn(path, extra string) string {
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
+	return u.String() + "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)&" + extra
+}
+
+func migrate(ctx context.Context, db *sql.DB, path string) error {
+	var have int
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
+		return anchorhold.Errorf(anchorhold.Internal, "restore it from a backup",
+			"the site's database is damaged or not a database").Because(err)
+	}
+	if have > len(migrations) {
+		return anchorhold.Errorf(anchorhold.Conflict, "use the newer program",
+			"the site's database was written by a newer program (schema %d, this program knows %d)", have, len(migrations))
+	}
+	for v := have; v < len(migrations); v++ {
+		if err := backup(ctx, db, path, v); err != nil {
+			return err
+		}
+		if err := step(ctx, db, v); err != nil {
+			return fmt.Errorf("migrating the database from schema %d: %w", v, err)
+		}
+	}
+	return nil
+}
+
+// backup copies the database beside itself before the migration from version v.
+// An empty database (version 0) has nothing to lose.
+func backup(ctx context.Context, db *sql.DB, path string, v int) error {
+	if v == 0 {
+		return nil
+	}
+	copyPath := path + ".schema-" + strconv.Itoa(v)
+	if err := os.Remove(copyPath); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", copyPath); err != nil {
+		return fmt.Errorf("copying the database before its migration: %w", err)
+	}
+	return os.Chmod(copyPath, 0o600)
+}
+
+func step(ctx context.Context, db *sql.DB, v int) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	if _, err := tx.ExecContext(ctx, migrations[v]); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "PRAGMA user_version = "+strconv.Itoa(v+1)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// Update implements store.Store.
+func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
+	return within(ctx, s.write, nil, fn)
+}
+
+// View implements store.Store.
+func (s *Store) View(ctx context.Context, fn func(store.Tx) error) error {
+	return within(ctx, s.read, &sql.TxOptions{ReadOnly: true}, fn)
+}
+
+func within(ctx context.Context, db *sql.DB, opts *sql.TxOptions, fn func(store.Tx) error) error {
+	t, err := db.BeginTx(ctx, opts)
+	if err != nil {
+		return busy(err)
+	}
+	defer t.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	if err := fn(&tx{ctx: ctx, tx: t}); err != nil {
+		return err
+	}
+	return busy(t.Commit())
+}
+
+// busy turns the driver's error into one that a person can act on.
+func busy(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return anchorhold.Errorf(anchorhold.Unavailable, "check free disk space, then try again",
+		"the site's database did not take the transaction").Because(err)
+}
+
+// Close implements store.Store.
+func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
+
+// tx implements store.Tx over an open transaction.
+type tx struct {
+	ctx context.Context
+	tx  *sql.Tx
+}
+
+func (t *tx) exec(query string, args ...any) error {
+	_, err := t.tx.ExecContext(t.ctx, query, args...)
+	return err
+}
+
+// scan reads one row; absent is store.ErrNotFound.
+func (t *tx) scan(query string, args []any, into ...any) error {
+	err := t.tx.QueryRowContext(t.ctx, query, args...).Scan(into...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return store.ErrNotFound
+	}
+	return err
+}
+
+// each calls row for every row of a query.
+func (t *tx) each(query string, args []any, row func(*sql.Rows) error) error {
+	rows, err := t.tx.QueryContext(t.ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := row(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func encode(v any) (string, error) {
+	b, err := json.Marshal(v)
+	return string(b), err
+}
+
+func decode[T any](body string, v *T) error { return json.Unmarshal([]byte(body), v) }
+
+// list reads a page of bodies, newest first, decoding each; the query selects
+// seq and body and is completed here.
+func list[T any](t *tx, from, where string, args []any, p store.Page, more func(*T) error) ([]T, string, error) {
+	if p.Cursor != "" {
+		after, err := strconv.ParseInt(p.Cursor, 36, 64)
+		if err != nil {
+			return nil, "", anchorhold.Errorf(anchorhold.Invalid, "use the cursor that the page before gave", "this is not a cursor")
+		}
+		where += " AND x.seq < ?"
+		args = append(args, after)
+	}
+	var out []T
+	var last int64
+	next := ""
+	err := t.each("SELECT x.seq, x.body FROM "+from+" WHERE "+where+" ORDER BY x.seq DESC LIMIT ?", append(args, p.Size()+1),
+		func(r *sql.Rows) error {
+			if len(out) == p.Size() {
+				next = strconv.FormatInt(last, 36)
+				return nil
+			}
+			var body string
+			if err := r.Scan(&last, &body); err != nil {
+				return err
+			}
+			var v T
+			if err := decode(body, &v); err != nil {
+				return err
+			}
+			out = append(out, v)
+			return nil
+		})
+	if err != nil {
+		return nil, "", err
+	}
+	for i := range out {
+		if err := more(&out[i]); err != nil {
+			return nil, "", err
+		}
+	}
+	return out, next, nil
+}

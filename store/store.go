@@ -1,0 +1,181 @@
+// Package store says what a site needs from its database: short transactions
+// over principals, catalogue, requests, runs, releases, ledger and audit log.
+//
+// It promises that what Update returned without error survives a crash, that
+// updates are serialised (a transaction sees the effects of all before it), and
+// that a failed update leaves nothing behind. It holds no policy and no rule of
+// the way of a question: rooms above decide, this one remembers. Package
+// storetest holds one conformance suite that every implementation passes.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+)
+
+// ErrNotFound is returned by every lookup of one thing that is absent.
+var ErrNotFound = errors.New("store: not found")
+
+// Store is a database. Implementations MUST make Update durable before it
+// returns (full sync), and MUST run at most one Update at a time. They MAY run
+// any number of Views beside it; a View sees one consistent state.
+type Store interface {
+	// Update runs fn in a read-write transaction and commits when fn returns
+	// nil; on an error or panic nothing of it remains.
+	Update(ctx context.Context, fn func(Tx) error) error
+	// View runs fn in a read-only transaction.
+	View(ctx context.Context, fn func(Tx) error) error
+	// Close waits for the running transactions and closes the database.
+	Close() error
+}
+
+// Tx is an open transaction: the small interfaces that the rooms above ask for,
+// together. It MUST NOT be used after the function that received it returned.
+type Tx interface {
+	Principals
+	Catalog
+	Requests
+	Runs
+	Releases
+	Log
+}
+
+// Page asks for a part of a list. Lists of things that happen are newest first;
+// datasets and principals are sorted by name.
+type Page struct {
+	Limit  int    // at most this many; 0 means DefaultLimit
+	Cursor string // where the page before ended; empty for the first
+}
+
+// DefaultLimit and MaxLimit bound a page.
+const (
+	DefaultLimit = 50
+	MaxLimit     = 1000
+)
+
+// Size gives the limit that holds for the page.
+func (p Page) Size() int {
+	if p.Limit <= 0 {
+		return DefaultLimit
+	}
+	return min(p.Limit, MaxLimit)
+}
+
+// Principals keeps who can act and what proves it.
+type Principals interface {
+	// PutPrincipal inserts or replaces a principal with its bindings.
+	PutPrincipal(anchorhold.Principal) error
+	Principal(id string) (anchorhold.Principal, error)
+	PrincipalByEmail(email string) (anchorhold.Principal, error)
+	ListPrincipals(Page) ([]anchorhold.Principal, string, error)
+	PutCredential(anchorhold.Credential) error
+	CredentialByHash(hash []byte) (anchorhold.Credential, error)
+	// Credentials lists the credentials of a principal, newest first.
+	Credentials(principal string) ([]anchorhold.Credential, error)
+}
+
+// Catalog keeps datasets, their assets and all versions.
+type Catalog interface {
+	// PutDataset inserts or replaces a dataset's own description; its Assets
+	// are not looked at: PutVersion adds those.
+	PutDataset(anchorhold.Dataset) error
+	// Dataset finds a dataset by name, with every asset in its newest version.
+	Dataset(name string) (anchorhold.Dataset, error)
+	ListDatasets(Page) ([]anchorhold.Dataset, string, error)
+	// PutVersion inserts a version of an asset of a dataset (creating the asset
+	// with the first), or replaces the version with the same id.
+	PutVersion(dataset, asset string, v anchorhold.Version) error
+	// Version finds a version by id, and where it belongs.
+	Version(id string) (anchorhold.AssetRef, anchorhold.Version, error)
+}
+
+// RequestFilter selects requests; zero fields select all.
+type RequestFilter struct {
+	Author  string // principal id
+	Dataset string // name
+}
+
+// Requests keeps requests, what people said of them, and grants.
+type Requests interface {
+	// PutRequest inserts or replaces; State, Decisions, Messages and Runs are
+	// not stored with it.
+	PutRequest(anchorhold.Request) error
+	// Request finds a request by id, with Decisions, Messages and Runs (with
+	// outputs and releases), but without State.
+	Request(id string) (anchorhold.Request, error)
+	RequestByDigest(digest string) (anchorhold.Request, error)
+	ListRequests(RequestFilter, Page) ([]anchorhold.Request, string, error)
+	AddDecision(anchorhold.Decision) error
+	AddMessage(anchorhold.Message) error
+	PutGrant(anchorhold.Grant) error
+	Grant(id string) (anchorhold.Grant, error)
+	// GrantsFor lists the grants of a request digest, newest first.
+	GrantsFor(digest string) ([]anchorhold.Grant, error)
+}
+
+// Runs keeps runs; the table of runs is the queue.
+type Runs interface {
+	PutRun(anchorhold.Run) error
+	// Run finds a run by id, with its outputs and their releases.
+	Run(id string) (anchorhold.Run, error)
+	ListRuns(Page) ([]anchorhold.Run, string, error)
+	// ClaimRun takes the oldest run that is queued, or whose claimant's lease
+	// has ended: it sets state running, attempt + 1, claimant and lease, and
+	// returns it. ErrNotFound when there is none.
+	ClaimRun(claimant string, now, lease time.Time) (anchorhold.Run, error)
+	// ExtendLease moves the lease of a run that the claimant still holds;
+	// ErrNotFound when it does not.
+	ExtendLease(run, claimant string, lease time.Time) error
+}
+
+// ReleaseFilter selects releases; zero fields select all.
+type ReleaseFilter struct {
+	State  anchorhold.ReleaseState
+	Author string // principal id of the request's author
+}
+
+// Releases keeps outputs, releases and the ledger.
+type Releases interface {
+	PutOutput(anchorhold.Output) error
+	// Output finds an output by id with its release.
+	Output(id string) (anchorhold.Output, error)
+	PutRelease(anchorhold.Release) error
+	Release(id string) (anchorhold.Release, error)
+	ListReleases(ReleaseFilter, Page) ([]anchorhold.Release, string, error)
+	AddLedger(anchorhold.LedgerEntry) error
+	ListLedger(Page) ([]anchorhold.LedgerEntry, string, error)
+}
+
+// Entry is one sealed entry of the audit log.
+type Entry struct {
+	Index      int64
+	Ciphertext []byte
+	Time       time.Time
+}
+
+// Log keeps the audit log's entries, tree hashes and checkpoint, the answers
+// given under idempotency keys, and the site's settings.
+type Log interface {
+	// Size is the number of entries.
+	Size() (int64, error)
+	// AppendEntry adds the entry with the next index.
+	AppendEntry(index int64, ciphertext []byte, at time.Time) error
+	Entries(from int64, n int) ([]Entry, error)
+	// Hashes returns stored tree hashes by tlog's stored-hash index.
+	Hashes(indexes []int64) ([][32]byte, error)
+	AppendHashes(first int64, hashes [][32]byte) error
+	SetCheckpoint(size int64, signedNote []byte) error
+	// Checkpoint is the newest signed checkpoint; ErrNotFound before the first.
+	Checkpoint() ([]byte, error)
+
+	// Idempotent finds what a principal was answered under a key; ErrNotFound
+	// when the key is new.
+	Idempotent(principal, key string) (fingerprint, response []byte, err error)
+	PutIdempotent(principal, key string, fingerprint, response []byte, at time.Time) error
+
+	Setting(key string) (string, error)
+	PutSetting(key, value string) error
+}
