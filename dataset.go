@@ -106,12 +106,14 @@ const (
 	FactMax         = "max"          // of a column: largest value
 	FactCategories  = "categories"   // of a column: closed set of values (array of text or numbers)
 	FactMissingRate = "missing-rate" // of a column: share of missing values (0 to 1)
+	FactUnique      = "unique"       // of a column: true where no two rows share a value (bool)
+	FactStorage     = "storage"      // of a column of a Parquet file: its exact Arrow type (text), where the column type does not say it
 )
 
 // Fact is something said about a version or a column, with where it comes from.
 type Fact struct {
 	Name       string     `json:"name"`
-	Value      any        `json:"value"` // JSON: number, text, or array of these
+	Value      any        `json:"value"` // JSON: number, text, true or false, or array of these
 	Provenance Provenance `json:"provenance"`
 }
 

@@ -26,9 +26,10 @@ type Run struct {
 	Queued      time.Time  `json:"queued"`
 	Started     *time.Time `json:"started,omitempty"`
 	Finished    *time.Time `json:"finished,omitempty"`
-	Reason      string     `json:"reason,omitempty"` // owners only
-	Environment string     `json:"environment,omitempty"`
-	Boundary    string     `json:"boundary,omitempty"` // which isolation and limits held
+	Reason      string     `json:"reason,omitempty"`      // owners only
+	Environment string     `json:"environment,omitempty"` // digest of the built environment
+	Python      string     `json:"python,omitempty"`      // version of the interpreter
+	Boundary    string     `json:"boundary,omitempty"`    // which isolation and limits held
 	Usage       Usage      `json:"usage"`
 	Log         string     `json:"-"` // blob; owners only
 	Outputs     []Output   `json:"outputs"`
@@ -95,7 +96,8 @@ type Release struct {
 	DeciderName string       `json:"decider_name,omitempty"`
 	Reason      string       `json:"reason,omitempty"`
 	Decided     *time.Time   `json:"decided,omitempty"`
-	Receipt     string       `json:"-"` // blob of the receipt file
+	Envelope    []byte       `json:"-"` // the signed receipt, once approved
+	LogIndex    int64        `json:"-"` // the audit entry that commits to it
 }
 
 // LedgerClass keeps three kinds of exposure apart; they are never added.

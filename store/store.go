@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/audit"
 )
 
 // ErrNotFound is returned by every lookup of one thing that is absent.
@@ -149,27 +150,12 @@ type Releases interface {
 	ListLedger(Page) ([]anchorhold.LedgerEntry, string, error)
 }
 
-// Entry is one sealed entry of the audit log.
-type Entry struct {
-	Index      int64
-	Ciphertext []byte
-	Time       time.Time
-}
-
-// Log keeps the audit log's entries, tree hashes and checkpoint, the answers
-// given under idempotency keys, and the site's settings.
+// Log keeps the audit log's entries, tree hashes and checkpoint (it is package
+// audit's Tx and Reader, with their contracts), the answers given under
+// idempotency keys, and the site's settings.
 type Log interface {
-	// Size is the number of entries.
-	Size() (int64, error)
-	// AppendEntry adds the entry with the next index.
-	AppendEntry(index int64, ciphertext []byte, at time.Time) error
-	Entries(from int64, n int) ([]Entry, error)
-	// Hashes returns stored tree hashes by tlog's stored-hash index.
-	Hashes(indexes []int64) ([][32]byte, error)
-	AppendHashes(first int64, hashes [][32]byte) error
-	SetCheckpoint(size int64, signedNote []byte) error
-	// Checkpoint is the newest signed checkpoint; ErrNotFound before the first.
-	Checkpoint() ([]byte, error)
+	audit.Tx
+	audit.Reader
 
 	// Idempotent finds what a principal was answered under a key; ErrNotFound
 	// when the key is new.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,22 +13,35 @@ func (t *tx) Size() (n int64, err error) {
 	return n, t.scan("SELECT COALESCE(MAX(idx) + 1, 0) FROM audit_entry", nil, &n)
 }
 
-func (t *tx) AppendEntry(index int64, ciphertext []byte, at time.Time) error {
-	return t.exec("INSERT INTO audit_entry(idx, at, ciphertext) VALUES (?, ?, ?)", index, at.UnixNano(), ciphertext)
+func (t *tx) AppendEntry(index int64, entry []byte, at time.Time) error {
+	size, err := t.Size()
+	if err != nil {
+		return err
+	}
+	if index != size {
+		return fmt.Errorf("the next audit entry is %d, not %d", size, index)
+	}
+	return t.exec("INSERT INTO audit_entry(idx, at, ciphertext) VALUES (?, ?, ?)", index, at.UnixNano(), entry)
 }
 
-func (t *tx) Entries(from int64, n int) (out []store.Entry, err error) {
-	err = t.each("SELECT idx, at, ciphertext FROM audit_entry WHERE idx >= ? ORDER BY idx LIMIT ?", []any{from, n},
+func (t *tx) Entries(first int64, n int) ([][]byte, error) {
+	var out [][]byte
+	err := t.each("SELECT idx, ciphertext FROM audit_entry WHERE idx >= ? ORDER BY idx LIMIT ?", []any{first, n},
 		func(r *sql.Rows) error {
-			var e store.Entry
-			var at int64
-			if err := r.Scan(&e.Index, &at, &e.Ciphertext); err != nil {
+			var idx int64
+			var e []byte
+			if err := r.Scan(&idx, &e); err != nil {
 				return err
 			}
-			e.Time = time.Unix(0, at).UTC()
+			if idx != first+int64(len(out)) {
+				return fmt.Errorf("audit entry %d is missing", first+int64(len(out)))
+			}
 			out = append(out, e)
 			return nil
 		})
+	if err == nil && len(out) != n {
+		err = fmt.Errorf("audit entry %d is missing", first+int64(len(out)))
+	}
 	return out, err
 }
 
@@ -61,7 +75,11 @@ func (t *tx) SetCheckpoint(size int64, note []byte) error {
 }
 
 func (t *tx) Checkpoint() (note []byte, err error) {
-	return note, t.scan("SELECT note FROM audit_checkpoint", nil, &note)
+	err = t.scan("SELECT note FROM audit_checkpoint", nil, &note)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil // audit.Reader: nil before the first
+	}
+	return note, err
 }
 
 func (t *tx) Idempotent(principal, key string) (fingerprint, response []byte, err error) {

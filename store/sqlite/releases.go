@@ -21,19 +21,21 @@ func (t *tx) PutOutput(o anchorhold.Output) error {
 // outputs reads outputs with their releases.
 func (t *tx) outputs(where string, args ...any) ([]anchorhold.Output, error) {
 	out := []anchorhold.Output{}
-	err := t.each(`SELECT o.blob, o.body, r.receipt_blob, r.body FROM output o LEFT JOIN release r ON r.output = o.id
+	err := t.each(`SELECT o.blob, o.body, r.envelope, r.log_index, r.body FROM output o LEFT JOIN release r ON r.output = o.id
 		WHERE `+where+" ORDER BY o.seq", args, func(rows *sql.Rows) error {
 		var o anchorhold.Output
 		var body string
-		var receipt, release sql.NullString
-		if err := rows.Scan(&o.Blob, &body, &receipt, &release); err != nil {
+		var envelope []byte
+		var index sql.NullInt64
+		var release sql.NullString
+		if err := rows.Scan(&o.Blob, &body, &envelope, &index, &release); err != nil {
 			return err
 		}
 		if err := decode(body, &o); err != nil {
 			return err
 		}
 		if release.Valid {
-			o.Release = &anchorhold.Release{Receipt: receipt.String}
+			o.Release = &anchorhold.Release{Envelope: envelope, LogIndex: index.Int64}
 			if err := decode(release.String, o.Release); err != nil {
 				return err
 			}
@@ -60,14 +62,14 @@ func (t *tx) PutRelease(r anchorhold.Release) error {
 	if err != nil {
 		return err
 	}
-	return t.exec(`INSERT INTO release(id, output, request, state, receipt_blob, body) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT(id) DO UPDATE SET state = excluded.state, receipt_blob = excluded.receipt_blob, body = excluded.body`,
-		r.ID, r.Output, r.Request, r.State, r.Receipt, body)
+	return t.exec(`INSERT INTO release(id, output, request, state, envelope, log_index, body) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT(id) DO UPDATE SET state = excluded.state, envelope = excluded.envelope, log_index = excluded.log_index, body = excluded.body`,
+		r.ID, r.Output, r.Request, r.State, r.Envelope, r.LogIndex, body)
 }
 
 func (t *tx) Release(id string) (r anchorhold.Release, err error) {
 	var body string
-	if err := t.scan("SELECT receipt_blob, body FROM release WHERE id = ?", []any{id}, &r.Receipt, &body); err != nil {
+	if err := t.scan("SELECT envelope, log_index, body FROM release WHERE id = ?", []any{id}, &r.Envelope, &r.LogIndex, &body); err != nil {
 		return r, err
 	}
 	return r, decode(body, &r)

@@ -81,7 +81,7 @@ CREATE TABLE release (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE, output TEXT NOT NULL UNIQUE REFERENCES output(id),
   request TEXT NOT NULL REFERENCES request(id), state TEXT NOT NULL,
-  receipt_blob TEXT NOT NULL, body TEXT NOT NULL
+  envelope BLOB, log_index INTEGER NOT NULL, body TEXT NOT NULL
 ) STRICT;
 CREATE INDEX release_state ON release(state, seq);
 CREATE INDEX release_request ON release(request);

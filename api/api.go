@@ -1,0 +1,283 @@
+// Package api is the site's one HTTP API: it translates and never decides.
+//
+// Every operation is registered through add, which names its action, finds what
+// it acts on, asks the policy, and only then calls the service with the permit;
+// an operation without these does not compile. The OpenAPI 3.1 document comes
+// from the same types, and a test walks it with every role and every kind of
+// credential. The principal comes from the credential alone.
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/account"
+	"github.com/anchorhold/anchorhold/books"
+	"github.com/anchorhold/anchorhold/dataset"
+	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/release"
+	"github.com/anchorhold/anchorhold/request"
+	"github.com/anchorhold/anchorhold/store"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// Services are what the operations call.
+type Services struct {
+	Books    *books.Books
+	Policy   *policy.Authorizer
+	Accounts *account.Service
+	Datasets *dataset.Service
+	Requests *request.Service
+	Releases *release.Service
+	Site     func() SiteInfo // what the site says of itself
+}
+
+// SiteInfo is what a site says of itself to anybody.
+type SiteInfo struct {
+	Name         string        `json:"name"`
+	Origin       string        `json:"origin"`
+	Key          string        `json:"key" doc:"the site's public key, as a C2SP signed-note verifier key"`
+	Version      string        `json:"version"`
+	Environments []Environment `json:"environments"`
+}
+
+// Environment is an environment that code may name.
+type Environment struct {
+	Lock     string    `json:"lock"`
+	Default  bool      `json:"default"`
+	Built    bool      `json:"built"`
+	Python   string    `json:"python"`
+	Packages []Package `json:"packages"`
+}
+
+// Package is one package of an environment.
+type Package struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// Limits of requests.
+const (
+	maxBody    = 8 << 20 // bytes of a request's body
+	maxKey     = 200     // bytes of an idempotency key
+	maxWait    = 60 * time.Second
+	tokenLabel = "Bearer "
+)
+
+// API answers requests. Its zero value is not usable: see New.
+type API struct {
+	Services
+	huma huma.API
+	mux  *http.ServeMux
+}
+
+// New registers every operation.
+func New(s Services) *API {
+	a := &API{Services: s, mux: http.NewServeMux()}
+	config := huma.DefaultConfig("Anchorhold site", anchorhold.ProgramVersion)
+	config.CreateHooks = nil // no $schema member in answers
+	config.DocsPath, config.SchemasPath = "", ""
+	config.OpenAPIPath = "/v1/openapi"
+	config.Transformers = []huma.Transformer{noEcho}
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+	a.huma = humago.New(a.mux, config)
+	a.siteOperations()
+	a.accountOperations()
+	a.datasetOperations()
+	a.requestOperations()
+	a.runOperations()
+	a.releaseOperations()
+	a.bookOperations()
+	return a
+}
+
+// OpenAPI is the description of all operations.
+func (a *API) OpenAPI() *huma.OpenAPI { return a.huma.OpenAPI() }
+
+// Handler answers requests whose credential is in the Authorization header.
+func (a *API) Handler() http.Handler {
+	return a.guard(func(r *http.Request) (anchorhold.Principal, error) {
+		header := r.Header.Get("Authorization")
+		token, ok := strings.CutPrefix(header, tokenLabel)
+		if header != "" && !ok {
+			return anchorhold.Principal{}, anchorhold.Errorf(anchorhold.Unauthenticated, "send Authorization: Bearer TOKEN", "this credential is of an unknown kind")
+		}
+		return a.Accounts.Authenticate(r.Context(), token)
+	})
+}
+
+// LocalHandler answers requests of somebody who acts on the site's own machine
+// as the user uid: the caller must have proved that. Any Authorization header
+// is ignored.
+func (a *API) LocalHandler(uid func(*http.Request) (int, error)) http.Handler {
+	return a.guard(func(r *http.Request) (anchorhold.Principal, error) {
+		id, err := uid(r)
+		return anchorhold.Principal{ID: fmt.Sprintf("local:%d", id)}, err
+	})
+}
+
+type callerKey struct{}
+
+func caller(ctx context.Context) anchorhold.Principal {
+	who, _ := ctx.Value(callerKey{}).(anchorhold.Principal)
+	return who
+}
+
+// guard puts the caller, and for a write its idempotency key, into the context.
+func (a *API) guard(who func(*http.Request) (anchorhold.Principal, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		principal, err := who(r)
+		if err != nil {
+			writeProblem(w, err)
+			return
+		}
+		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, principal))
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if r, err = keyed(r); err != nil {
+			writeProblem(w, err)
+			return
+		}
+		a.mux.ServeHTTP(w, r)
+	})
+}
+
+// keyed reads the idempotency key of a write and fingerprints what it asks for.
+func keyed(r *http.Request) (*http.Request, error) {
+	key := r.Header.Get("Idempotency-Key")
+	if key == "" || r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return r, nil
+	}
+	if len(key) > maxKey {
+		return r, anchorhold.Errorf(anchorhold.Invalid, "use a random key of 16 bytes or more", "the idempotency key is longer than %d bytes", maxKey)
+	}
+	body, err := io.ReadAll(r.Body)
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return r, anchorhold.Errorf(anchorhold.TooLarge, "send less", "the request is larger than %d bytes", maxBody)
+	}
+	if err != nil {
+		return r, anchorhold.Errorf(anchorhold.Invalid, "send it again", "the request did not arrive whole").Because(err)
+	}
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s %s\n", r.Method, r.URL.RequestURI())
+	sum.Write(body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return r.WithContext(books.WithKey(r.Context(), key, sum.Sum(nil))), nil
+}
+
+// actionField is where the OpenAPI document says which action an operation is.
+const actionField = "x-action"
+
+// add registers an operation: first what it acts on, then the policy's word on
+// every part of that, then the act. do receives the permit of the last part;
+// all parts were asked about the same principal and action.
+func add[I, O any](a *API, op huma.Operation, action policy.Action,
+	on func(context.Context, *I) ([]policy.Resource, error), do func(context.Context, policy.Permit, *I) (*O, error),
+) {
+	op.Extensions = map[string]any{actionField: string(action)}
+	op.Security = []map[string][]string{{"token": {}}, {}}
+	op.MaxBodyBytes = maxBody
+	op.Errors = []int{401, 403, 404, 409, 413, 422, 500, 503}
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		who := caller(ctx)
+		resources, err := on(ctx, in)
+		if who.ID == "" && err != nil { // nothing about what exists for a caller whom nobody knows
+			resources, err = []policy.Resource{policy.Site()}, nil
+		}
+		if err != nil {
+			return nil, problem(err)
+		}
+		var permit policy.Permit
+		for _, r := range resources {
+			if permit, err = a.Policy.Check(who, action, r); err != nil {
+				return nil, problem(err)
+			}
+		}
+		out, err := do(ctx, permit, in)
+		if err != nil {
+			return nil, problem(err)
+		}
+		return out, nil
+	})
+}
+
+// onSite is the resource of operations on the site as a whole.
+func onSite[I any](context.Context, *I) ([]policy.Resource, error) {
+	return []policy.Resource{policy.Site()}, nil
+}
+
+// body wraps an answer's JSON.
+type body[T any] struct{ Body T }
+
+// page is a part of a list.
+type page[T any] struct {
+	Items []T     `json:"items"`
+	Next  *string `json:"next" doc:"cursor of the next page; null on the last"`
+}
+
+// paging are the parameters of every list.
+type paging struct {
+	Limit  int    `query:"limit" minimum:"0" maximum:"1000" doc:"at most this many items; 0 means 50"`
+	Cursor string `query:"cursor" maxLength:"300" doc:"next of the page before"`
+}
+
+func (p paging) page() store.Page { return store.Page{Limit: p.Limit, Cursor: p.Cursor} }
+
+// listed reads pages until one is full of items to keep, or the list ends.
+func listed[T any](p paging, read func(store.Page) ([]T, string, error), keep func(*T) bool) (*body[page[T]], error) {
+	out := page[T]{Items: []T{}}
+	at := p.page()
+	for {
+		want := at
+		want.Limit = at.Size() - len(out.Items)
+		items, next, err := read(want)
+		if err != nil {
+			return nil, err
+		}
+		for i := range items {
+			if keep(&items[i]) {
+				out.Items = append(out.Items, items[i])
+			}
+		}
+		if next == "" || len(out.Items) == at.Size() {
+			if next != "" {
+				out.Next = &next
+			}
+			return &body[page[T]]{out}, nil
+		}
+		at.Cursor = next
+	}
+}
+
+// may says whether the caller may do an action, for choosing what to show.
+func (a *API) may(ctx context.Context, action policy.Action, r policy.Resource) bool {
+	_, err := a.Policy.Check(caller(ctx), action, r)
+	return err == nil
+}
+
+// errorType names an error's type for the log, without its text.
+func errorType(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return fmt.Sprintf("%T", err)
+		}
+		err = inner
+	}
+}
+
+func op(id, method, path, summary string) huma.Operation {
+	return huma.Operation{OperationID: id, Method: method, Path: "/v1" + path, Summary: summary}
+}

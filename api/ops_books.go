@@ -1,0 +1,102 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/audit"
+	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/store"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// auditEntry is one opened entry of the log.
+type auditEntry struct {
+	Index int64      `json:"index"`
+	Event auditEvent `json:"event"`
+}
+
+type auditEvent struct {
+	Time    time.Time         `json:"time"`
+	Actor   string            `json:"actor"`
+	Action  string            `json:"action"`
+	Rule    string            `json:"rule"`
+	Subject string            `json:"subject"`
+	Digest  string            `json:"digest,omitempty"`
+	Details map[string]string `json:"details"`
+}
+
+type entriesFrom struct {
+	From  int64 `query:"from" minimum:"-1" default:"-1" doc:"first index; -1: the newest entries"`
+	Limit int   `query:"limit" minimum:"0" maximum:"1000"`
+}
+
+type entries struct {
+	Size  int64        `json:"size" doc:"entries in the log"`
+	Items []auditEntry `json:"items" doc:"in the order of the log"`
+}
+
+type tilePath struct {
+	Path string `path:"path" maxLength:"200"`
+}
+
+func (a *API) bookOperations() {
+	add(a, op("ledger", http.MethodGet, "/ledger", "The record of exposure, newest first"), policy.LedgerRead, onSite,
+		func(ctx context.Context, _ policy.Permit, in *paging) (*body[page[anchorhold.LedgerEntry]], error) {
+			return listed(*in, func(p store.Page) (out []anchorhold.LedgerEntry, next string, err error) {
+				err = a.Books.View(ctx, func(tx store.Tx) error {
+					out, next, err = tx.ListLedger(p)
+					return err
+				})
+				return out, next, err
+			}, func(*anchorhold.LedgerEntry) bool { return true })
+		})
+	add(a, op("audit-entries", http.MethodGet, "/audit/entries", "Opened entries of the audit log"), policy.AuditRead, onSite, a.entries)
+	add(a, op("audit-checkpoint", http.MethodGet, "/audit/checkpoint", "The newest signed checkpoint"), policy.AuditCheckpoint, onSite,
+		func(ctx context.Context, _ policy.Permit, _ *struct{}) (*fileBytes, error) {
+			return a.tile(ctx, audit.CheckpointPath, "text/plain; charset=utf-8")
+		})
+	add(a, op("audit-tile", http.MethodGet, "/audit/tile/{path...}", "A tile of the log: hashes, or sealed entries"), policy.AuditCheckpoint, onSite,
+		func(ctx context.Context, _ policy.Permit, in *tilePath) (*fileBytes, error) {
+			return a.tile(ctx, "tile/"+in.Path, "application/octet-stream")
+		})
+}
+
+func (a *API) tile(ctx context.Context, path, media string) (*fileBytes, error) {
+	var data []byte
+	err := a.Books.View(ctx, func(tx store.Tx) (err error) {
+		data, err = audit.Tile(tx, path)
+		return err
+	})
+	return &fileBytes{ContentType: media, Body: func(c huma.Context) { _, _ = c.BodyWriter().Write(data) }}, err
+}
+
+func (a *API) entries(ctx context.Context, _ policy.Permit, in *entriesFrom) (*body[entries], error) {
+	out := entries{Items: []auditEntry{}}
+	err := a.Books.View(ctx, func(tx store.Tx) error {
+		size, err := tx.Size()
+		if err != nil {
+			return err
+		}
+		n := int64(store.Page{Limit: in.Limit}.Size())
+		first := in.From
+		if first < 0 {
+			first = max(size-n, 0)
+		}
+		out.Size = size
+		sealed, err := tx.Entries(first, int(max(min(n, size-first), 0)))
+		for i, entry := range sealed {
+			event, openErr := a.Books.Log.Open(first+int64(i), entry)
+			if openErr != nil {
+				return errors.Join(err, openErr)
+			}
+			out.Items = append(out.Items, auditEntry{first + int64(i), auditEvent(event)})
+		}
+		return err
+	})
+	return &body[entries]{out}, err
+}

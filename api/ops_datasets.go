@@ -1,0 +1,144 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog"
+	"github.com/anchorhold/anchorhold/dataset"
+	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/store"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// datasetResource is a dataset as the policy sees it.
+func (a *API) datasetResource(ctx context.Context, name string) (res policy.Resource, err error) {
+	d, err := a.Datasets.Find(ctx, name)
+	if errors.Is(err, store.ErrNotFound) {
+		err = policy.Missing(policy.TypeDataset, name)
+	}
+	return policy.Dataset(d), err
+}
+
+type datasetName struct {
+	Name string `path:"name" maxLength:"100"`
+}
+
+type assetName struct {
+	datasetName
+	Asset string `path:"asset" maxLength:"100"`
+}
+
+func (a *API) onDataset(ctx context.Context, in *datasetName) ([]policy.Resource, error) {
+	res, err := a.datasetResource(ctx, in.Name)
+	return []policy.Resource{res}, err
+}
+
+func (a *API) onAsset(ctx context.Context, in *assetName) ([]policy.Resource, error) {
+	return a.onDataset(ctx, &in.datasetName)
+}
+
+// showDataset hides the private side from those who may not see where it lies.
+func (a *API) showDataset(ctx context.Context, d anchorhold.Dataset) anchorhold.Dataset {
+	if a.may(ctx, policy.DatasetPrivate, policy.Dataset(d)) {
+		return d
+	}
+	return catalog.HideFrom(d)
+}
+
+type listDatasets struct {
+	paging
+	Q string `query:"q" maxLength:"200" doc:"only datasets whose name, title, description or columns have these words"`
+}
+
+type newDataset struct{ Body dataset.New }
+
+type newVersion struct {
+	assetName
+	Body dataset.NewAsset
+}
+
+type inspectFile struct {
+	Body struct {
+		Path    string   `json:"path" maxLength:"4096"`
+		Missing []string `json:"missing,omitempty" maxItems:"100"`
+	}
+}
+
+type fileBytes struct {
+	ContentType string `header:"Content-Type"`
+	ETag        string `header:"ETag"`
+	Disposition string `header:"Content-Disposition"`
+	Length      string `header:"Content-Length"`
+	Body        func(huma.Context)
+}
+
+func (a *API) datasetOperations() {
+	add(a, op("list-datasets", http.MethodGet, "/datasets", "Datasets that the caller may see, by name"), policy.DatasetList, onSite, a.listDatasets)
+	add(a, op("show-dataset", http.MethodGet, "/datasets/{name}", "One dataset"), policy.DatasetRead, a.onDataset,
+		func(ctx context.Context, _ policy.Permit, in *datasetName) (*body[anchorhold.Dataset], error) {
+			d, err := a.Datasets.Find(ctx, in.Name)
+			return &body[anchorhold.Dataset]{a.showDataset(ctx, d)}, err
+		})
+	add(a, op("dataset-card", http.MethodGet, "/datasets/{name}/card", "The dataset's Croissant description"), policy.DatasetRead, a.onDataset, a.card)
+	add(a, op("dataset-mock", http.MethodGet, "/datasets/{name}/assets/{asset}/mock", "The mock twin of an asset"), policy.DatasetMock, a.onAsset, a.mock)
+	add(a, op("inspect-file", http.MethodPost, "/inspections", "What registering a file would find, and which facts a generated mock would reveal"), policy.DatasetAdd, onSite,
+		func(ctx context.Context, _ policy.Permit, in *inspectFile) (*body[dataset.Inspection], error) {
+			i, err := a.Datasets.Inspect(ctx, in.Body.Path, in.Body.Missing)
+			return &body[dataset.Inspection]{i}, err
+		})
+	add(a, op("add-dataset", http.MethodPost, "/datasets", "Register a dataset from files of the site's machine"), policy.DatasetAdd, onSite,
+		func(ctx context.Context, p policy.Permit, in *newDataset) (*body[anchorhold.Dataset], error) {
+			d, err := a.Datasets.Add(ctx, p, in.Body)
+			return &body[anchorhold.Dataset]{a.showDataset(ctx, d)}, err
+		})
+	add(a, op("add-version", http.MethodPost, "/datasets/{name}/assets/{asset}/versions", "Register a changed file, or a mock, as a new version"), policy.DatasetVersion,
+		func(ctx context.Context, in *newVersion) ([]policy.Resource, error) {
+			return a.onAsset(ctx, &in.assetName)
+		},
+		func(ctx context.Context, p policy.Permit, in *newVersion) (*body[anchorhold.Dataset], error) {
+			d, err := a.Datasets.AddVersion(ctx, p, in.Name, in.Asset, in.Body)
+			return &body[anchorhold.Dataset]{a.showDataset(ctx, d)}, err
+		})
+}
+
+func (a *API) listDatasets(ctx context.Context, _ policy.Permit, in *listDatasets) (*body[page[anchorhold.Dataset]], error) {
+	words := strings.Fields(strings.ToLower(in.Q))
+	return listed(in.paging, func(p store.Page) ([]anchorhold.Dataset, string, error) { return a.Datasets.List(ctx, p) },
+		func(d *anchorhold.Dataset) bool {
+			if !a.may(ctx, policy.DatasetRead, policy.Dataset(*d)) || !dataset.Matches(*d, words) {
+				return false
+			}
+			*d = a.showDataset(ctx, *d)
+			return true
+		})
+}
+
+func (a *API) card(ctx context.Context, _ policy.Permit, in *datasetName) (*fileBytes, error) {
+	d, err := a.Datasets.Find(ctx, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	text, err := catalog.Croissant(catalog.HideFrom(d), "")
+	return &fileBytes{
+		ContentType: "application/ld+json",
+		Body:        func(c huma.Context) { _, _ = c.BodyWriter().Write(text) },
+	}, err
+}
+
+func (a *API) mock(ctx context.Context, _ policy.Permit, in *assetName) (*fileBytes, error) {
+	m, err := a.Datasets.Mock(ctx, in.Name, in.Asset)
+	if err != nil {
+		return nil, err
+	}
+	return &fileBytes{
+		ContentType: "application/octet-stream", ETag: strconv.Quote(m.SHA256), Length: strconv.FormatInt(m.Size, 10),
+		Disposition: `attachment; filename="` + in.Asset + "." + m.Format + `"`,
+		Body:        sendBlob(m.File),
+	}, nil
+}

@@ -1,0 +1,249 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/request"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+// requestResource is a request as the policy sees it.
+func (a *API) requestResource(tx store.Tx, r anchorhold.Request) (policy.Resource, error) {
+	res := policy.Resource{Type: policy.TypeRequest, ID: r.ID, Author: r.Author}
+	seen := map[string]bool{}
+	for _, ref := range r.Assets {
+		if seen[ref.Dataset] {
+			continue
+		}
+		seen[ref.Dataset] = true
+		d, err := tx.Dataset(ref.Dataset)
+		if err != nil {
+			return res, err
+		}
+		res.Scopes = append(res.Scopes, policy.Scope{Dataset: d.Name, Visibility: d.Visibility})
+	}
+	return res, nil
+}
+
+// loadRequest finds a request and what it is to the policy.
+func (a *API) loadRequest(ctx context.Context, id string) (r anchorhold.Request, res policy.Resource, err error) {
+	err = a.Books.View(ctx, func(tx store.Tx) error {
+		if r, err = tx.Request(id); err != nil {
+			return err
+		}
+		res, err = a.requestResource(tx, r)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		err = policy.Missing(policy.TypeRequest, id)
+	}
+	return r, res, err
+}
+
+// forCaller shows a request as the caller may see it.
+func (a *API) forCaller(ctx context.Context, r anchorhold.Request, res policy.Resource) anchorhold.Request {
+	if a.may(ctx, policy.RequestReview, res) {
+		return request.ForReviewer(r, a.Books.Now())
+	}
+	return request.ForAuthor(r, a.Books.Now())
+}
+
+type requestID struct {
+	ID string `path:"id" maxLength:"100"`
+}
+
+func (a *API) onRequest(ctx context.Context, in *requestID) ([]policy.Resource, error) {
+	_, res, err := a.loadRequest(ctx, in.ID)
+	return []policy.Resource{res}, err
+}
+
+// answer reads a request again and shows it to the caller: what services return
+// inside an act is not yet complete for people.
+func (a *API) answer(ctx context.Context, id string) (*body[anchorhold.Request], error) {
+	r, res, err := a.loadRequest(ctx, id)
+	return &body[anchorhold.Request]{a.forCaller(ctx, r, res)}, err
+}
+
+type submission struct{ Body request.Submission }
+
+type listRequests struct {
+	paging
+	State   string `query:"state" maxLength:"20" doc:"only requests in this state"`
+	Dataset string `query:"dataset" maxLength:"100"`
+}
+
+type watchRequest struct {
+	requestID
+	Wait  int    `query:"wait" minimum:"0" maximum:"60" doc:"answer only once the state differs from the one given, or after so many seconds"`
+	State string `query:"state" maxLength:"20" doc:"the state that the caller knows"`
+}
+
+type word struct {
+	requestID
+	Body request.Word
+}
+
+type text struct {
+	requestID
+	Body struct {
+		Text string `json:"text" maxLength:"10000"`
+	}
+}
+
+func (a *API) requestOperations() {
+	add(a, op("submit-request", http.MethodPost, "/requests", "Submit code with its assets and purpose"), policy.RequestSubmit, a.onSubmission,
+		func(ctx context.Context, p policy.Permit, in *submission) (*body[anchorhold.Request], error) {
+			r, err := a.Requests.Submit(ctx, p, in.Body)
+			if err != nil {
+				return nil, err
+			}
+			return a.answer(ctx, r.ID)
+		})
+	add(a, op("list-requests", http.MethodGet, "/requests", "Requests that the caller may see, newest first"), policy.RequestList, onSite, a.listRequests)
+	add(a, op("show-request", http.MethodGet, "/requests/{id}", "One request; waits for a change of state if asked to"), policy.RequestRead,
+		func(ctx context.Context, in *watchRequest) ([]policy.Resource, error) {
+			return a.onRequest(ctx, &in.requestID)
+		}, a.watchRequest)
+	add(a, op("diff-request", http.MethodGet, "/requests/{id}/diff", "What changed in the code since the author's last version"), policy.RequestReview, a.onRequest,
+		func(ctx context.Context, _ policy.Permit, in *requestID) (*body[request.Diff], error) {
+			var d request.Diff
+			err := a.Books.View(ctx, func(tx store.Tx) error {
+				r, err := tx.Request(in.ID)
+				if err == nil {
+					d, err = request.DiffToLast(tx, r)
+				}
+				return err
+			})
+			return &body[request.Diff]{d}, err
+		})
+	add(a, op("decide-request", http.MethodPost, "/requests/{id}/decisions", "Approve or deny"), policy.RequestDecide, a.onDecision,
+		func(ctx context.Context, p policy.Permit, in *word) (*body[anchorhold.Request], error) {
+			if _, err := a.Requests.Decide(ctx, p, in.ID, in.Body); err != nil {
+				return nil, err
+			}
+			return a.answer(ctx, in.ID)
+		})
+	a.messageOperations()
+	add(a, op("withdraw-request", http.MethodPost, "/requests/{id}/withdraw", "Withdraw one's own request"), policy.RequestWithdraw, a.onRequest,
+		func(ctx context.Context, p policy.Permit, in *requestID) (*body[anchorhold.Request], error) {
+			if _, err := a.Requests.Withdraw(ctx, p, in.ID); err != nil {
+				return nil, err
+			}
+			return a.answer(ctx, in.ID)
+		})
+}
+
+func (a *API) messageOperations() {
+	onText := func(ctx context.Context, in *text) ([]policy.Resource, error) { return a.onRequest(ctx, &in.requestID) }
+	say := func(ctx context.Context, p policy.Permit, in *text) (*body[anchorhold.Request], error) {
+		if _, err := a.Requests.Say(ctx, p, in.ID, in.Body.Text); err != nil {
+			return nil, err
+		}
+		return a.answer(ctx, in.ID)
+	}
+	add(a, op("ask", http.MethodPost, "/requests/{id}/questions", "Ask the author"), policy.RequestAsk, onText, say)
+	add(a, op("answer", http.MethodPost, "/requests/{id}/answers", "Answer as the author"), policy.RequestAnswer, onText, say)
+}
+
+// onSubmission asks about every dataset by itself, so that one that is hidden
+// and one that does not exist are refused in the same words.
+func (a *API) onSubmission(ctx context.Context, in *submission) (out []policy.Resource, err error) {
+	if len(in.Body.Assets) == 0 {
+		return nil, anchorhold.Errorf(anchorhold.Invalid, "give at least one asset", "the request uses no asset")
+	}
+	for _, name := range in.Body.Datasets() {
+		res, err := a.datasetResource(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, res)
+	}
+	return out, nil
+}
+
+// onDecision asks about the dataset that is decided for, or about all.
+func (a *API) onDecision(ctx context.Context, in *word) ([]policy.Resource, error) {
+	_, res, err := a.loadRequest(ctx, in.ID)
+	if err != nil || in.Body.Dataset == "" {
+		return []policy.Resource{res}, err
+	}
+	one := res
+	one.Scopes = nil
+	for _, s := range res.Scopes {
+		if s.Dataset == in.Body.Dataset {
+			one.Scopes = []policy.Scope{s}
+		}
+	}
+	if len(one.Scopes) == 0 {
+		return nil, policy.Missing(policy.TypeRequest, in.ID)
+	}
+	return []policy.Resource{one}, nil
+}
+
+func (a *API) listRequests(ctx context.Context, p policy.Permit, in *listRequests) (*body[page[anchorhold.Request]], error) {
+	filter := store.RequestFilter{Dataset: in.Dataset}
+	if onlyResearches(p.Principal()) {
+		filter.Author = p.Principal().ID
+	}
+	return listed(in.paging, func(at store.Page) (out []anchorhold.Request, next string, err error) {
+		err = a.Books.View(ctx, func(tx store.Tx) error {
+			if out, next, err = tx.ListRequests(filter, at); err != nil {
+				return err
+			}
+			return a.showAll(ctx, tx, out)
+		})
+		return out, next, err
+	}, func(r *anchorhold.Request) bool { return r.ID != "" && (in.State == "" || string(r.State) == in.State) })
+}
+
+// showAll replaces each request by what the caller may see of it; those that
+// the caller may not see at all lose their id.
+func (a *API) showAll(ctx context.Context, tx store.Tx, requests []anchorhold.Request) error {
+	for i, r := range requests {
+		res, err := a.requestResource(tx, r)
+		if err != nil {
+			return err
+		}
+		if a.may(ctx, policy.RequestRead, res) {
+			requests[i] = a.forCaller(ctx, r, res)
+		} else {
+			requests[i] = anchorhold.Request{}
+		}
+	}
+	return nil
+}
+
+// onlyResearches says whether a principal can see no requests but its own.
+func onlyResearches(p anchorhold.Principal) bool {
+	for _, b := range p.Bindings {
+		if b.Role != anchorhold.RoleResearcher {
+			return false
+		}
+	}
+	return !strings.HasPrefix(p.ID, "local:")
+}
+
+func (a *API) watchRequest(ctx context.Context, _ policy.Permit, in *watchRequest) (*body[anchorhold.Request], error) {
+	deadline := time.NewTimer(min(time.Duration(in.Wait)*time.Second, maxWait))
+	defer deadline.Stop()
+	for {
+		changed := a.Books.Changed()
+		out, err := a.answer(ctx, in.ID)
+		if err != nil || in.Wait == 0 || string(out.Body.State) != in.State || out.Body.State.Ended() {
+			return out, err
+		}
+		select {
+		case <-changed:
+		case <-deadline.C:
+			return out, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}

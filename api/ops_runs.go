@@ -1,0 +1,315 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/request"
+	"github.com/anchorhold/anchorhold/store"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// sendBlob streams a file and closes it.
+func sendBlob(f io.ReadCloser) func(huma.Context) {
+	return func(c huma.Context) {
+		defer f.Close()
+		_, _ = io.Copy(c.BodyWriter(), f) // the client is gone if this fails
+	}
+}
+
+type anyID struct {
+	ID string `path:"id" maxLength:"100" doc:"id of the thing, or of a request: its newest"`
+}
+
+// loadRun finds a run by its id, or the newest run of a request.
+func (a *API) loadRun(ctx context.Context, id string) (run anchorhold.Run, res policy.Resource, err error) {
+	err = a.Books.View(ctx, func(tx store.Tx) error {
+		if anchorhold.IsID(anchorhold.PrefixRequest, id) {
+			r, err := tx.Request(id)
+			if err != nil {
+				return err
+			}
+			if len(r.Runs) == 0 {
+				return store.ErrNotFound
+			}
+			run = r.Runs[len(r.Runs)-1]
+		} else if run, err = tx.Run(id); err != nil {
+			return err
+		}
+		res, err = a.runResource(tx, run)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		err = policy.Missing(policy.TypeRun, id)
+	}
+	return run, res, err
+}
+
+func (a *API) runResource(tx store.Tx, run anchorhold.Run) (policy.Resource, error) {
+	r, err := tx.Request(run.Request)
+	if err != nil {
+		return policy.Resource{}, err
+	}
+	res, err := a.requestResource(tx, r)
+	res.Type, res.ID = policy.TypeRun, run.ID
+	return res, err
+}
+
+func (a *API) onRun(ctx context.Context, in *anyID) ([]policy.Resource, error) {
+	_, res, err := a.loadRun(ctx, in.ID)
+	return []policy.Resource{res}, err
+}
+
+// showRun shows a run as the caller may see it.
+func (a *API) showRun(ctx context.Context, run anchorhold.Run, res policy.Resource) anchorhold.Run {
+	res.Type = policy.TypeRequest
+	if a.may(ctx, policy.RequestReview, res) {
+		return run
+	}
+	return request.RunForAuthor(run)
+}
+
+type runLog struct {
+	Text      string `json:"text"`
+	Truncated bool   `json:"truncated"`
+}
+
+func (a *API) runOperations() {
+	add(a, op("list-runs", http.MethodGet, "/runs", "Runs that the caller may see, newest first"), policy.RunList, onSite, a.listRuns)
+	add(a, op("show-run", http.MethodGet, "/runs/{id}", "One run"), policy.RunRead, a.onRun,
+		func(ctx context.Context, _ policy.Permit, in *anyID) (*body[anchorhold.Run], error) {
+			run, res, err := a.loadRun(ctx, in.ID)
+			return &body[anchorhold.Run]{a.showRun(ctx, run, res)}, err
+		})
+	add(a, op("run-log", http.MethodGet, "/runs/{id}/log", "What a run printed"), policy.RunLog, a.onRun,
+		func(ctx context.Context, _ policy.Permit, in *anyID) (*body[runLog], error) {
+			run, _, err := a.loadRun(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			text, truncated, err := a.Runs.Log(ctx, run)
+			return &body[runLog]{runLog{text, truncated}}, err
+		})
+	add(a, op("cancel-run", http.MethodPost, "/runs/{id}/cancel", "End a run that waits or goes on"), policy.RunCancel, a.onRun,
+		func(ctx context.Context, p policy.Permit, in *anyID) (*body[anchorhold.Run], error) {
+			run, res, err := a.loadRun(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			run, err = a.Runs.Cancel(ctx, p, run.ID)
+			return &body[anchorhold.Run]{a.showRun(ctx, run, res)}, err
+		})
+}
+
+func (a *API) listRuns(ctx context.Context, _ policy.Permit, in *paging) (*body[page[anchorhold.Run]], error) {
+	return listed(*in, func(p store.Page) (out []anchorhold.Run, next string, err error) {
+		err = a.Books.View(ctx, func(tx store.Tx) error {
+			if out, next, err = tx.ListRuns(p); err != nil {
+				return err
+			}
+			for i, run := range out {
+				res, err := a.runResource(tx, run)
+				if err != nil {
+					return err
+				}
+				if a.may(ctx, policy.RunRead, res) {
+					out[i] = a.showRun(ctx, run, res)
+				} else {
+					out[i] = anchorhold.Run{}
+				}
+			}
+			return nil
+		})
+		return out, next, err
+	}, func(r *anchorhold.Run) bool { return r.ID != "" })
+}
+
+// shownRelease is a release with the output that it is about.
+type shownRelease struct {
+	ID          string                  `json:"id"`
+	Request     string                  `json:"request"`
+	State       anchorhold.ReleaseState `json:"state"`
+	Decider     string                  `json:"decider,omitempty"`
+	DeciderName string                  `json:"decider_name,omitempty"`
+	Reason      string                  `json:"reason,omitempty"`
+	Decided     *time.Time              `json:"decided,omitempty"`
+	Output      anchorhold.Output       `json:"output" doc:"its checks are for reviewers"`
+}
+
+// loadRelease finds a release by its id, or the newest release of a request.
+func (a *API) loadRelease(ctx context.Context, id string) (out shownRelease, res policy.Resource, err error) {
+	err = a.Books.View(ctx, func(tx store.Tx) error {
+		if anchorhold.IsID(anchorhold.PrefixRequest, id) {
+			if id, err = newestRelease(tx, id); err != nil {
+				return err
+			}
+		}
+		r, err := tx.Release(id)
+		if err != nil {
+			return err
+		}
+		out, res, err = a.releaseResource(tx, r)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		err = policy.Missing(policy.TypeRelease, id)
+	}
+	return out, res, err
+}
+
+func newestRelease(tx store.Tx, requestID string) (string, error) {
+	r, err := tx.Request(requestID)
+	if err != nil {
+		return "", err
+	}
+	for i := len(r.Runs) - 1; i >= 0; i-- {
+		for _, o := range r.Runs[i].Outputs {
+			if o.Release != nil {
+				return o.Release.ID, nil
+			}
+		}
+	}
+	return "", store.ErrNotFound
+}
+
+func (a *API) releaseResource(tx store.Tx, r anchorhold.Release) (shownRelease, policy.Resource, error) {
+	out := shownRelease{
+		ID: r.ID, Request: r.Request, State: r.State, Decider: r.Decider, DeciderName: r.DeciderName,
+		Reason: r.Reason, Decided: r.Decided,
+	}
+	o, err := tx.Output(r.Output)
+	if err != nil {
+		return out, policy.Resource{}, err
+	}
+	o.Release = nil
+	out.Output = o
+	req, err := tx.Request(r.Request)
+	if err != nil {
+		return out, policy.Resource{}, err
+	}
+	res, err := a.requestResource(tx, req)
+	res.Type, res.ID, res.Released = policy.TypeRelease, r.ID, r.State == anchorhold.ReleaseApproved
+	return out, res, err
+}
+
+func (a *API) onRelease(ctx context.Context, in *anyID) ([]policy.Resource, error) {
+	_, res, err := a.loadRelease(ctx, in.ID)
+	return []policy.Resource{res}, err
+}
+
+// showRelease shows a release as the caller may see it. That an output waits,
+// its size and what the checks found are not for its author.
+func (a *API) showRelease(ctx context.Context, r shownRelease, res policy.Resource) (shownRelease, bool) {
+	asRequest := res
+	asRequest.Type = policy.TypeRequest
+	switch {
+	case a.may(ctx, policy.RequestReview, asRequest):
+		return r, true
+	case res.Released && a.may(ctx, policy.ReleaseRead, res):
+		r.Output = request.OutputForAuthor(r.Output)
+		return r, true
+	}
+	return shownRelease{}, false
+}
+
+type listReleases struct {
+	paging
+	State string `query:"state" enum:"held,approved,denied" doc:"only releases in this state"`
+}
+
+type releaseWord struct {
+	anyID
+	Body struct {
+		Verdict anchorhold.Verdict `json:"verdict" enum:"approve,deny"`
+		Reason  string             `json:"reason,omitempty" maxLength:"10000"`
+	}
+}
+
+func (a *API) releaseOperations() {
+	add(a, op("list-releases", http.MethodGet, "/releases", "Releases that the caller may see, newest first"), policy.ReleaseList, onSite, a.listReleases)
+	add(a, op("show-release", http.MethodGet, "/releases/{id}", "One release with its output's description"), policy.ReleaseRead, a.onRelease,
+		func(ctx context.Context, _ policy.Permit, in *anyID) (*body[shownRelease], error) {
+			r, res, err := a.loadRelease(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			shown, ok := a.showRelease(ctx, r, res)
+			if !ok {
+				return nil, policy.Missing(policy.TypeRelease, in.ID)
+			}
+			return &body[shownRelease]{shown}, nil
+		})
+	add(a, op("decide-release", http.MethodPost, "/releases/{id}/decisions", "Let an output out, or refuse it"), policy.ReleaseDecide,
+		func(ctx context.Context, in *releaseWord) ([]policy.Resource, error) {
+			return a.onRelease(ctx, &in.anyID)
+		},
+		func(ctx context.Context, p policy.Permit, in *releaseWord) (*body[shownRelease], error) {
+			r, _, err := a.loadRelease(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			if _, err := a.Releases.Decide(ctx, p, r.ID, in.Body.Verdict, in.Body.Reason); err != nil {
+				return nil, err
+			}
+			r, _, err = a.loadRelease(ctx, r.ID)
+			return &body[shownRelease]{r}, err
+		})
+	add(a, op("release-output", http.MethodGet, "/releases/{id}/output", "The output, byte for byte as approved"), policy.ReleaseOutput, a.onRelease, a.output)
+	add(a, op("release-receipt", http.MethodGet, "/releases/{id}/receipt", "The receipt"), policy.ReleaseReceipt, a.onRelease,
+		func(ctx context.Context, _ policy.Permit, in *anyID) (*fileBytes, error) {
+			r, _, err := a.loadRelease(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			file, err := a.Releases.Receipt(ctx, r.ID)
+			return &fileBytes{
+				ContentType: "application/json", Disposition: `attachment; filename="receipt.json"`,
+				Body: func(c huma.Context) { _, _ = c.BodyWriter().Write(file) },
+			}, err
+		})
+}
+
+func (a *API) output(ctx context.Context, _ policy.Permit, in *anyID) (*fileBytes, error) {
+	r, _, err := a.loadRelease(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	f, err := a.Releases.Open(ctx, r.Output)
+	if err != nil {
+		return nil, err
+	}
+	return &fileBytes{
+		ContentType: r.Output.Media, ETag: strconv.Quote(r.Output.SHA256), Length: strconv.FormatInt(r.Output.Size, 10),
+		Disposition: `attachment; filename="` + r.Output.File + `"`, Body: sendBlob(f),
+	}, nil
+}
+
+func (a *API) listReleases(ctx context.Context, p policy.Permit, in *listReleases) (*body[page[shownRelease]], error) {
+	filter := store.ReleaseFilter{State: anchorhold.ReleaseState(in.State)}
+	if onlyResearches(p.Principal()) {
+		filter.Author = p.Principal().ID
+	}
+	return listed(in.paging, func(at store.Page) (out []shownRelease, next string, err error) {
+		err = a.Books.View(ctx, func(tx store.Tx) error {
+			releases, n, err := tx.ListReleases(filter, at)
+			next = n
+			for _, r := range releases {
+				full, res, err := a.releaseResource(tx, r)
+				if err != nil {
+					return err
+				}
+				shown, _ := a.showRelease(ctx, full, res)
+				out = append(out, shown)
+			}
+			return err
+		})
+		return out, next, err
+	}, func(r *shownRelease) bool { return r.ID != "" })
+}

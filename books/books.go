@@ -1,0 +1,171 @@
+// Package books joins an act with its record: what somebody did, the audit
+// entry that says so, the signed checkpoint over it and the answer kept under
+// an idempotency key go into one database transaction, or none of them does.
+//
+// An act is visible only after that transaction is durable, so a crash at any
+// instant loses no accepted act and no record of one; a client that did not
+// hear the answer asks again under the same key and gets it, once done. Tests
+// kill the process around the commit and count.
+package books
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/audit"
+	"github.com/anchorhold/anchorhold/failpoint"
+	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+// Books writes acts to a store with their audit entries.
+type Books struct {
+	Store store.Store
+	Log   *audit.Log
+	Now   func() time.Time // the clock; UTC
+
+	mu      sync.Mutex
+	changed chan struct{} // closed at the next act; nil while nobody watches
+}
+
+// Changed returns a channel that is closed once another act is done. Ask for it
+// before reading what is watched, so that no act falls between.
+func (b *Books) Changed() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.changed == nil {
+		b.changed = make(chan struct{})
+	}
+	return b.changed
+}
+
+func (b *Books) announce() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.changed != nil {
+		close(b.changed)
+		b.changed = nil
+	}
+}
+
+// Record is what the audit log says of an act beside who, what and by which
+// rule. It must hold no private value.
+type Record struct {
+	Action  string            // empty: the permit's action
+	Subject string            // id of what was acted on
+	Digest  string            // "sha256:..." that the entry commits to, where there is one
+	Details map[string]string // short further facts
+}
+
+// View reads.
+func (b *Books) View(ctx context.Context, fn func(store.Tx) error) error {
+	return b.Store.View(ctx, fn)
+}
+
+// Act carries out fn and its record in one durable transaction and returns what
+// fn returned. Within a context that carries an idempotency key, a repetition
+// returns the first answer without acting again; the same key with other
+// content is a Conflict. T must survive JSON.
+func Act[T any](ctx context.Context, b *Books, p policy.Permit, fn func(store.Tx) (T, Record, error)) (T, error) {
+	var out T
+	err := b.Store.Update(ctx, func(tx store.Tx) error {
+		again, err := recall(ctx, tx, p, &out)
+		if again || err != nil {
+			return err
+		}
+		var rec Record
+		if out, rec, err = fn(tx); err != nil {
+			return err
+		}
+		if err := b.enter(tx, p, rec); err != nil {
+			return err
+		}
+		if err := b.Log.Seal(tx); err != nil {
+			return fmt.Errorf("signing the checkpoint: %w", err)
+		}
+		if err := b.remember(ctx, tx, p, out); err != nil {
+			return err
+		}
+		failpoint.Hit(string(p.Action()) + "/before-commit")
+		return nil
+	})
+	if err == nil {
+		failpoint.Hit(string(p.Action()) + "/after-commit")
+		b.announce()
+	}
+	return out, err
+}
+
+// Enter adds one more record to the act that is being written in tx: for acts
+// that follow from it (a run that an approval queues).
+func (b *Books) Enter(tx store.Tx, p policy.Permit, rec Record) (int64, error) {
+	return b.Log.Append(tx, b.event(p, rec))
+}
+
+func (b *Books) enter(tx store.Tx, p policy.Permit, rec Record) error {
+	if _, err := b.Enter(tx, p, rec); err != nil {
+		return fmt.Errorf("writing the audit entry: %w", err)
+	}
+	return nil
+}
+
+func (b *Books) event(p policy.Permit, rec Record) audit.Event {
+	return audit.Event{
+		Time: b.Now(), Actor: p.Principal().Name(), Action: cmp.Or(rec.Action, string(p.Action())), Rule: p.Rule(),
+		Subject: rec.Subject, Digest: rec.Digest, Details: rec.Details,
+	}
+}
+
+// keyed is an idempotency key and what it stands for.
+type keyed struct {
+	key         string
+	fingerprint []byte
+}
+
+type contextKey struct{}
+
+// WithKey returns a context whose act is done at most once under key by its
+// principal; fingerprint is a hash of the whole request, so that one key cannot
+// stand for two different acts.
+func WithKey(ctx context.Context, key string, fingerprint []byte) context.Context {
+	return context.WithValue(ctx, contextKey{}, keyed{key, fingerprint})
+}
+
+// recall finds the answer to an act done before under the context's key.
+func recall[T any](ctx context.Context, tx store.Tx, p policy.Permit, out *T) (bool, error) {
+	k, ok := ctx.Value(contextKey{}).(keyed)
+	if !ok {
+		return false, nil
+	}
+	fingerprint, response, err := tx.Idempotent(p.Principal().ID, k.key)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if !bytes.Equal(fingerprint, k.fingerprint) {
+		return false, anchorhold.Errorf(anchorhold.Conflict, "use a new key for a new request",
+			"this idempotency key was used for another request")
+	}
+	return true, json.Unmarshal(response, out)
+}
+
+func (b *Books) remember(ctx context.Context, tx store.Tx, p policy.Permit, out any) error {
+	k, ok := ctx.Value(contextKey{}).(keyed)
+	if !ok {
+		return nil
+	}
+	response, err := json.Marshal(out)
+	if err != nil {
+		return err
+	}
+	return tx.PutIdempotent(p.Principal().ID, k.key, k.fingerprint, response, b.Now())
+}

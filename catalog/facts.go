@@ -1,0 +1,184 @@
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+)
+
+// What is proposed as the closed set of a column's values: few of them, and
+// each standing for several rows on average, so that a small table is not
+// listed value by value.
+const (
+	maxCategories   = 20
+	rowsPerCategory = 5
+	maxCategoryText = 64 // bytes
+)
+
+// Proposal holds facts measured from the private side. It is for the owner's
+// eyes: whoever confirms a fact for a card discloses it, and the caller writes
+// each confirmed one into the ledger.
+type Proposal struct {
+	Version []anchorhold.Fact   `json:"version"` // of the whole table: its rows
+	Columns []anchorhold.Column `json:"columns"` // every column with its measured facts only
+}
+
+// ProposeFacts reads a table and measures the facts that a mock can use: the
+// number of rows, each column's smallest and largest value, its categories
+// where there are few, and its share of missing values.
+func ProposeFacts(ctx context.Context, path string, o ReadOptions) (Proposal, error) {
+	t, err := Open(path, o)
+	if err != nil {
+		return Proposal{}, err
+	}
+	defer t.Close()
+	s := sinks{facts: newFactCounter(len(t.Columns()))}
+	if err := s.drain(ctx, t, &progress{}); err != nil {
+		return Proposal{}, err
+	}
+	return s.facts.propose(t.Columns(), t.Rows()), nil
+}
+
+// factCounter keeps a bounded summary of every column.
+type factCounter struct{ cols []columnCount }
+
+type columnCount struct {
+	missing  int64
+	numeric  bounds
+	temporal bounds
+	distinct map[Cell]struct{} // nil once there are too many
+}
+
+// bounds of numbers, or of dates in microseconds.
+type bounds struct {
+	seen     bool
+	min, max float64
+}
+
+func (b *bounds) add(v float64) {
+	if !b.seen {
+		b.seen, b.min, b.max = true, v, v
+		return
+	}
+	b.min, b.max = min(b.min, v), max(b.max, v)
+}
+
+func newFactCounter(columns int) *factCounter {
+	f := &factCounter{cols: make([]columnCount, columns)}
+	for i := range f.cols {
+		f.cols[i].distinct = make(map[Cell]struct{})
+	}
+	return f
+}
+
+const dayMicros = 24 * 3600 * 1e6
+
+func (f *factCounter) add(row []Cell) {
+	for i, c := range row {
+		col := &f.cols[i]
+		switch c.Kind {
+		case CellMissing:
+			col.missing++
+			continue
+		case CellInt, CellFloat:
+			if v := c.Value(); !math.IsInf(v, 0) {
+				col.numeric.add(v)
+			}
+		case CellDate:
+			col.temporal.add(float64(c.Int) * dayMicros)
+		case CellTimestamp:
+			col.temporal.add(float64(c.Int))
+		}
+		col.count(c)
+	}
+}
+
+func (c *columnCount) count(v Cell) {
+	if c.distinct == nil {
+		return
+	}
+	if _, known := c.distinct[v]; known {
+		return
+	}
+	if len(c.distinct) == maxCategories || len(v.Text) > maxCategoryText {
+		c.distinct = nil
+		return
+	}
+	v.Text = strings.Clone(v.Text) // the batch it points into is about to be reused
+	c.distinct[v] = struct{}{}
+}
+
+func (f *factCounter) propose(cols []anchorhold.Column, rows int64) Proposal {
+	p := Proposal{Version: []anchorhold.Fact{measured(anchorhold.FactRows, float64(rows))}}
+	for i, c := range cols {
+		p.Columns = append(p.Columns, anchorhold.Column{Name: c.Name, Type: c.Type, Facts: f.cols[i].facts(c.Type, rows)})
+	}
+	return p
+}
+
+func measured(name string, value any) anchorhold.Fact {
+	return anchorhold.Fact{Name: name, Value: value, Provenance: anchorhold.Measured}
+}
+
+func (c *columnCount) facts(t anchorhold.ColumnType, rows int64) []anchorhold.Fact {
+	var facts []anchorhold.Fact
+	present := rows - c.missing
+	if categories := c.categories(t); len(categories) > 0 && int64(len(categories))*rowsPerCategory <= present {
+		facts = append(facts, measured(anchorhold.FactCategories, categories))
+	}
+	switch {
+	case (t == anchorhold.TypeInt || t == anchorhold.TypeFloat) && c.numeric.seen:
+		facts = append(facts, measured(anchorhold.FactMin, c.numeric.min), measured(anchorhold.FactMax, c.numeric.max))
+	case (t == anchorhold.TypeDate || t == anchorhold.TypeTimestamp) && c.temporal.seen:
+		facts = append(facts, measured(anchorhold.FactMin, timeText(t, c.temporal.min)), measured(anchorhold.FactMax, timeText(t, c.temporal.max)))
+	}
+	if c.missing > 0 {
+		// A thousandth is as exact as a mock needs and does not give the count away.
+		rate := max(0.001, math.Round(1000*float64(c.missing)/float64(rows))/1000)
+		facts = append(facts, measured(anchorhold.FactMissingRate, rate))
+	}
+	return facts
+}
+
+func timeText(t anchorhold.ColumnType, micros float64) string {
+	at := time.UnixMicro(int64(micros)).UTC()
+	if t == anchorhold.TypeDate {
+		return at.Format(dayLayout)
+	}
+	return at.Format(time.RFC3339)
+}
+
+// categories gives the distinct values in order, as JSON would hold them:
+// numbers of a numeric column, texts of a column of text, nothing otherwise.
+func (c *columnCount) categories(t anchorhold.ColumnType) []any {
+	var out []any
+	switch t {
+	case anchorhold.TypeInt, anchorhold.TypeFloat:
+		var values []float64
+		for v := range c.distinct {
+			if math.IsInf(v.Value(), 0) {
+				return nil
+			}
+			values = append(values, v.Value())
+		}
+		slices.Sort(values)
+		for _, v := range slices.Compact(values) {
+			out = append(out, v)
+		}
+	case anchorhold.TypeString:
+		var values []string
+		for v := range c.distinct {
+			values = append(values, v.Text)
+		}
+		slices.SortFunc(values, cmp.Compare)
+		for _, v := range values {
+			out = append(out, v)
+		}
+	}
+	return out
+}

@@ -1,0 +1,93 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+)
+
+// settled is how long a file must have been left alone before its stamp alone
+// identifies its content: within one tick of a file system's clock, a second
+// write leaves the same times behind.
+const settled = 2 * time.Second
+
+// Identity is what a version remembers of its file.
+type Identity struct {
+	Stamp      anchorhold.Stamp
+	Secret     []byte
+	Label      string // "DATASET/ASSET"
+	Commitment string
+}
+
+// CheckIdentity says whether an open file still holds what was registered. An
+// equal stamp is enough. Where only the times, the inode or the device differ
+// (a file that was touched, copied back or restored), the whole file is read
+// and compared with the commitment; the stamp to remember from then on is
+// returned. A file that changed is a Conflict. The descriptor's offset is left
+// alone.
+//
+// Call it before and after a run, on the descriptor that the run reads from.
+func CheckIdentity(ctx context.Context, f *os.File, id Identity) (anchorhold.Stamp, error) {
+	now, err := StampOf(f)
+	if err != nil {
+		return anchorhold.Stamp{}, err
+	}
+	if now == id.Stamp {
+		return now, nil
+	}
+	if now.Size != id.Stamp.Size {
+		return anchorhold.Stamp{}, changed()
+	}
+	got, _, err := Commit(id.Secret, id.Label, contextReader{ctx, io.NewSectionReader(f, 0, now.Size)})
+	if err != nil {
+		if ctx.Err() != nil {
+			return anchorhold.Stamp{}, ctx.Err()
+		}
+		var known *anchorhold.Error
+		if errors.As(err, &known) {
+			return anchorhold.Stamp{}, err
+		}
+		return anchorhold.Stamp{}, readError("the file", err)
+	}
+	after, err := StampOf(f)
+	if err != nil {
+		return anchorhold.Stamp{}, err
+	}
+	if got != id.Commitment || after != now {
+		return anchorhold.Stamp{}, changed()
+	}
+	return settle(after), nil
+}
+
+func changed() error {
+	return anchorhold.Errorf(anchorhold.Conflict,
+		"put the registered file back, or register it as a new version: anchorhold dataset add NAME --asset ASSET=FILE",
+		"the file has changed since it was registered")
+}
+
+// settle makes a stamp that was taken too soon after a write equal to none, so
+// that the next check reads the file.
+func settle(s anchorhold.Stamp) anchorhold.Stamp {
+	if time.Since(time.Unix(0, max(s.CTime, s.MTime))) < settled {
+		s.CTime = 0
+	}
+	return s
+}
+
+// contextReader stops reading once its context has ended.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}

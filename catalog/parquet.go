@@ -1,0 +1,386 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"regexp"
+	"strconv"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog/mock"
+)
+
+// maxPage bounds one page of a Parquet file, compressed or not: usual writers
+// make pages of 1 MiB.
+const maxPage = 64 << 20
+
+// parquetSource reads a Parquet file page by page, never a whole row group.
+type parquetSource struct {
+	name    string
+	size    int64
+	total   int64 // rows, as the footer says
+	done    int64
+	file    *file.Reader
+	reader  pqarrow.RecordReader
+	cols    []anchorhold.Column
+	readers []cellReader
+	batch   [][]Cell
+	err     error
+}
+
+// cellReader reads cell i of a column of one record batch.
+type cellReader func(a arrow.Array, i int) Cell
+
+func newParquetSource(r io.ReaderAt, size int64, name string, o ReadOptions) (s *parquetSource, err error) {
+	defer recoverParquet(name, &err)
+	props := parquet.NewReaderProperties(memory.DefaultAllocator)
+	props.BufferedStreamEnabled = true
+	props.MaxCompressedPageSize = maxPage
+	props.MaxUncompressedPageSize = maxPage
+	// A section reader seeks without moving the descriptor's offset, which others share.
+	f, err := file.NewParquetReader(io.NewSectionReader(r, 0, size), file.WithReadProps(props))
+	if err != nil {
+		return nil, notParquet(name, err)
+	}
+	s = &parquetSource{name: name, file: f, size: size, total: f.NumRows()}
+	width := max(1, f.MetaData().Schema.NumColumns())
+	n := min(batchRows, max(1, batchCells/width))
+	fr, err := pqarrow.NewFileReader(f, pqarrow.ArrowReadProperties{BatchSize: int64(n)}, memory.DefaultAllocator)
+	if err != nil {
+		return nil, notParquet(name, err)
+	}
+	schema, err := fr.Schema()
+	if err != nil {
+		return nil, notParquet(name, err)
+	}
+	if err := s.setColumns(schema, o); err != nil {
+		return nil, err
+	}
+	if f.NumRowGroups() > 0 && s.total > 0 {
+		if s.reader, err = fr.GetRecordReader(context.Background(), nil, nil); err != nil {
+			return nil, notParquet(name, err)
+		}
+	}
+	flat := make([]Cell, n*width)
+	s.batch = make([][]Cell, n)
+	for i := range s.batch {
+		s.batch[i], flat = flat[:width:width], flat[width:]
+	}
+	return s, nil
+}
+
+// setColumns describes the columns of a schema, or says which one cannot be
+// offered.
+func (s *parquetSource) setColumns(schema *arrow.Schema, o ReadOptions) error {
+	names := make([]string, schema.NumFields())
+	for i, f := range schema.Fields() {
+		names[i] = f.Name
+	}
+	if err := checkColumnNames(s.name, names); err != nil {
+		return err
+	}
+	if err := refusePandasIndex(s.name, names, s.file); err != nil {
+		return err
+	}
+	overrides, err := byName(s.name, names, o.Columns)
+	if err != nil {
+		return err
+	}
+	for _, f := range schema.Fields() {
+		kind, read, remedy := parquetType(f.Type)
+		if read == nil {
+			return invalid(remedy, "column %q of %s has the type %s, which cannot be offered", f.Name, s.name, f.Type)
+		}
+		c := overrides[f.Name]
+		if c.Type != "" && c.Type != kind {
+			return invalid("leave its type out, or write the file with another one",
+				"column %q of %s is stored as %s and cannot be offered as %s", f.Name, s.name, f.Type, c.Type)
+		}
+		c.Name, c.Type = f.Name, kind
+		c.Facts = withoutStorage(c.Facts)
+		if storage := storageOf(f.Type); storage != usualStorage(kind) {
+			c.Facts = append(c.Facts, anchorhold.Fact{Name: anchorhold.FactStorage, Value: storage, Provenance: anchorhold.Stated})
+		}
+		s.cols = append(s.cols, c)
+		s.readers = append(s.readers, read)
+	}
+	return nil
+}
+
+// withoutStorage drops a storage fact that came with the owner's overrides,
+// perhaps from an earlier version: the file itself says how it is stored.
+func withoutStorage(facts []anchorhold.Fact) []anchorhold.Fact {
+	var out []anchorhold.Fact
+	for _, f := range facts {
+		if f.Name != anchorhold.FactStorage {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// usualStorage is the Arrow type that a column type has unless a fact says
+// otherwise.
+func usualStorage(t anchorhold.ColumnType) string {
+	switch t {
+	case anchorhold.TypeInt:
+		return "int64"
+	case anchorhold.TypeFloat:
+		return "float64"
+	case anchorhold.TypeBool:
+		return "bool"
+	case anchorhold.TypeDate:
+		return "date32"
+	case anchorhold.TypeTimestamp:
+		return "timestamp[us]"
+	}
+	return "utf8"
+}
+
+// storageOf names an Arrow type for the fact "storage".
+func storageOf(t arrow.DataType) string {
+	if t.ID() == arrow.DICTIONARY {
+		return mock.Dictionary
+	}
+	return t.String()
+}
+
+// parquetType maps an Arrow type; where it cannot be offered, read is nil and
+// remedy says what to write instead.
+func parquetType(t arrow.DataType) (kind anchorhold.ColumnType, read cellReader, remedy string) {
+	switch t := t.(type) {
+	case *arrow.Int8Type, *arrow.Int16Type, *arrow.Int32Type, *arrow.Int64Type,
+		*arrow.Uint8Type, *arrow.Uint16Type, *arrow.Uint32Type, *arrow.Uint64Type:
+		return anchorhold.TypeInt, readInt, ""
+	case *arrow.Float32Type, *arrow.Float64Type:
+		return anchorhold.TypeFloat, readFloat, ""
+	case *arrow.BooleanType:
+		return anchorhold.TypeBool, readBool, ""
+	case *arrow.StringType, *arrow.LargeStringType:
+		return anchorhold.TypeString, readText, ""
+	case *arrow.Date32Type, *arrow.Date64Type:
+		return anchorhold.TypeDate, readDate, ""
+	case *arrow.TimestampType:
+		return anchorhold.TypeTimestamp, readTimestamp(t.Unit), ""
+	case *arrow.NullType:
+		return anchorhold.TypeFloat, readNull, ""
+	case *arrow.DictionaryType:
+		if id := t.ValueType.ID(); id == arrow.STRING || id == arrow.LARGE_STRING {
+			return anchorhold.TypeString, readDictionary, ""
+		}
+		return "", nil, "write it without a dictionary (in pandas: astype of the categories' own type)"
+	case arrow.NestedType:
+		return "", nil, "write one column per part, with plain values"
+	}
+	return "", nil, otherTypeRemedy(t)
+}
+
+func otherTypeRemedy(t arrow.DataType) string {
+	switch t.ID() {
+	case arrow.DECIMAL32, arrow.DECIMAL64, arrow.DECIMAL128, arrow.DECIMAL256, arrow.FLOAT16:
+		return "write it as float64, or as whole numbers of the smallest unit (in pandas: astype(\"float64\"))"
+	case arrow.TIME32, arrow.TIME64, arrow.DURATION:
+		return "write it as a number of seconds"
+	case arrow.BINARY, arrow.LARGE_BINARY, arrow.FIXED_SIZE_BINARY:
+		return "leave it out, or write it as text"
+	}
+	return "write it as a number, a text, a date or a timestamp"
+}
+
+func readInt(a arrow.Array, i int) Cell {
+	c := Cell{Kind: CellInt}
+	switch a := a.(type) {
+	case *array.Int8:
+		c.Int = int64(a.Value(i))
+	case *array.Int16:
+		c.Int = int64(a.Value(i))
+	case *array.Int32:
+		c.Int = int64(a.Value(i))
+	case *array.Int64:
+		c.Int = a.Value(i)
+	case *array.Uint8:
+		c.Int = int64(a.Value(i))
+	case *array.Uint16:
+		c.Int = int64(a.Value(i))
+	case *array.Uint32:
+		c.Int = int64(a.Value(i))
+	case *array.Uint64:
+		if v := a.Value(i); v <= math.MaxInt64 {
+			c.Int = int64(v)
+		} else {
+			c.Kind, c.Float = CellFloat, float64(v)
+		}
+	}
+	return c
+}
+
+func readFloat(a arrow.Array, i int) Cell {
+	var f float64
+	switch a := a.(type) {
+	case *array.Float32:
+		f = shortest(a.Value(i))
+	case *array.Float64:
+		f = a.Value(i)
+	}
+	if math.IsNaN(f) {
+		return Cell{} // as pandas has it
+	}
+	return Cell{Kind: CellFloat, Float: f}
+}
+
+// shortest widens by way of the shortest decimal form: what was written as 0.1
+// is read as 0.1.
+func shortest(v float32) float64 {
+	f, err := strconv.ParseFloat(strconv.FormatFloat(float64(v), 'g', -1, 32), 64)
+	if err != nil {
+		return float64(v)
+	}
+	return f
+}
+
+func readBool(a arrow.Array, i int) Cell {
+	if a.(*array.Boolean).Value(i) {
+		return Cell{Kind: CellBool, Int: 1}
+	}
+	return Cell{Kind: CellBool}
+}
+
+func readText(a arrow.Array, i int) Cell {
+	switch a := a.(type) {
+	case *array.String:
+		return Cell{Kind: CellText, Text: a.Value(i)}
+	case *array.LargeString:
+		return Cell{Kind: CellText, Text: a.Value(i)}
+	}
+	return Cell{}
+}
+
+func readDictionary(a arrow.Array, i int) Cell {
+	d := a.(*array.Dictionary)
+	return readText(d.Dictionary(), d.GetValueIndex(i))
+}
+
+func readDate(a arrow.Array, i int) Cell {
+	c := Cell{Kind: CellDate}
+	switch a := a.(type) {
+	case *array.Date32:
+		c.Int = int64(a.Value(i))
+	case *array.Date64:
+		c.Int = int64(a.Value(i)) / (24 * 3600 * 1000)
+	}
+	return c
+}
+
+func readTimestamp(unit arrow.TimeUnit) cellReader {
+	return func(a arrow.Array, i int) Cell {
+		return timestampCell(Cell{}, a.(*array.Timestamp).Value(i).ToTime(unit))
+	}
+}
+
+func readNull(arrow.Array, int) Cell { return Cell{} }
+
+func (s *parquetSource) columns() []anchorhold.Column {
+	return append([]anchorhold.Column(nil), s.cols...)
+}
+
+// position shares the file's size out over its rows.
+func (s *parquetSource) position() int64 {
+	if s.total <= 0 {
+		return 0
+	}
+	return int64(float64(s.size) * min(1, float64(s.done)/float64(s.total)))
+}
+
+func (s *parquetSource) close() {
+	if s.reader != nil {
+		s.reader.Release()
+	}
+}
+
+func (s *parquetSource) next() (rows [][]Cell, err error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	defer func() { s.err = err }()
+	defer recoverParquet(s.name, &err)
+	if s.reader == nil || !s.reader.Next() {
+		return nil, s.ended()
+	}
+	record := s.reader.RecordBatch()
+	n := int(record.NumRows())
+	if n > len(s.batch) || int(record.NumCols()) != len(s.cols) {
+		return nil, notParquet(s.name, errors.New("a batch has another shape than asked for"))
+	}
+	for j, read := range s.readers {
+		a := record.Column(j)
+		for i := range n {
+			if a.IsNull(i) {
+				s.batch[i][j] = Cell{}
+				continue
+			}
+			s.batch[i][j] = read(a, i)
+		}
+	}
+	s.done += int64(n)
+	return s.batch[:n], nil
+}
+
+func (s *parquetSource) ended() error {
+	if s.reader != nil {
+		if err := s.reader.Err(); err != nil && !errors.Is(err, io.EOF) {
+			return notParquet(s.name, err)
+		}
+	}
+	if s.done != s.total {
+		return notParquet(s.name, fmt.Errorf("%d rows instead of %d", s.done, s.total))
+	}
+	return io.EOF
+}
+
+// recoverParquet turns a panic of the Parquet library, which bad files can
+// cause, into an error.
+func recoverParquet(name string, err *error) {
+	if r := recover(); r != nil {
+		*err = notParquet(name, fmt.Errorf("%v", r))
+	}
+}
+
+func notParquet(name string, cause error) error {
+	return invalid("write the file again; encrypted files and pages over 64 MiB are not read", "%s is damaged or not a Parquet file that can be read", name).Because(cause)
+}
+
+var pandasIndexName = regexp.MustCompile(`^__index_level_\d+__$`)
+
+// refusePandasIndex refuses a file in which pandas stored an index as columns:
+// it would come back as an index in a run, but as a column in the mock.
+func refusePandasIndex(name string, names []string, f *file.Reader) error {
+	stored := false
+	for _, n := range names {
+		stored = stored || pandasIndexName.MatchString(n)
+	}
+	if text := f.MetaData().KeyValueMetadata().FindValue("pandas"); text != nil {
+		var meta struct {
+			Index []json.RawMessage `json:"index_columns"`
+		}
+		if json.Unmarshal([]byte(*text), &meta) == nil {
+			for _, column := range meta.Index {
+				stored = stored || len(column) > 0 && column[0] == '"'
+			}
+		}
+	}
+	if stored {
+		return invalid("write it with df.reset_index().to_parquet(FILE, index=False)", "%s stores an index of pandas beside its columns", name)
+	}
+	return nil
+}

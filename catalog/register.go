@@ -1,0 +1,226 @@
+package catalog
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/disclosure"
+)
+
+// Options say how a file becomes a version of an asset.
+type Options struct {
+	ReadOptions
+
+	// Label names the asset in the commitment: "DATASET/ASSET".
+	Label string
+
+	// Secret salts and blinds the commitment: 32 bytes. Empty: drawn at
+	// random, as it should be for every version.
+	Secret []byte
+
+	// IndexWriter receives the keyed index for disclosure checks, made with
+	// IndexKey. Nil: no index is made.
+	IndexKey    disclosure.Key
+	IndexWriter io.Writer
+
+	// Identifiers names columns whose values identify people, for the index.
+	// Columns with the fact "unique" are identifiers too.
+	Identifiers []string
+
+	// Propose also measures the facts that an owner may confirm for a mock.
+	Propose bool
+
+	// Progress, if not nil, is told after every batch how much of the work is
+	// done. It is called from the goroutine that called Register.
+	Progress func(done, total int64)
+}
+
+// Registration is what there is to know about a version's file.
+type Registration struct {
+	Path       string // absolute, without symbolic links
+	Format     string
+	Columns    []anchorhold.Column
+	Missing    []string
+	Rows       int64
+	Size       int64
+	Stamp      anchorhold.Stamp
+	Secret     []byte
+	Label      string
+	Commitment string
+	Proposal   *Proposal // with Options.Propose
+}
+
+// Source is the private side as the domain has it; the caller adds where it
+// put the index.
+func (r Registration) Source() *anchorhold.Source {
+	return &anchorhold.Source{
+		Path: r.Path, Format: r.Format, Size: r.Size, Rows: r.Rows, Secret: r.Secret, Stamp: r.Stamp,
+	}
+}
+
+// Identity is what CheckIdentity asks for.
+func (r Registration) Identity() Identity {
+	return Identity{Stamp: r.Stamp, Secret: r.Secret, Label: r.Label, Commitment: r.Commitment}
+}
+
+// Register reads a file once and gives all that a version of an asset needs: a
+// description of its columns, the commitment to its bytes, and the index for
+// disclosure checks. (A Parquet file is read twice: its bytes in order for the
+// commitment, its columns as they lie.) A file that changes meanwhile is
+// refused. Nothing is written but to Options.IndexWriter.
+func Register(ctx context.Context, path string, o Options) (Registration, error) {
+	if len(o.Secret) == 0 {
+		o.Secret = make([]byte, SecretSize)
+		rand.Read(o.Secret) // never fails: crypto/rand ends the program instead
+	}
+	f, real, err := OpenFile(path)
+	if err != nil {
+		return Registration{}, err
+	}
+	defer f.Close()
+	before, err := StampOf(f)
+	if err != nil {
+		return Registration{}, err
+	}
+	reg, err := readAll(ctx, f, real, o)
+	if err != nil {
+		return Registration{}, err
+	}
+	after, err := StampOf(f)
+	if err != nil {
+		return Registration{}, err
+	}
+	if after != before || reg.Size != before.Size {
+		return Registration{}, anchorhold.Errorf(anchorhold.Conflict, "wait until nobody writes to it and try again",
+			"%s changed while it was being read", filepath.Base(real))
+	}
+	reg.Stamp = settle(after)
+	return reg, nil
+}
+
+// readAll is the pass itself.
+func readAll(ctx context.Context, f *os.File, real string, o Options) (Registration, error) {
+	commit, err := newCommitter(o.Secret, o.Label)
+	if err != nil {
+		return Registration{}, err
+	}
+	table, err := newTable(f, real, o.ReadOptions, commit)
+	if err != nil {
+		return Registration{}, err
+	}
+	defer table.source.close()
+	p := progress{tell: o.Progress, total: table.stamp.Size}
+	if table.format == FormatParquet {
+		p.total *= 2
+		if err := p.copy(ctx, commit, f, table.stamp.Size, filepath.Base(real)); err != nil {
+			return Registration{}, err
+		}
+	}
+	sinks, err := newSinks(o, table)
+	if err != nil {
+		return Registration{}, err
+	}
+	if err := sinks.drain(ctx, table, &p); err != nil {
+		return Registration{}, err
+	}
+	reg := Registration{
+		Path: real, Format: table.format, Columns: table.Columns(), Missing: o.Missing,
+		Rows: table.rows, Size: commit.size, Secret: o.Secret, Label: o.Label, Commitment: commit.commitment(),
+	}
+	if sinks.facts != nil {
+		proposal := sinks.facts.propose(reg.Columns, reg.Rows)
+		reg.Proposal = &proposal
+	}
+	return reg, nil
+}
+
+// progress counts the bytes dealt with over both readings of a file.
+type progress struct {
+	tell  func(done, total int64)
+	base  int64
+	total int64
+}
+
+func (p *progress) at(n int64) {
+	if p.tell != nil {
+		p.tell(p.base+n, p.total)
+	}
+}
+
+// copy reads a whole file into w.
+func (p *progress) copy(ctx context.Context, w io.Writer, f *os.File, size int64, name string) error {
+	r := contextReader{ctx, io.NewSectionReader(f, 0, size)}
+	buf := make([]byte, ChunkSize)
+	for {
+		n, err := r.Read(buf)
+		if _, werr := w.Write(buf[:n]); werr != nil {
+			return werr
+		}
+		p.base += int64(n)
+		p.at(0)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return readError(name, err)
+		}
+	}
+}
+
+// sinks are who wants to see the rows.
+type sinks struct {
+	facts *factCounter
+	index *indexer
+}
+
+func newSinks(o Options, t *Table) (*sinks, error) {
+	s := &sinks{}
+	cols := t.Columns()
+	if o.Propose {
+		s.facts = newFactCounter(len(cols))
+	}
+	var err error
+	if o.IndexWriter != nil {
+		s.index, err = newIndexer(o, cols, filepath.Base(t.path))
+	}
+	return s, err
+}
+
+// drain reads the table to its end.
+func (s *sinks) drain(ctx context.Context, t *Table, p *progress) error {
+	for {
+		rows, err := t.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return s.close()
+		}
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if s.facts != nil {
+				s.facts.add(row)
+			}
+			if s.index != nil {
+				if err := s.index.add(row); err != nil {
+					return err
+				}
+			}
+		}
+		p.at(t.source.position())
+	}
+}
+
+func (s *sinks) close() error {
+	if s.index == nil {
+		return nil
+	}
+	return s.index.close()
+}

@@ -1,0 +1,279 @@
+// Package dataset registers what an owner offers: files by reference, their
+// cards, versions and mocks.
+//
+// It promises that a version is complete before anybody sees it (commitment,
+// keyed index and mock are durable before the act that names them), that a mock
+// which shares rows or identifiers with the private side is not published, and
+// that every fact read from private data for a mock was confirmed by the owner
+// and stands in the ledger as an unbounded disclosure. Tests register the bad
+// files and copying mocks that these sentences speak of.
+package dataset
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/blob"
+	"github.com/anchorhold/anchorhold/books"
+	"github.com/anchorhold/anchorhold/catalog"
+	"github.com/anchorhold/anchorhold/disclosure"
+	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+// Service registers and finds datasets.
+type Service struct {
+	Books    *books.Books
+	Blobs    *blob.Store
+	IndexKey disclosure.Key
+}
+
+// New describes a dataset to register.
+type New struct {
+	Name        string                `json:"name"`
+	Title       string                `json:"title,omitempty" maxLength:"300"`
+	Description string                `json:"description,omitempty" maxLength:"20000"`
+	License     string                `json:"license,omitempty" maxLength:"300"`
+	Population  string                `json:"population,omitempty" maxLength:"100" doc:"whom the data describe; default: the dataset's name"`
+	Visibility  anchorhold.Visibility `json:"visibility,omitempty" enum:"users,named"`
+	Quorum      int                   `json:"quorum,omitempty" minimum:"0" maximum:"10" doc:"approvals that a request needs; default 1"`
+	Assets      []NewAsset            `json:"assets" minItems:"1" maxItems:"100"`
+}
+
+// NewAsset describes one table to register.
+type NewAsset struct {
+	Name    string              `json:"name,omitempty"`
+	Path    string              `json:"path,omitempty" maxLength:"4096" doc:"absolute path on the site's machine"`
+	Missing []string            `json:"missing,omitempty" maxItems:"100" doc:"further texts that mean no value"`
+	Columns []anchorhold.Column `json:"columns,omitempty" doc:"what the owner states of columns, by name"`
+	Mock    *NewMock            `json:"mock,omitempty"`
+}
+
+// NewMock says where the mock comes from: a file, or the card.
+type NewMock struct {
+	Path     string    `json:"path,omitempty" maxLength:"4096"`
+	Generate *Generate `json:"generate,omitempty"`
+	// Confirm confirms the facts measured from the private side, so that a
+	// generated mock may show them. Without it only stated facts are used.
+	Confirm bool `json:"confirm,omitempty"`
+	// AcceptDifferences lets a given mock differ in columns or types.
+	AcceptDifferences bool `json:"accept_differences,omitempty"`
+}
+
+// Generate asks for a mock made from the card.
+type Generate struct {
+	Seed uint64 `json:"seed,omitempty"`
+	Rows int64  `json:"rows,omitempty" minimum:"0"`
+}
+
+// Inspection is what registering a file would find.
+type Inspection struct {
+	Rows    int64               `json:"rows"`
+	Columns []anchorhold.Column `json:"columns" doc:"with the facts that a generated mock would reveal, if confirmed"`
+	Facts   []anchorhold.Fact   `json:"facts"`
+}
+
+// Inspect reads a file for its owner's eyes; nothing is kept.
+func (s *Service) Inspect(ctx context.Context, path string, missing []string) (Inspection, error) {
+	reg, err := catalog.Register(ctx, path, catalog.Options{
+		ReadOptions: catalog.ReadOptions{Missing: missing}, Label: "inspection", Propose: true,
+	})
+	if err != nil {
+		return Inspection{}, err
+	}
+	return Inspection{reg.Rows, withFacts(reg.Columns, reg.Proposal.Columns), reg.Proposal.Version}, nil
+}
+
+// Add registers a dataset with the first version of each asset.
+func (s *Service) Add(ctx context.Context, p policy.Permit, n New) (anchorhold.Dataset, error) {
+	if err := catalog.CheckName("dataset", n.Name); err != nil {
+		return anchorhold.Dataset{}, err
+	}
+	d := anchorhold.Dataset{
+		ID: anchorhold.NewID(anchorhold.PrefixDataset), Name: n.Name, Title: n.Title, Description: n.Description,
+		License: n.License, Population: n.Population, Visibility: n.Visibility, Quorum: max(n.Quorum, 1), Created: s.Books.Now(),
+	}
+	if d.Population == "" {
+		d.Population = d.Name
+	}
+	if d.Visibility == "" {
+		d.Visibility = anchorhold.VisibleToUsers
+	}
+	if _, err := s.Find(ctx, n.Name); err == nil {
+		return d, exists(n.Name)
+	}
+	var prepared []*draft
+	for _, a := range n.Assets {
+		dr, err := s.prepare(ctx, n.Name, a)
+		if err != nil {
+			return d, err
+		}
+		prepared = append(prepared, dr)
+	}
+	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
+		if _, err := tx.Dataset(d.Name); err == nil {
+			return d, books.Record{}, exists(d.Name)
+		}
+		if err := tx.PutDataset(d); err != nil {
+			return d, books.Record{}, err
+		}
+		for _, dr := range prepared {
+			if err := s.put(tx, p, d, dr, 1); err != nil {
+				return d, books.Record{}, err
+			}
+		}
+		full, err := tx.Dataset(d.Name)
+		return full, books.Record{Subject: d.ID, Details: map[string]string{"dataset": d.Name}}, err
+	})
+}
+
+func exists(name string) error {
+	return anchorhold.Errorf(anchorhold.Conflict, "choose another name, or register a new version with `anchorhold dataset version "+name+"`",
+		"there is already a dataset %q", name)
+}
+
+// AddVersion registers a changed file as the asset's next version. What is left
+// out of n stays as it was: the path, the texts that mean no value, the stated
+// columns, and the mock.
+func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asset string, n NewAsset) (anchorhold.Dataset, error) {
+	d, err := s.Find(ctx, dataset)
+	if err != nil {
+		return d, err
+	}
+	a, ok := d.Asset(asset)
+	if !ok {
+		return d, anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold dataset show "+dataset+"`", "the dataset %q has no asset %q", dataset, asset)
+	}
+	n.Name = asset
+	if n.Path == "" && a.Version.Private != nil {
+		n.Path = a.Version.Private.Path
+	}
+	if n.Missing == nil {
+		n.Missing = a.Version.Missing
+	}
+	if n.Columns == nil {
+		n.Columns = stated(a.Version.Columns)
+	}
+	dr, err := s.prepare(ctx, dataset, n)
+	if err != nil {
+		return d, err
+	}
+	if n.Mock == nil {
+		dr.version.Mock = a.Version.Mock
+	}
+	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
+		now, err := tx.Dataset(dataset)
+		if err != nil {
+			return now, books.Record{}, err
+		}
+		before, _ := now.Asset(asset)
+		if err := s.put(tx, p, now, dr, before.Version.Number+1); err != nil {
+			return now, books.Record{}, err
+		}
+		full, err := tx.Dataset(dataset)
+		return full, books.Record{Subject: dr.version.ID, Digest: dr.version.Commitment, Details: map[string]string{
+			"dataset": dataset, "asset": asset,
+		}}, err
+	})
+}
+
+// stated keeps of columns what their owner said, without measured facts.
+func stated(columns []anchorhold.Column) []anchorhold.Column {
+	out := make([]anchorhold.Column, len(columns))
+	for i, c := range columns {
+		var facts []anchorhold.Fact
+		for _, f := range c.Facts {
+			if f.Provenance == anchorhold.Stated {
+				facts = append(facts, f)
+			}
+		}
+		c.Facts = facts
+		out[i] = c
+	}
+	return out
+}
+
+// put stores a version, and a ledger entry where measured facts were confirmed.
+func (s *Service) put(tx store.Tx, p policy.Permit, d anchorhold.Dataset, dr *draft, number int) error {
+	dr.version.Number, dr.version.Created = number, s.Books.Now()
+	if err := tx.PutVersion(d.Name, dr.asset, dr.version); err != nil {
+		return err
+	}
+	if _, err := s.Books.Enter(tx, p, books.Record{Subject: dr.version.ID, Digest: dr.version.Commitment, Details: map[string]string{
+		"dataset": d.Name, "asset": dr.asset,
+	}}); err != nil {
+		return err
+	}
+	if !dr.confirmed {
+		return nil
+	}
+	return tx.AddLedger(anchorhold.LedgerEntry{
+		ID: anchorhold.NewID(anchorhold.PrefixLedger), Class: anchorhold.ExposureUnbounded, Population: d.Population,
+		Principal: "everybody who may see the mock", Subject: dr.version.ID, Amount: "{}", Created: s.Books.Now(),
+		What: "facts measured from the private side of " + d.Name + "/" + dr.asset + " were confirmed for its card and mock",
+	})
+}
+
+// Find finds a dataset by name; store.ErrNotFound when there is none.
+func (s *Service) Find(ctx context.Context, name string) (d anchorhold.Dataset, err error) {
+	err = s.Books.View(ctx, func(tx store.Tx) error {
+		d, err = tx.Dataset(name)
+		return err
+	})
+	return d, err
+}
+
+// List reads datasets by name.
+func (s *Service) List(ctx context.Context, page store.Page) (out []anchorhold.Dataset, next string, err error) {
+	err = s.Books.View(ctx, func(tx store.Tx) error {
+		out, next, err = tx.ListDatasets(page)
+		return err
+	})
+	return out, next, err
+}
+
+// Matches says whether every word stands in a dataset's name, title,
+// description or columns.
+func Matches(d anchorhold.Dataset, words []string) bool {
+	texts := []string{d.Name, d.Title, d.Description}
+	for _, a := range d.Assets {
+		texts = append(texts, a.Name)
+		for _, c := range a.Version.Columns {
+			texts = append(texts, c.Name, c.Description)
+		}
+	}
+	all := strings.ToLower(strings.Join(texts, "\n"))
+	for _, w := range words {
+		if !strings.Contains(all, w) {
+			return false
+		}
+	}
+	return true
+}
+
+// MockFile is a mock with its open file, which the caller closes.
+type MockFile struct {
+	anchorhold.Mock
+	File io.ReadCloser
+}
+
+// Mock opens the mock of an asset.
+func (s *Service) Mock(ctx context.Context, dataset, asset string) (MockFile, error) {
+	d, err := s.Find(ctx, dataset)
+	if err != nil {
+		return MockFile{}, err
+	}
+	a, ok := d.Asset(asset)
+	if !ok || a.Version.Mock == nil {
+		return MockFile{}, anchorhold.Errorf(anchorhold.NotFound, "ask the owner for a mock", "the dataset %q has no mock for %q", dataset, asset)
+	}
+	f, err := s.Blobs.Open(a.Version.Mock.Blob)
+	if errors.Is(err, os.ErrNotExist) {
+		err = anchorhold.Errorf(anchorhold.Internal, "ask the owner to register the mock again", "the mock's file is missing").Because(err)
+	}
+	return MockFile{*a.Version.Mock, f}, err
+}

@@ -1,0 +1,267 @@
+// Package policy is the one place where it is decided who may do what.
+//
+// Rules are written in Cedar (site.cedar): deny by default, and every decision
+// names the rule that made it. A decision to permit is a Permit, a type that
+// only Check and the site's own acts can make; every service takes one, so an
+// operation that forgot to ask does not compile. Package api tests every
+// operation with every role and every kind of credential.
+package policy
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/anchorhold/anchorhold"
+
+	"github.com/cedar-policy/cedar-go"
+)
+
+// Action names what is being attempted, as the rules write it.
+type Action string
+
+// The actions.
+const (
+	SiteRead        Action = "site.read"
+	MeRead          Action = "me.read"
+	UserList        Action = "user.list"
+	UserAdd         Action = "user.add"
+	UserToken       Action = "user.token"
+	UserRemove      Action = "user.remove"
+	EnvironmentList Action = "environment.list"
+	DatasetList     Action = "dataset.list"
+	DatasetRead     Action = "dataset.read"
+	DatasetPrivate  Action = "dataset.private" // see where the private side lies
+	DatasetMock     Action = "dataset.mock"
+	DatasetAdd      Action = "dataset.add"
+	DatasetVersion  Action = "dataset.version"
+	RequestList     Action = "request.list"
+	RequestSubmit   Action = "request.submit"
+	RequestRead     Action = "request.read"
+	RequestReview   Action = "request.review" // see what the author may not: checks, reasons, exact times
+	RequestAsk      Action = "request.ask"
+	RequestAnswer   Action = "request.answer"
+	RequestDecide   Action = "request.decide"
+	RequestWithdraw Action = "request.withdraw"
+	RunList         Action = "run.list"
+	RunRead         Action = "run.read"
+	RunLog          Action = "run.log"
+	RunCancel       Action = "run.cancel"
+	ReleaseList     Action = "release.list"
+	ReleaseRead     Action = "release.read"
+	ReleaseDecide   Action = "release.decide"
+	ReleaseOutput   Action = "release.output"
+	ReleaseReceipt  Action = "release.receipt"
+	LedgerRead      Action = "ledger.read"
+	AuditRead       Action = "audit.read"
+	AuditCheckpoint Action = "audit.checkpoint"
+)
+
+// Type is the type of a resource, as the rules write it.
+type Type string
+
+// The types of resources.
+const (
+	TypeSite    Type = "Site"
+	TypeUser    Type = "User"
+	TypeDataset Type = "Dataset"
+	TypeRequest Type = "Request"
+	TypeRun     Type = "Run"
+	TypeRelease Type = "Release"
+)
+
+// readOf is the action that shows a thing at all. Who may not do even that
+// cannot tell that the thing exists.
+var readOf = map[Type]Action{
+	TypeDataset: DatasetRead, TypeRequest: RequestRead, TypeRun: RunRead, TypeRelease: ReleaseRead, TypeUser: UserList,
+}
+
+// Scope is a dataset as far as rules look at it.
+type Scope struct {
+	Dataset    string
+	Visibility anchorhold.Visibility
+}
+
+// Resource is what is acted on, as far as rules look at it.
+type Resource struct {
+	Type     Type
+	ID       string
+	Scopes   []Scope // the datasets concerned; none for what belongs to the site
+	Author   string  // principal id of the request's author
+	Released bool    // of a release: it has been let out
+}
+
+// Site is the resource of everything that belongs to the site as a whole.
+func Site() Resource { return Resource{Type: TypeSite, ID: "site"} }
+
+// Dataset is a dataset as a resource.
+func Dataset(d anchorhold.Dataset) Resource {
+	return Resource{Type: TypeDataset, ID: d.Name, Scopes: []Scope{{d.Name, d.Visibility}}}
+}
+
+// Missing is the error for a thing that is absent, or hidden from the caller:
+// one sentence for both.
+func Missing(t Type, id string) error {
+	return anchorhold.Errorf(anchorhold.NotFound, "check the name, or ask the owner for access",
+		"there is no %s %q that you can see here", strings.ToLower(string(t)), id)
+}
+
+// Permit says that a principal may do one action, and which rule said so. It
+// can be made by Check and SiteAct only.
+type Permit struct {
+	principal anchorhold.Principal
+	action    Action
+	rule      string
+}
+
+// Principal is who may.
+func (p Permit) Principal() anchorhold.Principal { return p.principal }
+
+// Action is what.
+func (p Permit) Action() Action { return p.action }
+
+// Rule names the rule that permitted it.
+func (p Permit) Rule() string { return p.rule }
+
+// SiteName is the id of the site itself as an actor in the audit log.
+const SiteName = "site"
+
+// SiteAct permits the site to carry out what somebody decided before: the queue
+// running an approved request, a grant's automatic release. Rule names that
+// decision (a grant's or decision's id).
+func SiteAct(action Action, rule string) Permit {
+	return Permit{principal: anchorhold.Principal{ID: SiteName}, action: action, rule: rule}
+}
+
+//go:embed site.cedar
+var rules []byte
+
+// Authorizer decides by a set of rules. It is safe for concurrent use.
+type Authorizer struct{ set *cedar.PolicySet }
+
+// New reads the rules. Rules that do not parse, or lack an id, stop the start:
+// a site without rules must not run.
+func New() (*Authorizer, error) {
+	list, err := cedar.NewPolicyListFromBytes("site.cedar", rules)
+	if err != nil {
+		return nil, fmt.Errorf("the policy does not parse: %w", err)
+	}
+	set := cedar.NewPolicySet()
+	for i, p := range list {
+		id := p.Annotations()["id"]
+		if id == "" || set.Get(cedar.PolicyID(id)) != nil {
+			return nil, fmt.Errorf("rule %d of the policy has no id of its own", i+1)
+		}
+		set.Add(cedar.PolicyID(id), p)
+	}
+	return &Authorizer{set: set}, nil
+}
+
+// Check decides whether who may do action on res. The error is Unauthenticated
+// for a caller without a credential, NotFound where the caller may not even see
+// the thing, and Denied otherwise.
+func (a *Authorizer) Check(who anchorhold.Principal, action Action, res Resource) (Permit, error) {
+	rule, ok := a.decide(who, action, res)
+	if ok {
+		return Permit{principal: who, action: action, rule: rule}, nil
+	}
+	if who.ID == "" {
+		return Permit{}, anchorhold.Errorf(anchorhold.Unauthenticated,
+			"log in with `anchorhold login URL --token TOKEN`, or ask the owner for a new token",
+			"this needs a valid token")
+	}
+	if read, hidden := readOf[res.Type]; hidden {
+		if _, sees := a.decide(who, read, res); !sees && res.ID != "" {
+			return Permit{}, Missing(res.Type, res.ID)
+		}
+	}
+	return Permit{}, anchorhold.Errorf(anchorhold.Denied, remedyFor(rule), "you may not do this (%s, rule: %s)", action, rule)
+}
+
+func remedyFor(rule string) string {
+	switch rule {
+	case "nobody-decides-on-their-own-request":
+		return "another owner or reviewer has to decide"
+	case "only-local-names-files":
+		return "run the command on the site's own machine with --dir"
+	}
+	return "ask the owner for the role that it needs"
+}
+
+// decide asks Cedar; the rule is the first that permitted, or forbade.
+func (a *Authorizer) decide(who anchorhold.Principal, action Action, res Resource) (rule string, ok bool) {
+	p := cedar.NewEntityUID(principalType(who), cedar.String(who.ID))
+	r := cedar.NewEntityUID(cedar.EntityType(res.Type), cedar.String(res.ID))
+	entities := cedar.EntityMap{r: {UID: r, Attributes: cedar.NewRecord(cedar.RecordMap{
+		"author": cedar.String(res.Author), "released": cedar.Boolean(res.Released),
+	})}}
+	decision, diagnostic := cedar.Authorize(a.set, entities, cedar.Request{
+		Principal: p, Action: cedar.NewEntityUID("Action", cedar.String(action)), Resource: r, Context: contextOf(who, res),
+	})
+	if len(diagnostic.Errors) > 0 { // a rule that cannot be evaluated must not be passed over
+		return "policy-error", false
+	}
+	names := []string{}
+	for _, reason := range diagnostic.Reasons {
+		names = append(names, string(reason.PolicyID))
+	}
+	slices.Sort(names)
+	if len(names) == 0 {
+		return "default-deny", false
+	}
+	return names[0], decision == cedar.Allow
+}
+
+func principalType(who anchorhold.Principal) cedar.EntityType {
+	switch {
+	case who.ID == "":
+		return "Anyone"
+	case strings.HasPrefix(who.ID, "local:"):
+		return "Local"
+	}
+	return "User"
+}
+
+// contextOf works out which roles hold: roles are those that hold for every
+// dataset concerned, partRoles those that hold for at least one.
+func contextOf(who anchorhold.Principal, res Resource) cedar.Record {
+	site := rolesIn(who, anchorhold.ScopeSite)
+	all, part := site, slices.Clone(site)
+	visible := len(res.Scopes) > 0
+	for i, s := range res.Scopes {
+		own := append(rolesIn(who, "dataset:"+s.Dataset), site...)
+		part = append(part, own...)
+		if i == 0 {
+			all = own
+		} else {
+			all = slices.DeleteFunc(slices.Clone(all), func(r anchorhold.Role) bool { return !slices.Contains(own, r) })
+		}
+		// A site-wide researcher sees what is shown to users; what is shown to
+		// named people needs a binding to that dataset, or a reading role.
+		named := len(rolesIn(who, "dataset:"+s.Dataset)) > 0
+		visible = visible && (s.Visibility == anchorhold.VisibleToUsers && len(who.Bindings) > 0 || named)
+	}
+	return cedar.NewRecord(cedar.RecordMap{
+		"principal": cedar.String(who.ID), "visible": cedar.Boolean(visible),
+		"roles": roleSet(all), "partRoles": roleSet(part),
+	})
+}
+
+func rolesIn(who anchorhold.Principal, scope string) []anchorhold.Role {
+	var out []anchorhold.Role
+	for _, b := range who.Bindings {
+		if b.Scope == scope {
+			out = append(out, b.Role)
+		}
+	}
+	return out
+}
+
+func roleSet(roles []anchorhold.Role) cedar.Set {
+	values := make([]cedar.Value, len(roles))
+	for i, r := range roles {
+		values[i] = cedar.String(r)
+	}
+	return cedar.NewSet(values...)
+}

@@ -1,0 +1,156 @@
+package release
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/receipt"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+// facts are everything that a receipt says, read in one transaction.
+type facts struct {
+	release     anchorhold.Release
+	output      anchorhold.Output
+	run         anchorhold.Run
+	request     anchorhold.Request
+	assets      []receipt.Asset
+	populations []string // sorted
+}
+
+func gather(tx store.Tx, rel anchorhold.Release) (f facts, err error) {
+	f.release = rel
+	if f.output, err = tx.Output(rel.Output); err != nil {
+		return f, err
+	}
+	if f.run, err = tx.Run(f.output.Run); err != nil {
+		return f, err
+	}
+	if f.request, err = tx.Request(rel.Request); err != nil {
+		return f, err
+	}
+	for parameter, ref := range f.request.Assets {
+		_, v, err := tx.Version(ref.Version)
+		if err != nil {
+			return f, err
+		}
+		d, err := tx.Dataset(ref.Dataset)
+		if err != nil {
+			return f, err
+		}
+		f.assets = append(f.assets, receipt.Asset{
+			Parameter: parameter, Dataset: ref.Dataset, Asset: ref.Asset, Version: ref.Version, Commitment: v.Commitment,
+		})
+		f.populations = append(f.populations, d.Population)
+	}
+	slices.Sort(f.populations)
+	f.populations = slices.Compact(f.populations)
+	return f, nil
+}
+
+// sign makes the signed envelope and the digest that the log entry commits to.
+func (s *Service) sign(f facts) (envelope []byte, digest string, err error) {
+	st := receipt.New(f.output.Name, f.output.SHA256, receipt.Predicate{
+		Site: s.Keys.Origin(),
+		Request: receipt.Request{
+			ID: f.request.ID, Digest: f.request.Digest, CodeDigest: f.request.CodeDigest,
+			Purpose: f.request.Purpose, Author: f.request.AuthorName, Study: f.request.Study,
+		},
+		Assets:      f.assets,
+		Environment: receipt.Environment{Lock: f.request.Code.Environment, Built: f.run.Environment, Python: f.run.Python},
+		Run: receipt.Run{
+			ID: f.run.ID, Boundary: f.run.Boundary, Started: at(f.run.Started), Finished: at(f.run.Finished),
+		},
+		Decisions: decisionsOf(f), Checks: checksOf(f.output), Exposure: exposureOf(f.populations),
+		Release: receipt.Release{
+			ID: f.release.ID, Decider: deciderOf(f.release), At: at(f.release.Decided),
+			Automatic: anchorhold.IsID(anchorhold.PrefixGrant, f.release.Decider),
+		},
+		Output: receipt.Output{Kind: f.output.Kind, Python: f.output.Python, Media: f.output.Media, Size: f.output.Size},
+	})
+	sealed, err := receipt.Sign(st, s.Keys)
+	if err != nil {
+		return nil, "", err
+	}
+	envelope, err = json.Marshal(sealed.Envelope)
+	return envelope, sealed.Digest, err
+}
+
+// decisionsOf lists the approvals of the opening to which the run's grant
+// belongs: the newest that were made before the run was queued.
+func decisionsOf(f facts) []receipt.Decision {
+	opening := 0
+	for _, d := range f.request.Decisions {
+		if d.Verdict == anchorhold.Approve && !d.Created.After(f.run.Queued) {
+			opening = max(opening, d.Opening)
+		}
+	}
+	var out []receipt.Decision
+	for _, d := range f.request.Decisions {
+		if d.Verdict == anchorhold.Approve && d.Opening == opening {
+			out = append(out, receipt.Decision{Dataset: d.Dataset, Verdict: d.Verdict, Decider: d.DeciderName, Rule: d.Rule, At: d.Created})
+		}
+	}
+	return out
+}
+
+func checksOf(o anchorhold.Output) []receipt.Check {
+	var out []receipt.Check
+	for _, c := range o.Checks {
+		out = append(out, receipt.Check{Name: c.Name, Result: c.Result})
+	}
+	return out
+}
+
+// exposureOf says what a decided release costs every population: nothing that
+// can be bounded.
+func exposureOf(populations []string) []receipt.Exposure {
+	var out []receipt.Exposure
+	for _, p := range populations {
+		out = append(out, receipt.Exposure{Class: anchorhold.ExposureUnbounded, Population: p, Amount: "{}"})
+	}
+	return out
+}
+
+func deciderOf(r anchorhold.Release) string {
+	if anchorhold.IsID(anchorhold.PrefixGrant, r.Decider) {
+		return r.Decider
+	}
+	return r.DeciderName
+}
+
+func at(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
+
+// Receipt makes the receipt file of an approved release: the signed statement,
+// with the proof that the release is in the log as it is now.
+func (s *Service) Receipt(ctx context.Context, id string) (file []byte, err error) {
+	err = s.Books.View(ctx, func(tx store.Tx) error {
+		rel, err := tx.Release(id)
+		if err != nil {
+			return err
+		}
+		if rel.State != anchorhold.ReleaseApproved {
+			return policy.Missing(policy.TypeRelease, id)
+		}
+		var sealed receipt.Sealed
+		if err := json.Unmarshal(rel.Envelope, &sealed.Envelope); err != nil {
+			return err
+		}
+		opening, err := s.Books.Log.OpeningOf(tx, rel.LogIndex)
+		if err != nil {
+			return err
+		}
+		file, err = receipt.Build(sealed, opening).Marshal()
+		return err
+	})
+	return file, err
+}

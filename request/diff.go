@@ -1,0 +1,67 @@
+package request
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/store"
+
+	"github.com/rogpeppe/go-internal/diff"
+)
+
+// Diff is what changed in a request's code since an earlier one.
+type Diff struct {
+	Base string `json:"base"` // id of the earlier request; empty when there is none
+	Text string `json:"text"` // unified diff over all files
+}
+
+// historyDepth is how many of an author's requests are looked through for the
+// one that a new version is compared with.
+const historyDepth = 200
+
+// DiffToLast compares a request's code with the author's newest earlier request
+// of the same entry function: an approved one if there is any, since that is
+// what somebody has read, otherwise the newest.
+func DiffToLast(tx store.Tx, r anchorhold.Request) (Diff, error) {
+	earlier, _, err := tx.ListRequests(store.RequestFilter{Author: r.Author}, store.Page{Limit: historyDepth})
+	if err != nil {
+		return Diff{}, err
+	}
+	earlier = slices.DeleteFunc(earlier, func(e anchorhold.Request) bool {
+		return e.ID == r.ID || e.Created.After(r.Created) || e.Code.Entry != r.Code.Entry
+	})
+	if len(earlier) == 0 {
+		return Diff{Text: unified(nil, r.Code.Files)}, nil
+	}
+	base := earlier[0]
+	for _, e := range earlier {
+		if slices.ContainsFunc(e.Decisions, func(d anchorhold.Decision) bool { return d.Verdict == anchorhold.Approve }) {
+			base = e
+			break
+		}
+	}
+	return Diff{Base: base.ID, Text: unified(base.Code.Files, r.Code.Files)}, nil
+}
+
+// unified is the diff of two sets of files by path.
+func unified(before, after []anchorhold.File) string {
+	texts := map[string][2]string{}
+	for _, f := range before {
+		texts[f.Path] = [2]string{f.Text, ""}
+	}
+	for _, f := range after {
+		texts[f.Path] = [2]string{texts[f.Path][0], f.Text}
+	}
+	paths := make([]string, 0, len(texts))
+	for p := range texts {
+		paths = append(paths, p)
+	}
+	slices.Sort(paths)
+	var b strings.Builder
+	for _, p := range paths {
+		fmt.Fprintf(&b, "%s", diff.Diff("before/"+p, []byte(texts[p][0]), "after/"+p, []byte(texts[p][1])))
+	}
+	return b.String()
+}

@@ -1,0 +1,231 @@
+// Package request is where a question becomes a request and people decide on it.
+//
+// A request is immutable: a code digest, parameter values, asset versions,
+// purpose and author. Submitted again while it is open it is the same request;
+// submitted after an end it opens anew, for a new decision unless a grant still
+// holds. Nobody decides on their own request (policy), everybody who must
+// decide has decided before a run is queued (here), and run and approval are
+// queued in one transaction (books). Each of these is a test of this package.
+package request
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/books"
+	"github.com/anchorhold/anchorhold/digest"
+	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+// Limits on what people write.
+const (
+	MaxText    = 4096 // bytes of a purpose, reason, question or answer
+	MaxUses    = 10_000
+	MaxExpires = 5 * 365 * 24 * time.Hour
+)
+
+// Service takes submissions and decisions.
+type Service struct {
+	Books *books.Books
+	// HasEnvironment says whether the site offers an environment by its lock.
+	HasEnvironment func(lock string) bool
+	// Wake tells the queue that a run may be waiting. It must not block.
+	Wake func()
+}
+
+// Submission is what a researcher sends.
+type Submission struct {
+	Code    anchorhold.Code                `json:"code"`
+	Assets  map[string]anchorhold.AssetRef `json:"assets"` // dataset and asset by parameter name
+	Values  map[string]json.RawMessage     `json:"parameters,omitempty"`
+	Purpose string                         `json:"purpose"`
+	Study   string                         `json:"study,omitempty"`
+}
+
+// Datasets lists the names of the datasets that a submission touches, sorted.
+func (s Submission) Datasets() []string { return datasets(s.Assets) }
+
+func datasets(assets map[string]anchorhold.AssetRef) []string {
+	var names []string
+	for _, a := range assets {
+		names = append(names, a.Dataset)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Submit accepts a submission by the permit's principal, who was permitted on
+// every dataset in it.
+func (s *Service) Submit(ctx context.Context, p policy.Permit, sub Submission) (anchorhold.Request, error) {
+	codeDigest, values, err := s.check(sub)
+	if err != nil {
+		return anchorhold.Request{}, err
+	}
+	sub.Values = values
+	r, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Request, books.Record, error) {
+		r, err := s.resolve(tx, p, sub, codeDigest)
+		if err != nil {
+			return r, books.Record{}, err
+		}
+		r, err = s.open(tx, p, r)
+		return r, books.Record{Subject: r.ID, Digest: r.Digest, Details: map[string]string{
+			"code": r.CodeDigest, "datasets": strings.Join(sub.Datasets(), " "), "purpose": r.Purpose, "opening": strconv.Itoa(r.Opening),
+		}}, err
+	})
+	if err == nil {
+		s.Wake()
+	}
+	return r, err
+}
+
+// check refuses what can be refused without the database.
+func (s *Service) check(sub Submission) (codeDigest string, values map[string]json.RawMessage, err error) {
+	if err := digest.ValidateCode(sub.Code); err != nil {
+		return "", nil, err
+	}
+	if err := checkText("purpose", sub.Purpose, true); err != nil {
+		return "", nil, err
+	}
+	if len(sub.Study) > 200 || strings.ContainsFunc(sub.Study, unicode.IsControl) || !utf8.ValidString(sub.Study) {
+		return "", nil, anchorhold.Errorf(anchorhold.Invalid, "use a short plain name", "the study's name is too long or holds control characters")
+	}
+	if !s.HasEnvironment(sub.Code.Environment) {
+		return "", nil, anchorhold.Errorf(anchorhold.Invalid, "submit with one that the site lists, or ask the owner to add yours",
+			"this site does not offer the environment that the code names")
+	}
+	if values, err = digest.CheckValues(sub.Code, sub.Values); err != nil {
+		return "", nil, err
+	}
+	codeDigest, err = digest.Code(sub.Code)
+	return codeDigest, values, err
+}
+
+func checkText(what, text string, required bool) error {
+	if required && strings.TrimSpace(text) == "" {
+		return anchorhold.Errorf(anchorhold.Invalid, "say it in a sentence", "the %s is empty", what)
+	}
+	if len(text) > MaxText {
+		return anchorhold.Errorf(anchorhold.TooLarge, "shorten it", "the %s is longer than %d bytes", what, MaxText)
+	}
+	control := func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, control) {
+		return anchorhold.Errorf(anchorhold.Invalid, "write plain text", "the %s holds control characters or is not UTF-8", what)
+	}
+	return nil
+}
+
+// resolve finds the asset versions that a submission means and names the
+// request by its digest.
+func (s *Service) resolve(tx store.Tx, p policy.Permit, sub Submission, codeDigest string) (anchorhold.Request, error) {
+	r := anchorhold.Request{
+		CodeDigest: codeDigest, Code: sub.Code, Author: p.Principal().ID, AuthorName: p.Principal().Name(),
+		Assets: map[string]anchorhold.AssetRef{}, Values: sub.Values, Purpose: sub.Purpose, Study: sub.Study,
+	}
+	for _, param := range sub.Code.Parameters {
+		if param.Kind != "asset" {
+			continue
+		}
+		ref, ok := sub.Assets[param.Name]
+		if !ok {
+			return r, anchorhold.Errorf(anchorhold.Invalid, "name the asset for it", "no asset is given for the parameter %q", param.Name)
+		}
+		full, err := current(tx, ref)
+		if err != nil {
+			return r, err
+		}
+		r.Assets[param.Name] = full
+	}
+	if len(r.Assets) == 0 {
+		return r, anchorhold.Errorf(anchorhold.Invalid, "give at least one asset", "the request uses no asset")
+	}
+	for name := range sub.Assets {
+		if _, ok := r.Assets[name]; !ok {
+			return r, anchorhold.Errorf(anchorhold.Invalid, "add it to the function's parameters, or leave the asset out",
+				"the function has no parameter %q to take an asset", name)
+		}
+	}
+	var err error
+	r.Digest, err = digest.Request(codeDigest, r.Values, r.Assets, r.Purpose, r.AuthorName, r.Study)
+	return r, err
+}
+
+// current resolves an asset by name to its newest version.
+func current(tx store.Tx, ref anchorhold.AssetRef) (anchorhold.AssetRef, error) {
+	d, err := tx.Dataset(ref.Dataset)
+	if errors.Is(err, store.ErrNotFound) {
+		return ref, policy.Missing(policy.TypeDataset, ref.Dataset)
+	}
+	if err != nil {
+		return ref, err
+	}
+	a, ok := d.Asset(ref.Asset)
+	if !ok {
+		return ref, anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold dataset show "+d.Name+"`",
+			"the dataset %q has no asset %q", d.Name, ref.Asset)
+	}
+	if a.Version.Private == nil {
+		return ref, anchorhold.Errorf(anchorhold.Conflict, "ask the owner", "the private side of this asset is not at this site")
+	}
+	ref.Version = a.Version.ID
+	return ref, nil
+}
+
+// open stores a new request, returns the one that is already open, or opens an
+// ended one anew: with a run at once where a grant still holds.
+func (s *Service) open(tx store.Tx, p policy.Permit, r anchorhold.Request) (anchorhold.Request, error) {
+	now := s.Books.Now()
+	before, err := tx.RequestByDigest(r.Digest)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		r.ID, r.Opening, r.Created, r.Opened = anchorhold.NewID(anchorhold.PrefixRequest), 1, now, now
+	case err != nil:
+		return r, err
+	case !StateOf(before, now).Ended():
+		return before, nil
+	default:
+		r = before
+		r.Opening, r.Opened, r.Withdrawn = before.Opening+1, now, false
+	}
+	if err := tx.PutRequest(r); err != nil {
+		return r, err
+	}
+	grants, err := tx.GrantsFor(r.Digest)
+	if err != nil {
+		return r, err
+	}
+	for _, g := range grants {
+		if g.Holds(now) {
+			if err := s.queue(tx, policy.SiteAct(p.Action(), g.ID), r, g); err != nil {
+				return r, err
+			}
+			break
+		}
+	}
+	return tx.Request(r.ID)
+}
+
+// queue adds a run under a grant, consuming one of its uses.
+func (s *Service) queue(tx store.Tx, p policy.Permit, r anchorhold.Request, g anchorhold.Grant) error {
+	g.Used++
+	if err := tx.PutGrant(g); err != nil {
+		return err
+	}
+	run := anchorhold.Run{
+		ID: anchorhold.NewID(anchorhold.PrefixRun), Request: r.ID, Grant: g.ID, Study: r.Study,
+		State: anchorhold.RunQueued, Queued: s.Books.Now(),
+	}
+	if err := tx.PutRun(run); err != nil {
+		return err
+	}
+	_, err := s.Books.Enter(tx, p, books.Record{Subject: run.ID, Digest: r.Digest, Details: map[string]string{"queued": r.ID}})
+	return err
+}

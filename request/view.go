@@ -1,0 +1,115 @@
+package request
+
+import (
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+)
+
+// StateOf summarises a request at a time: the newest run of this opening, or
+// the decisions where none was queued yet.
+func StateOf(r anchorhold.Request, now time.Time) anchorhold.State {
+	if r.Withdrawn {
+		return anchorhold.StateWithdrawn
+	}
+	for i := len(r.Runs) - 1; i >= 0; i-- {
+		if !r.Runs[i].Queued.Before(r.Opened) {
+			return RunStateOf(r.Runs[i])
+		}
+	}
+	return decisionState(r, now)
+}
+
+func decisionState(r anchorhold.Request, now time.Time) anchorhold.State {
+	state := anchorhold.StatePending
+	for _, m := range r.Messages {
+		if m.Opening == r.Opening {
+			state = anchorhold.StatePending
+			if m.Question {
+				state = anchorhold.StateAsked
+			}
+		}
+	}
+	for _, d := range r.Decisions {
+		switch {
+		case d.Opening != r.Opening:
+		case d.Verdict == anchorhold.Deny:
+			return anchorhold.StateDenied
+		case d.Expires != nil && !now.Before(*d.Expires):
+			return anchorhold.StateExpired // approved by some, but too late for the rest
+		}
+	}
+	return state
+}
+
+// RunStateOf summarises a run with its outputs and releases.
+func RunStateOf(run anchorhold.Run) anchorhold.State {
+	if run.State != anchorhold.RunDone {
+		return anchorhold.State(run.State)
+	}
+	state := anchorhold.StateRefused
+	for _, o := range run.Outputs {
+		switch {
+		case o.Release == nil || o.Release.State == anchorhold.ReleaseHeld:
+			return anchorhold.StateHeld
+		case o.Release.State == anchorhold.ReleaseApproved:
+			state = anchorhold.StateReleased
+		}
+	}
+	return state
+}
+
+// ForReviewer completes a request for those who may review it.
+func ForReviewer(r anchorhold.Request, now time.Time) anchorhold.Request {
+	r.State = StateOf(r, now)
+	return r
+}
+
+// ForAuthor completes a request for its author, without anything that private
+// data could have shaped before a release: reasons of failures, checks, held
+// outputs, use of resources, exact times.
+func ForAuthor(r anchorhold.Request, now time.Time) anchorhold.Request {
+	r.State = authorState(StateOf(r, now))
+	runs := make([]anchorhold.Run, len(r.Runs))
+	for i, run := range r.Runs {
+		runs[i] = RunForAuthor(run)
+	}
+	r.Runs = runs
+	return r
+}
+
+// RunForAuthor is a run as the request's author sees it.
+func RunForAuthor(run anchorhold.Run) anchorhold.Run {
+	out := anchorhold.Run{
+		ID: run.ID, Request: run.Request, Grant: run.Grant, Study: run.Study, Environment: run.Environment,
+		State: anchorhold.RunState(authorState(RunStateOf(run))), Queued: anchorhold.Coarse(run.Queued),
+		Started: coarse(run.Started), Finished: coarse(run.Finished), Outputs: []anchorhold.Output{},
+	}
+	for _, o := range run.Outputs {
+		if o.Release != nil && o.Release.State == anchorhold.ReleaseApproved {
+			out.Outputs = append(out.Outputs, OutputForAuthor(o))
+		}
+	}
+	return out
+}
+
+// OutputForAuthor is a released output as the request's author sees it.
+func OutputForAuthor(o anchorhold.Output) anchorhold.Output {
+	o.Checks = []anchorhold.Check{}
+	return o
+}
+
+func authorState(s anchorhold.State) anchorhold.State {
+	if s == anchorhold.StateChecking || s == anchorhold.StateHeld {
+		return anchorhold.StateDeciding
+	}
+	return s
+}
+
+func coarse(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	c := anchorhold.Coarse(*t)
+	return &c
+}

@@ -1,0 +1,137 @@
+//go:build linux && (amd64 || arm64)
+
+package gvisor
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/anchorhold/anchorhold/sandbox"
+)
+
+// guest is one session at the site.
+type guest struct {
+	conn    *net.UnixConn
+	control *net.UnixConn
+	pipe    *os.File
+	log     head
+	drained chan struct{}
+	done    chan struct{}
+	result  sandbox.Result // complete when done is closed
+}
+
+var _ sandbox.Session = (*guest)(nil)
+
+// begin hands a session's descriptors to the launcher.
+func (l *launching) begin(spec sandbox.Spec) (*guest, error) {
+	g := &guest{log: head{most: spec.Limits.LogBytes}, drained: make(chan struct{}), done: make(chan struct{})}
+	var ends [startFiles]*os.File
+	defer func() {
+		for _, f := range ends {
+			if f != nil {
+				f.Close()
+			}
+		}
+	}()
+	var err error
+	if g.conn, ends[startConn], err = socketPair(unix.SOCK_STREAM); err != nil {
+		return nil, err
+	}
+	if g.control, ends[startControl], err = socketPair(unix.SOCK_SEQPACKET); err != nil {
+		g.conn.Close()
+		return nil, err
+	}
+	if g.pipe, ends[startLog], err = pipe(); err == nil {
+		if ends[startSpec], err = memoryFile(spec); err == nil {
+			err = send(l.control, struct{}{}, ends[:]...)
+		}
+	}
+	if err != nil {
+		g.conn.Close()
+		g.control.Close()
+		if g.pipe != nil {
+			g.pipe.Close()
+		}
+		return nil, err
+	}
+	// A guest that fills the pipe would stop, and one whose words are kept
+	// without bound would fill our memory: so take everything, keep the head.
+	go func() {
+		_, _ = io.Copy(&g.log, g.pipe)
+		g.pipe.Close()
+		close(g.drained)
+	}()
+	return g, nil
+}
+
+// pipe makes a pipe whose writing end blocks, unlike that of os.Pipe: a guest
+// would take a full pipe for an error.
+func pipe() (r, w *os.File, err error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, err
+	}
+	if err := unix.SetNonblock(p[0], true); err != nil {
+		unix.Close(p[0])
+		unix.Close(p[1])
+		return nil, nil, err
+	}
+	return os.NewFile(uintptr(p[0]), "log"), os.NewFile(uintptr(p[1]), "log"), nil
+}
+
+// started waits for the launcher's word that the guest is set up.
+func (g *guest) started() error {
+	var r report
+	files, err := receive(g.control, &r)
+	closeAll(files)
+	switch {
+	case err != nil:
+		return startError("try again", "its launcher has ended").Because(err)
+	case r.Error != nil:
+		return r.Error.err()
+	case !r.Started:
+		return startError("try again", "its launcher speaks another language")
+	}
+	return nil
+}
+
+// follow waits for the end and makes the result.
+func (g *guest) follow() {
+	defer close(g.done)
+	defer g.control.Close()
+	var r report
+	files, err := receive(g.control, &r)
+	closeAll(files)
+	// Every process is gone, so the pipe ends at once. Were it not so, the log
+	// is cut rather than waited for.
+	_ = g.pipe.SetReadDeadline(time.Now().Add(2 * time.Second))
+	<-g.drained
+	if err != nil || r.Ending == nil {
+		g.result = sandbox.Result{Status: sandbox.SandboxError, Reason: "the launcher ended before the job"}
+	} else {
+		e := r.Ending
+		g.result = sandbox.Result{Status: e.Status, Reason: e.Reason, ExitCode: e.ExitCode, Usage: e.Usage, Boundary: e.Boundary}
+	}
+	g.result.Log, g.result.LogTruncated = g.log.bytes(), g.log.cut
+}
+
+// Conn is the host's end of the guest's descriptor 3.
+func (g *guest) Conn() *net.UnixConn { return g.conn }
+
+// Wait waits for the end of the session.
+func (g *guest) Wait(ctx context.Context) (sandbox.Result, error) {
+	select {
+	case <-g.done:
+		return g.result, nil
+	case <-ctx.Done():
+		return sandbox.Result{}, ctx.Err()
+	}
+}
+
+// Kill ends the session: the launcher takes the closed direction as the order.
+func (g *guest) Kill() { _ = g.control.CloseWrite() }

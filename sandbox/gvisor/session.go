@@ -1,0 +1,341 @@
+//go:build linux && (amd64 || arm64)
+
+package gvisor
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/sandbox"
+)
+
+// How often a session is looked at. Memory can grow by gigabytes in a second,
+// so it is looked at often; processor time needs a walk through the host's
+// process table, so it is looked at every few times.
+const (
+	meterInterval = 50 * time.Millisecond
+	cpuEvery      = 5
+	blindMost     = 40 // times in a row that the meter may find nothing
+)
+
+// job is one session at the launcher.
+type job struct {
+	l       *launcher
+	spec    sandbox.Spec
+	began   time.Time
+	bundle  bundle
+	pidFile *os.File
+	cgroup  jobCgroup
+	cmd     *exec.Cmd
+	exited  chan struct{} // closed when cmd has been waited for
+	asked   chan struct{} // closed when the site wants the end
+
+	meter meter
+}
+
+// meter holds what was measured of a job from outside.
+type meter struct {
+	sandbox int      // process of the guest's kernel
+	below   []int    // processes that the job has started
+	files   []string // where the guest's memory is
+	blind   int      // times in a row that it was not found
+	looks   int
+	peak    int64
+	cpu     time.Duration
+}
+
+// runSession plays one session from its start packet to its end.
+func (l *launcher) runSession(files []*os.File) {
+	j := &job{l: l, began: time.Now(), asked: make(chan struct{})}
+	control, err := unixConn(files[startControl])
+	if err != nil {
+		closeAll(files)
+		return
+	}
+	defer control.Close()
+	err = readMemoryFile(files[startSpec], &j.spec)
+	if err == nil {
+		err = j.spec.Validate()
+	}
+	if err == nil {
+		j.bundle = bundle{filepath.Join(l.c.Run, j.spec.ID)}
+		err = j.start(files[startConn], files[startLog])
+	}
+	closeAll(files)
+	if err == nil {
+		go j.listen(control)
+		err = j.boot()
+	}
+	if err != nil {
+		_ = send(control, report{Error: toWire(err)})
+		return
+	}
+	_ = send(control, report{Started: true})
+	end := j.end(j.watch())
+	_ = send(control, report{Ending: &end})
+}
+
+// start makes the session's directory and starts its process.
+func (j *job) start(conn, logs *os.File) error {
+	if _, err := os.Lstat(j.bundle.dir); err == nil {
+		return anchorhold.Errorf(anchorhold.Conflict, "choose another id", "a session of this id is running")
+	}
+	err := j.bundle.write(j.spec)
+	if err == nil {
+		err = j.prepare()
+	}
+	if err == nil {
+		err = j.spawn(conn, logs)
+	}
+	if err != nil {
+		j.clean()
+	}
+	return err
+}
+
+// prepare makes what is neither files nor processes.
+func (j *job) prepare() error {
+	err := unix.Mkfifo(j.bundle.pidFile(), 0o600)
+	if err == nil {
+		// Open for both, so that reading waits instead of seeing the end.
+		j.pidFile, err = os.OpenFile(j.bundle.pidFile(), os.O_RDWR|unix.O_NONBLOCK, 0)
+	}
+	if err == nil {
+		j.cgroup, err = j.l.c.Cgroups.job(j.spec.ID, j.spec.Limits)
+	}
+	if err != nil {
+		return startError("see its cause", "its limits cannot be set up").Because(err)
+	}
+	return nil
+}
+
+func (j *job) spawn(conn, logs *os.File) error {
+	config, err := json.Marshal(jobConfig{
+		Bundle: j.bundle.dir, Memory: j.spec.Limits.Memory, Cgroups: j.cgroup.dirs, DirectFS: j.l.c.DirectFS,
+	})
+	if err != nil {
+		return err
+	}
+	// A pipe that is closed at once: gVisor must never see a regular file here.
+	nothing, end, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer nothing.Close()
+	end.Close()
+	cmd := &exec.Cmd{
+		Path: "/proc/self/exe", Args: []string{roleJob, string(config)}, Env: []string{}, Dir: "/",
+		Stdin: nothing, Stdout: logs, Stderr: logs, ExtraFiles: []*os.File{conn},
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
+	}
+	if err := j.l.spawn(cmd, int(math.Ceil(j.spec.Limits.CPUs))); err != nil {
+		return startError("see its cause", "its process does not start").Because(err)
+	}
+	j.cmd, j.exited = cmd, make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // how it ended is read from ProcessState
+		j.l.finished(cmd.Process.Pid)
+		close(j.exited)
+	}()
+	return nil
+}
+
+// listen waits for the site to close its end, which means: kill. So does any
+// other failure of the pair.
+func (j *job) listen(control *net.UnixConn) {
+	var one [1]byte
+	_, _ = control.Read(one[:])
+	close(j.asked)
+}
+
+// boot waits until the guest's kernel has been set up, which is when gVisor
+// writes its process id.
+func (j *job) boot() error {
+	pid := make(chan int, 1)
+	go func() {
+		var buf [32]byte
+		n, _ := j.pidFile.Read(buf[:])
+		p, _ := strconv.Atoi(string(buf[:n]))
+		pid <- p
+	}()
+	wall := time.NewTimer(time.Until(j.began.Add(j.spec.Limits.Wall)))
+	defer wall.Stop()
+	var err error
+	select {
+	case j.meter.sandbox = <-pid:
+		j.meter.below = children(processTable(), j.cmd.Process.Pid)
+		return nil
+	case <-j.exited:
+		err = explainStart(j.runscLog())
+	case <-wall.C:
+		err = startError("allow more time", "it was not ready within the session's wall time")
+	case <-j.asked:
+		err = startError("start it again", "the session was ended before it was ready")
+	case <-j.l.stop:
+		err = startError("start the site again", "the site has ended")
+	}
+	j.clean()
+	return err
+}
+
+// watch looks at the job until it ends or breaks a limit, and says which; ""
+// means that it ended by itself.
+func (j *job) watch() sandbox.Status {
+	tick := time.NewTicker(meterInterval)
+	defer tick.Stop()
+	wall := time.NewTimer(time.Until(j.began.Add(j.spec.Limits.Wall)))
+	defer wall.Stop()
+	for {
+		if s := j.look(); s != "" {
+			return s
+		}
+		select {
+		case <-j.exited:
+			return ""
+		case <-wall.C:
+			return sandbox.Timeout
+		case <-j.asked:
+			return sandbox.Killed
+		case <-j.l.stop:
+			return sandbox.Killed
+		case <-tick.C:
+		}
+	}
+}
+
+// look takes one measurement and says which limit is broken, if any.
+func (j *job) look() sandbox.Status {
+	m := &j.meter
+	if len(m.files) == 0 {
+		m.files = memoryFiles(m.sandbox)
+	}
+	use, ok := memoryUse(m.files)
+	if ok {
+		m.blind, m.peak = 0, max(m.peak, use)
+	} else {
+		m.blind++ // normal for a moment: the sandbox is just ending
+		m.files = nil
+	}
+	if m.looks%cpuEvery == 0 {
+		m.cpu = max(m.cpu, cpuTime(processTable(), j.cmd.Process.Pid))
+	}
+	m.looks++
+	switch {
+	case use > j.spec.Limits.Memory:
+		return sandbox.OutOfMemory
+	case m.cpu > j.spec.Limits.CPUTime:
+		return sandbox.CPUTime
+	case m.blind > blindMost:
+		return sandbox.SandboxError
+	}
+	return ""
+}
+
+// end ends what still lives, removes what is left, and says how it went. When
+// it returns, nothing of the session is there any more.
+func (j *job) end(broke sandbox.Status) ending {
+	wall := time.Since(j.began)
+	kills := 0
+	log := ""
+	j.stop()
+	if broke == "" {
+		kills, log = j.cgroup.oomKills(), j.runscLog()
+	}
+	j.clean()
+	cpu := max(j.meter.cpu, j.cmd.ProcessState.UserTime()+j.cmd.ProcessState.SystemTime()+j.l.takeSpent(j.meter.below))
+	e := ending{
+		ExitCode: exitCode(j.cmd.ProcessState), Boundary: j.l.boundary.String(),
+		Usage: anchorhold.Usage{CPUSeconds: cpu.Seconds(), WallSeconds: wall.Seconds(), PeakBytes: j.meter.peak},
+	}
+	e.Status = broke
+	if broke == "" {
+		e.Status = j.judge(e.ExitCode, kills, log, cpu)
+	}
+	e.Reason = j.reason(e)
+	return e
+}
+
+// judge reads the status of a job that ended by itself.
+func (j *job) judge(code, kills int, log string, cpu time.Duration) sandbox.Status {
+	// The guest's kernel ends a process that hits the hard cap with a signal;
+	// so do bugs, so the signal counts only when the memory was nearly used up.
+	nearly := j.meter.peak > j.spec.Limits.Memory/8*7
+	signalled := slices.Contains([]int{128 + int(unix.SIGKILL), 128 + int(unix.SIGSEGV), 128 + int(unix.SIGBUS), 128 + int(unix.SIGABRT)}, code)
+	switch {
+	case code == exitRunsc && log != "":
+		return sandbox.SandboxError
+	case kills > 0, signalled && nearly:
+		return sandbox.OutOfMemory
+	case code == 0:
+		return sandbox.OK
+	case code == 128+int(unix.SIGKILL) && cpu > j.spec.Limits.CPUTime, code == 128+int(unix.SIGXCPU):
+		return sandbox.CPUTime
+	}
+	return sandbox.Failed
+}
+
+// reason says the status in a sentence.
+func (j *job) reason(e ending) string {
+	l := j.spec.Limits
+	switch e.Status {
+	case sandbox.OK:
+		return "the program ended normally"
+	case sandbox.OutOfMemory:
+		return fmt.Sprintf("the job needed more than its %d MiB of memory", l.Memory>>20)
+	case sandbox.Timeout:
+		return fmt.Sprintf("the job was stopped after its %v of time", l.Wall)
+	case sandbox.CPUTime:
+		return fmt.Sprintf("the job used up its %v of processor time", l.CPUTime)
+	case sandbox.Killed:
+		return "the job was stopped on request"
+	case sandbox.Failed:
+		return fmt.Sprintf("the program ended with exit code %d", e.ExitCode)
+	}
+	return "the sandbox failed; nothing of the job may be trusted"
+}
+
+// stop ends the job's processes; what they leave behind is swept.
+func (j *job) stop() {
+	if j.cmd != nil {
+		_ = j.cmd.Process.Kill()
+		<-j.exited
+	}
+	j.l.sweep()
+}
+
+// clean ends the job and removes all that it had. It MAY be called twice.
+func (j *job) clean() {
+	j.stop()
+	if j.pidFile != nil {
+		j.pidFile.Close()
+	}
+	// The kernel gives a group free a moment after its last process is gone.
+	poll(time.Second, func() bool { return j.cgroup.remove() == nil })
+	_ = os.RemoveAll(j.bundle.dir)
+}
+
+// runscLog is what gVisor said about itself; empty when all went well.
+func (j *job) runscLog() string {
+	b, _ := os.ReadFile(j.bundle.log())
+	return string(b)
+}
+
+// exitCode is 128 + signal for a process that a signal ended, as in a shell.
+func exitCode(p *os.ProcessState) int {
+	if ws, ok := p.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return p.ExitCode()
+}
