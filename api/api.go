@@ -25,6 +25,7 @@ import (
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/release"
 	"github.com/anchorhold/anchorhold/request"
+	"github.com/anchorhold/anchorhold/run"
 	"github.com/anchorhold/anchorhold/store"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -38,6 +39,7 @@ type Services struct {
 	Accounts *account.Service
 	Datasets *dataset.Service
 	Requests *request.Service
+	Runs     *run.Service
 	Releases *release.Service
 	Site     func() SiteInfo // what the site says of itself
 }

@@ -27,16 +27,17 @@ type Event struct {
 	Details map[string]string // small texts for people
 }
 
-// eventJSON is an event's encoding, version 1 (docs/spec/log.md §2).
+// eventJSON is an event's encoding, version 1 (docs/spec/log.md §2). Its fields
+// stand in the order of the canonical form, on which canonical relies.
 type eventJSON struct {
-	V       int               `json:"v"`
-	Time    string            `json:"time"`
-	Actor   string            `json:"actor"`
 	Action  string            `json:"action"`
+	Actor   string            `json:"actor"`
+	Details map[string]string `json:"details"`
+	Digest  string            `json:"digest"`
 	Rule    string            `json:"rule"`
 	Subject string            `json:"subject"`
-	Digest  string            `json:"digest"`
-	Details map[string]string `json:"details"`
+	Time    string            `json:"time"`
+	V       int               `json:"v"`
 }
 
 const timeFormat = "2006-01-02T15:04:05.000Z"
@@ -60,7 +61,7 @@ func (e Event) encode() ([]byte, error) {
 	if err := j.check(); err != nil {
 		return nil, err
 	}
-	text, err := digest.Marshal(j)
+	text, err := j.canonical()
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +72,33 @@ func (e Event) encode() ([]byte, error) {
 		text = append(text, ' ')
 	}
 	return text, nil
+}
+
+// canonical gives the event's JCS text. For ASCII, as nearly all events are,
+// encoding/json writes exactly that when it does not escape HTML, at a third of
+// the cost; a test compares the two.
+func (j eventJSON) canonical() ([]byte, error) {
+	if !j.ascii() {
+		return digest.Marshal(j)
+	}
+	b := bytes.NewBuffer(make([]byte, 0, 2*padTo))
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(j); err != nil {
+		return nil, anchorhold.Errorf(anchorhold.Internal, "", "an audit event has no JSON form").Because(err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// ascii says whether all texts are ASCII.
+func (j eventJSON) ascii() bool {
+	beyond := func(r rune) bool { return r >= utf8.RuneSelf }
+	for k, v := range j.Details {
+		if strings.ContainsFunc(k, beyond) || strings.ContainsFunc(v, beyond) {
+			return false
+		}
+	}
+	return !strings.ContainsFunc(j.Actor+j.Action+j.Rule+j.Subject, beyond)
 }
 
 // check refuses what could not be read back as it was meant.

@@ -111,7 +111,7 @@ func storageFact(c anchorhold.Column) string {
 		return usualStorage(c.Type)
 	}
 	s, _ := f.Value.(string)
-	if s == "large_utf8" || s == "null" {
+	if s == "null" {
 		return usualStorage(c.Type)
 	}
 	return s

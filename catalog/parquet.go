@@ -2,12 +2,10 @@ package catalog
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"regexp"
 	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -18,7 +16,6 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"github.com/anchorhold/anchorhold"
-	"github.com/anchorhold/anchorhold/catalog/mock"
 )
 
 // maxPage bounds one page of a Parquet file, compressed or not: usual writers
@@ -31,7 +28,6 @@ type parquetSource struct {
 	size    int64
 	total   int64 // rows, as the footer says
 	done    int64
-	file    *file.Reader
 	reader  pqarrow.RecordReader
 	cols    []anchorhold.Column
 	readers []cellReader
@@ -53,7 +49,8 @@ func newParquetSource(r io.ReaderAt, size int64, name string, o ReadOptions) (s 
 	if err != nil {
 		return nil, notParquet(name, err)
 	}
-	s = &parquetSource{name: name, file: f, size: size, total: f.NumRows()}
+	s = &parquetSource{name: name, size: size, total: f.NumRows()}
+	pandas := ignoreArrowSchema(f)
 	width := max(1, f.MetaData().Schema.NumColumns())
 	n := min(batchRows, max(1, batchCells/width))
 	fr, err := pqarrow.NewFileReader(f, pqarrow.ArrowReadProperties{BatchSize: int64(n)}, memory.DefaultAllocator)
@@ -64,7 +61,7 @@ func newParquetSource(r io.ReaderAt, size int64, name string, o ReadOptions) (s 
 	if err != nil {
 		return nil, notParquet(name, err)
 	}
-	if err := s.setColumns(schema, o); err != nil {
+	if err := s.setColumns(schema, o, pandas); err != nil {
 		return nil, err
 	}
 	if f.NumRowGroups() > 0 && s.total > 0 {
@@ -82,7 +79,7 @@ func newParquetSource(r io.ReaderAt, size int64, name string, o ReadOptions) (s 
 
 // setColumns describes the columns of a schema, or says which one cannot be
 // offered.
-func (s *parquetSource) setColumns(schema *arrow.Schema, o ReadOptions) error {
+func (s *parquetSource) setColumns(schema *arrow.Schema, o ReadOptions, pandas pandasSchema) error {
 	names := make([]string, schema.NumFields())
 	for i, f := range schema.Fields() {
 		names[i] = f.Name
@@ -90,8 +87,8 @@ func (s *parquetSource) setColumns(schema *arrow.Schema, o ReadOptions) error {
 	if err := checkColumnNames(s.name, names); err != nil {
 		return err
 	}
-	if err := refusePandasIndex(s.name, names, s.file); err != nil {
-		return err
+	if pandas.hasIndex(names) {
+		return invalid("write it with df.reset_index().to_parquet(FILE, index=False)", "%s stores an index of pandas beside its columns", s.name)
 	}
 	overrides, err := byName(s.name, names, o.Columns)
 	if err != nil {
@@ -99,6 +96,9 @@ func (s *parquetSource) setColumns(schema *arrow.Schema, o ReadOptions) error {
 	}
 	for _, f := range schema.Fields() {
 		kind, read, remedy := parquetType(f.Type)
+		if why := pandas.refuses(f, kind); why != "" {
+			read, remedy = nil, why
+		}
 		if read == nil {
 			return invalid(remedy, "column %q of %s has the type %s, which cannot be offered", f.Name, s.name, f.Type)
 		}
@@ -109,7 +109,7 @@ func (s *parquetSource) setColumns(schema *arrow.Schema, o ReadOptions) error {
 		}
 		c.Name, c.Type = f.Name, kind
 		c.Facts = withoutStorage(c.Facts)
-		if storage := storageOf(f.Type); storage != usualStorage(kind) {
+		if storage := pandas.storage(f); storage != usualStorage(kind) {
 			c.Facts = append(c.Facts, anchorhold.Fact{Name: anchorhold.FactStorage, Value: storage, Provenance: anchorhold.Stated})
 		}
 		s.cols = append(s.cols, c)
@@ -148,14 +148,6 @@ func usualStorage(t anchorhold.ColumnType) string {
 	return "utf8"
 }
 
-// storageOf names an Arrow type for the fact "storage".
-func storageOf(t arrow.DataType) string {
-	if t.ID() == arrow.DICTIONARY {
-		return mock.Dictionary
-	}
-	return t.String()
-}
-
 // parquetType maps an Arrow type; where it cannot be offered, read is nil and
 // remedy says what to write instead.
 func parquetType(t arrow.DataType) (kind anchorhold.ColumnType, read cellReader, remedy string) {
@@ -167,19 +159,14 @@ func parquetType(t arrow.DataType) (kind anchorhold.ColumnType, read cellReader,
 		return anchorhold.TypeFloat, readFloat, ""
 	case *arrow.BooleanType:
 		return anchorhold.TypeBool, readBool, ""
-	case *arrow.StringType, *arrow.LargeStringType:
+	case *arrow.StringType:
 		return anchorhold.TypeString, readText, ""
-	case *arrow.Date32Type, *arrow.Date64Type:
+	case *arrow.Date32Type:
 		return anchorhold.TypeDate, readDate, ""
 	case *arrow.TimestampType:
 		return anchorhold.TypeTimestamp, readTimestamp(t.Unit), ""
 	case *arrow.NullType:
 		return anchorhold.TypeFloat, readNull, ""
-	case *arrow.DictionaryType:
-		if id := t.ValueType.ID(); id == arrow.STRING || id == arrow.LARGE_STRING {
-			return anchorhold.TypeString, readDictionary, ""
-		}
-		return "", nil, "write it without a dictionary (in pandas: astype of the categories' own type)"
 	case arrow.NestedType:
 		return "", nil, "write one column per part, with plain values"
 	}
@@ -257,29 +244,11 @@ func readBool(a arrow.Array, i int) Cell {
 }
 
 func readText(a arrow.Array, i int) Cell {
-	switch a := a.(type) {
-	case *array.String:
-		return Cell{Kind: CellText, Text: a.Value(i)}
-	case *array.LargeString:
-		return Cell{Kind: CellText, Text: a.Value(i)}
-	}
-	return Cell{}
-}
-
-func readDictionary(a arrow.Array, i int) Cell {
-	d := a.(*array.Dictionary)
-	return readText(d.Dictionary(), d.GetValueIndex(i))
+	return Cell{Kind: CellText, Text: a.(*array.String).Value(i)}
 }
 
 func readDate(a arrow.Array, i int) Cell {
-	c := Cell{Kind: CellDate}
-	switch a := a.(type) {
-	case *array.Date32:
-		c.Int = int64(a.Value(i))
-	case *array.Date64:
-		c.Int = int64(a.Value(i)) / (24 * 3600 * 1000)
-	}
-	return c
+	return Cell{Kind: CellDate, Int: int64(a.(*array.Date32).Value(i))}
 }
 
 func readTimestamp(unit arrow.TimeUnit) cellReader {
@@ -358,29 +327,4 @@ func recoverParquet(name string, err *error) {
 
 func notParquet(name string, cause error) error {
 	return invalid("write the file again; encrypted files and pages over 64 MiB are not read", "%s is damaged or not a Parquet file that can be read", name).Because(cause)
-}
-
-var pandasIndexName = regexp.MustCompile(`^__index_level_\d+__$`)
-
-// refusePandasIndex refuses a file in which pandas stored an index as columns:
-// it would come back as an index in a run, but as a column in the mock.
-func refusePandasIndex(name string, names []string, f *file.Reader) error {
-	stored := false
-	for _, n := range names {
-		stored = stored || pandasIndexName.MatchString(n)
-	}
-	if text := f.MetaData().KeyValueMetadata().FindValue("pandas"); text != nil {
-		var meta struct {
-			Index []json.RawMessage `json:"index_columns"`
-		}
-		if json.Unmarshal([]byte(*text), &meta) == nil {
-			for _, column := range meta.Index {
-				stored = stored || len(column) > 0 && column[0] == '"'
-			}
-		}
-	}
-	if stored {
-		return invalid("write it with df.reset_index().to_parquet(FILE, index=False)", "%s stores an index of pandas beside its columns", name)
-	}
-	return nil
 }

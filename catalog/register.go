@@ -87,17 +87,19 @@ func Register(ctx context.Context, path string, o Options) (Registration, error)
 	if err != nil {
 		return Registration{}, err
 	}
-	reg, err := readAll(ctx, f, real, o)
-	if err != nil {
-		return Registration{}, err
-	}
+	reg, failed := readAll(ctx, f, real, o)
 	after, err := StampOf(f)
 	if err != nil {
 		return Registration{}, err
 	}
-	if after != before || reg.Size != before.Size {
+	switch {
+	case ctx.Err() != nil:
+		return Registration{}, ctx.Err()
+	case after != before: // also the likely reason of a row that seems torn
 		return Registration{}, anchorhold.Errorf(anchorhold.Conflict, "wait until nobody writes to it and try again",
-			"%s changed while it was being read", filepath.Base(real))
+			"%s changed while it was being read", filepath.Base(real)).Because(failed)
+	case failed != nil:
+		return Registration{}, failed
 	}
 	reg.Stamp = settle(after)
 	return reg, nil

@@ -14,6 +14,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -112,7 +113,7 @@ func checkTokens(data []byte) error {
 	var open []level
 	for {
 		tok, err := dec.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -125,7 +126,8 @@ func checkTokens(data []byte) error {
 			continue
 		}
 		if n := len(open); n > 0 && open[n-1].name {
-			if err := takeName(&open[n-1], tok.(string)); err != nil {
+			name, _ := tok.(string) // the decoder gives nothing else here
+			if err := takeName(&open[n-1], name); err != nil {
 				return err
 			}
 			continue

@@ -139,7 +139,7 @@ func (f *findings) compare(ctx context.Context, t Table, cells Cells, p Params) 
 	if q.tooLong {
 		f.inapplicable("the output has texts too long to be compared as rows", CheckPrivateRows, CheckNearRows)
 	}
-	f.fail(CheckPrivateRows, t.Name, "part(s) of the output equal a private row", c.places(c.copied))
+	f.fail(CheckPrivateRows, t.Name, "part(s) of the output equal a private row", c.copiedPlaces())
 	f.fail(CheckNearRows, t.Name, "part(s) of the output are so near a private row that they single it out", c.places(c.near))
 	f.fail(CheckIdentifiers, t.Name, "value(s) of the output identify somebody", c.namedPlaces())
 	f.fail(CheckColumnCopies, t.Name, "part(s) of the output are copied from a private column", c.copies())

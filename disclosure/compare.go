@@ -20,9 +20,10 @@ type comparison struct {
 	baseCount  [][]uint32 // private column → base id → rows
 	valueCount [][]uint32 // private column → value id → rows
 	named      map[token]place
-	weights    []float32 // candidate × private column: bits that a match there is worth
-	choices    []float32 // per candidate: bits to say which private columns match
-	copied     map[int32]bool
+	weights    []float32      // candidate × private column: bits that a match there is worth
+	choices    []float32      // per candidate: bits to say which private columns match
+	copied     map[int32]bool // candidates
+	copiedRun  map[int32]bool // beginnings in run
 	near       map[int32]bool
 	work       int
 	tooMuch    bool
@@ -36,7 +37,7 @@ func newComparison(x *Index, q *query, p Params) *comparison {
 	c := &comparison{
 		query: q, index: x, params: p, rows: float64(x.rows),
 		baseCount: make([][]uint32, len(x.columns)), valueCount: make([][]uint32, len(x.columns)),
-		named: map[token]place{}, copied: map[int32]bool{}, near: map[int32]bool{},
+		named: map[token]place{}, copied: map[int32]bool{}, copiedRun: map[int32]bool{}, near: map[int32]bool{},
 		seen: make([]int64, len(q.candidates)),
 	}
 	for j := range x.columns {
@@ -192,12 +193,43 @@ func (c *comparison) matchExact(row []hit) {
 	if total < c.singledOut() {
 		return
 	}
+	if total >= c.needed() {
+		c.matchRun(row)
+	}
 	for _, i := range c.postings[shortest.base] {
 		if !c.spend() {
 			return
 		}
 		if !c.copied[i] && len(c.candidates[i].cells) >= len(row) && c.holds(i, row) {
 			c.copied[i] = true
+		}
+	}
+}
+
+// matchRun looks for the row's cells one after the other in the table's order:
+// rows of a wide table of small numbers, written into one long sequence, can be
+// told from chance only by their order.
+func (c *comparison) matchRun(row []hit) {
+	rarest := 0
+	for k, h := range row {
+		if len(c.runAt[h.value]) < len(c.runAt[row[rarest].value]) {
+			rarest = k
+		}
+	}
+	for _, at := range c.runAt[row[rarest].value] {
+		if !c.spend() {
+			return
+		}
+		first := int(at) - rarest
+		if first < 0 || first+len(row) > len(c.run) {
+			continue
+		}
+		k := 0
+		for k < len(row) && c.run[first+k] == row[k].value {
+			k++
+		}
+		if k == len(row) {
+			c.copiedRun[int32(first)] = true
 		}
 	}
 }
@@ -217,6 +249,9 @@ func (c *comparison) holds(i int32, row []hit) bool {
 			n += c.valueCount[h.column][id]
 		}
 		bits += c.bits(n)
+	}
+	if len(cand.cells) > len(row) { // among other cells: more room for chance
+		return bits >= c.needed()
 	}
 	return bits >= c.singledOut()
 }
@@ -241,9 +276,17 @@ func (c *comparison) spend() bool {
 	return !c.tooMuch
 }
 
-// needed is the score from which a candidate is near a private row.
+// beyondChance is by how many bits a match must exceed what the number of
+// candidates alone makes likely. The bound behind it is loose: measured, far fewer
+// than the one output in four that it permits are held for nothing.
+const beyondChance = 2
+
+// needed is the score from which a candidate is near a private row: enough to
+// single the row out, and NearBits more, or as many as the number of candidates
+// asks for, since who compares a thousand candidates meets chances of one in a
+// thousand.
 func (c *comparison) needed() float32 {
-	return c.singledOut() + float32(c.params.NearBits)
+	return c.singledOut() + max(float32(c.params.NearBits), beyondChance+float32(math.Log2(float64(len(c.candidates)))))
 }
 
 // matchNear looks for candidates that hold cells of the row worth enough bits.
@@ -321,6 +364,17 @@ func (c *comparison) places(set map[int32]bool) []place {
 	var at []place
 	for _, i := range slices.Sorted(maps.Keys(set)) {
 		at = append(at, c.candidates[i].place)
+	}
+	return at
+}
+
+// copiedPlaces lists copies of rows; as runs only those that nothing else shows.
+func (c *comparison) copiedPlaces() []place {
+	at := c.places(c.copied)
+	if len(at) == 0 {
+		for _, i := range slices.Sorted(maps.Keys(c.copiedRun)) {
+			at = append(at, place{shape: "run", row: int(i)})
+		}
 	}
 	return at
 }

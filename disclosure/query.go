@@ -75,6 +75,8 @@ type query struct {
 	base       map[uint64]int32 // base id
 	candidates []candidate
 	postings   [][]int32 // by base id: candidates that accept it
+	run        []int32   // all cells in reading order, then all words in texts
+	runAt      [][]int32 // by value id: where in run it stands
 	phrases    map[token]place
 	tooLong    bool // a text had too many words to be compared as a row
 }
@@ -105,6 +107,7 @@ func newQuery(x *Index, cells Cells) (q *query, ok bool) {
 	}
 	q.addWindows(place{shape: "run"}, run)
 	q.addWindows(place{shape: "run"}, words)
+	q.run = append(run, words...)
 	if !q.fits() {
 		return q, false
 	}
@@ -254,6 +257,10 @@ func (q *query) addPhrases(at place, words []string) {
 
 // finish builds what the comparison looks up.
 func (q *query) finish() {
+	q.runAt = make([][]int32, len(q.values))
+	for at, id := range q.run {
+		q.runAt[id] = append(q.runAt[id], int32(at))
+	}
 	q.postings = make([][]int32, len(q.base))
 	for i := range q.candidates {
 		c := &q.candidates[i]

@@ -224,23 +224,37 @@ func (p Predicate) listRules() []rule {
 	}
 	for i, a := range p.Assets {
 		sorted := i == 0 || p.Assets[i-1].Parameter < a.Parameter
-		rules = append(rules, rule{"asset", sorted && text(a.Parameter, a.Dataset, a.Asset) &&
-			anchorhold.IsID(anchorhold.PrefixVersion, a.Version) && digest.IsSHA256(a.Commitment)})
+		rules = append(rules, rule{"asset", sorted && a.sound()})
 	}
 	for _, d := range p.Decisions {
-		rules = append(rules, rule{"decision", text(d.Dataset, d.Decider, d.Rule) && d.Verdict == anchorhold.Approve && wholeSecond(d.At)})
+		rules = append(rules, rule{"decision", d.sound()})
 	}
 	for _, c := range p.Checks {
-		known := []anchorhold.CheckResult{anchorhold.CheckPassed, anchorhold.CheckFailed, anchorhold.CheckInapplicable}
-		rules = append(rules, rule{"check", text(c.Name) && slices.Contains(known, c.Result)})
+		rules = append(rules, rule{"check", c.sound()})
 	}
 	for _, e := range p.Exposure {
-		known := []anchorhold.LedgerClass{anchorhold.ExposureProved, anchorhold.ExposureDeclared, anchorhold.ExposureUnbounded}
-		amount, err := digest.Canonical([]byte(e.Amount))
-		rules = append(rules, rule{"exposure", text(e.Population) && slices.Contains(known, e.Class) &&
-			err == nil && string(amount) == e.Amount && len(e.Amount) <= maxText})
+		rules = append(rules, rule{"exposure", e.sound()})
 	}
 	return rules
+}
+
+func (a Asset) sound() bool {
+	return text(a.Parameter, a.Dataset, a.Asset) && anchorhold.IsID(anchorhold.PrefixVersion, a.Version) && digest.IsSHA256(a.Commitment)
+}
+
+func (d Decision) sound() bool {
+	return text(d.Dataset, d.Decider, d.Rule) && d.Verdict == anchorhold.Approve && wholeSecond(d.At)
+}
+
+func (c Check) sound() bool {
+	known := []anchorhold.CheckResult{anchorhold.CheckPassed, anchorhold.CheckFailed, anchorhold.CheckInapplicable}
+	return text(c.Name) && slices.Contains(known, c.Result)
+}
+
+func (e Exposure) sound() bool {
+	known := []anchorhold.LedgerClass{anchorhold.ExposureProved, anchorhold.ExposureDeclared, anchorhold.ExposureUnbounded}
+	amount, err := digest.Canonical([]byte(e.Amount))
+	return text(e.Population) && slices.Contains(known, e.Class) && err == nil && string(amount) == e.Amount && len(e.Amount) <= maxText
 }
 
 func (p Predicate) howRules() []rule {

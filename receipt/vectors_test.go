@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -20,7 +21,6 @@ import (
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/audit"
 	"github.com/anchorhold/anchorhold/audit/audittest"
-	"github.com/anchorhold/anchorhold/digest"
 	"github.com/anchorhold/anchorhold/identity/keys"
 	"github.com/anchorhold/anchorhold/receipt"
 )
@@ -231,7 +231,7 @@ func verifyText(data []byte, vkey string) (receipt.Statement, error) {
 var errKey = anchorhold.Errorf(anchorhold.Invalid, "", "bad key")
 
 func reason(err error) receipt.Reason {
-	if err == errKey {
+	if errors.Is(err, errKey) {
 		return receipt.ReasonKey
 	}
 	if r := receipt.ReasonOf(err); r != "" || err == nil {
@@ -276,12 +276,4 @@ func resigned(t testing.TB, w *world, by *world, payload []byte) receipt.Receipt
 		Sig:   base64.StdEncoding.EncodeToString(by.keys.Sign(dsse.PAE(r.Envelope.PayloadType, payload))),
 	}}
 	return r
-}
-
-func canonical(t testing.TB, v any) []byte {
-	b, err := digest.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }

@@ -123,6 +123,8 @@ type Runs interface {
 	// Run finds a run by id, with its outputs and their releases.
 	Run(id string) (anchorhold.Run, error)
 	ListRuns(Page) ([]anchorhold.Run, string, error)
+	// RunWaiting says whether ClaimRun would find one.
+	RunWaiting(now time.Time) (bool, error)
 	// ClaimRun takes the oldest run that is queued, or whose claimant's lease
 	// has ended: it sets state running, attempt + 1, claimant and lease, and
 	// returns it. ErrNotFound when there is none.

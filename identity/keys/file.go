@@ -108,7 +108,7 @@ func readPrivate(path string) ([]byte, error) {
 	if err != nil {
 		return nil, anchorhold.Errorf(anchorhold.Unavailable, "check that it is a plain file that you may read", "the site's key file cannot be opened").Because(err)
 	}
-	defer file.Close() //nolint:errcheck // opened for reading
+	defer file.Close() // opened for reading: nothing to lose
 	info, err := file.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, anchorhold.Errorf(anchorhold.Invalid, "restore the keys from a backup", "the site's key file is not a plain file").Because(err)

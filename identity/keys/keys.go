@@ -49,7 +49,7 @@ func FromSecrets(origin string, seed, master []byte) (*SiteKeys, error) {
 	}
 	k := &SiteKeys{signing: ed25519.NewKeyFromSeed(seed)}
 	copy(k.master[:], master)
-	v, err := newVKey(origin, k.signing.Public().(ed25519.PublicKey))
+	v, err := newVKey(origin, ed25519.PublicKey(k.signing[ed25519.SeedSize:])) // RFC 8032: seed ‖ public key
 	if err != nil {
 		return nil, err
 	}

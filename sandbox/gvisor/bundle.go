@@ -136,9 +136,19 @@ func writeFile(root *os.Root, path string, data []byte, mode os.FileMode) error 
 	return errors.Join(err, f.Close())
 }
 
+// guestCapabilities is the one right that a guest has before its own kernel:
+// to read what it can name. Without it a guest could read a passed descriptor
+// of somebody else's private file, but not open it again as /dev/fd/N. It gives
+// no right at the host: there the run account's own rights decide, and what a
+// descriptor was opened for.
+func guestCapabilities() []string { return []string{"CAP_DAC_READ_SEARCH"} }
+
+// capDACReadSearch is that capability in /proc/PID/status (capabilities(7)).
+const capDACReadSearch = "0000000000000004"
+
 // ociSpec is the session in the words of the OCI runtime specification 1.2:
-// every namespace of its own, no capability, nothing writable but two sized
-// memory file systems.
+// every namespace of its own, next to no capabilities, nothing writable but two
+// sized memory file systems.
 func ociSpec(s sandbox.Spec, binds []sandbox.Bind) *specs.Spec {
 	mounts := []specs.Mount{
 		{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "nodev", "noexec"}},
@@ -151,7 +161,7 @@ func ociSpec(s sandbox.Spec, binds []sandbox.Bind) *specs.Spec {
 			Options: []string{"rbind", "ro", "nosuid", "nodev"},
 		})
 	}
-	none := []string{}
+	caps := guestCapabilities()
 	return &specs.Spec{
 		Version:  specs.Version,
 		Hostname: "sandbox",
@@ -160,7 +170,7 @@ func ociSpec(s sandbox.Spec, binds []sandbox.Bind) *specs.Spec {
 		Process: &specs.Process{
 			Args: s.Argv, Env: append([]string{}, s.Env...), Cwd: "/tmp",
 			NoNewPrivileges: true,
-			Capabilities:    &specs.LinuxCapabilities{Bounding: none, Effective: none, Inheritable: none, Permitted: none, Ambient: none},
+			Capabilities:    &specs.LinuxCapabilities{Bounding: caps, Effective: caps, Permitted: caps, Inheritable: []string{}, Ambient: []string{}},
 			Rlimits:         rlimits(s.Limits),
 		},
 		Linux: &specs.Linux{
@@ -199,7 +209,6 @@ func rlimits(l sandbox.Limits) []specs.POSIXRlimit {
 		{"RLIMIT_CPU", seconds},
 		{"RLIMIT_NPROC", uint64(l.Processes)},
 		{"RLIMIT_NOFILE", uint64(l.OpenFiles)},
-		{"RLIMIT_FSIZE", uint64(max(l.TmpBytes, l.OutBytes))},
 		{"RLIMIT_CORE", 0},
 	} {
 		r = append(r, specs.POSIXRlimit{Type: v.name, Soft: v.value, Hard: v.value})

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,7 +47,7 @@ func (l *launching) begin(spec sandbox.Spec) (*guest, error) {
 		g.conn.Close()
 		return nil, err
 	}
-	if g.pipe, ends[startLog], err = pipe(); err == nil {
+	if g.pipe, ends[startOut], ends[startErr], err = pipe(); err == nil {
 		if ends[startSpec], err = memoryFile(spec); err == nil {
 			err = send(l.control, struct{}{}, ends[:]...)
 		}
@@ -69,19 +70,27 @@ func (l *launching) begin(spec sandbox.Spec) (*guest, error) {
 	return g, nil
 }
 
-// pipe makes a pipe whose writing end blocks, unlike that of os.Pipe: a guest
-// would take a full pipe for an error.
-func pipe() (r, w *os.File, err error) {
+// pipe makes a pipe with two writing ends that block, unlike that of os.Pipe:
+// a guest would take a full pipe for an error. The ends are opened separately,
+// since gVisor makes the one that it takes over first non-blocking, and the
+// guest would see that on the second.
+func pipe() (r, out, err *os.File, _ error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	if err := unix.SetNonblock(p[0], true); err != nil {
-		unix.Close(p[0])
-		unix.Close(p[1])
-		return nil, nil, err
+	out = os.NewFile(uintptr(p[1]), "log")
+	second, serr := unix.Open("/proc/self/fd/"+strconv.Itoa(p[1]), unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if serr == nil {
+		err = os.NewFile(uintptr(second), "log")
+		serr = unix.SetNonblock(p[0], true)
 	}
-	return os.NewFile(uintptr(p[0]), "log"), os.NewFile(uintptr(p[1]), "log"), nil
+	r = os.NewFile(uintptr(p[0]), "log") // after SetNonblock, so that it can be given a deadline
+	if serr != nil {
+		closeAll([]*os.File{r, out, err})
+		return nil, nil, nil, serr
+	}
+	return r, out, err, nil
 }
 
 // started waits for the launcher's word that the guest is set up.

@@ -71,7 +71,7 @@ func (l *launcher) runSession(files []*os.File) {
 	}
 	if err == nil {
 		j.bundle = bundle{filepath.Join(l.c.Run, j.spec.ID)}
-		err = j.start(files[startConn], files[startLog])
+		err = j.start(files)
 	}
 	closeAll(files)
 	if err == nil {
@@ -88,7 +88,7 @@ func (l *launcher) runSession(files []*os.File) {
 }
 
 // start makes the session's directory and starts its process.
-func (j *job) start(conn, logs *os.File) error {
+func (j *job) start(files []*os.File) error {
 	if _, err := os.Lstat(j.bundle.dir); err == nil {
 		return anchorhold.Errorf(anchorhold.Conflict, "choose another id", "a session of this id is running")
 	}
@@ -97,7 +97,7 @@ func (j *job) start(conn, logs *os.File) error {
 		err = j.prepare()
 	}
 	if err == nil {
-		err = j.spawn(conn, logs)
+		err = j.spawn(files)
 	}
 	if err != nil {
 		j.clean()
@@ -121,7 +121,7 @@ func (j *job) prepare() error {
 	return nil
 }
 
-func (j *job) spawn(conn, logs *os.File) error {
+func (j *job) spawn(files []*os.File) error {
 	config, err := json.Marshal(jobConfig{
 		Bundle: j.bundle.dir, Memory: j.spec.Limits.Memory, Cgroups: j.cgroup.dirs, DirectFS: j.l.c.DirectFS,
 	})
@@ -137,7 +137,7 @@ func (j *job) spawn(conn, logs *os.File) error {
 	end.Close()
 	cmd := &exec.Cmd{
 		Path: "/proc/self/exe", Args: []string{roleJob, string(config)}, Env: []string{}, Dir: "/",
-		Stdin: nothing, Stdout: logs, Stderr: logs, ExtraFiles: []*os.File{conn},
+		Stdin: nothing, Stdout: files[startOut], Stderr: files[startErr], ExtraFiles: []*os.File{files[startConn]},
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
 	}
 	if err := j.l.spawn(cmd, int(math.Ceil(j.spec.Limits.CPUs))); err != nil {

@@ -41,7 +41,8 @@ type hello struct {
 const (
 	startConn    = iota // becomes descriptor 3 of the guest
 	startControl        // the session's own pair
-	startLog            // stdout and stderr
+	startOut            // stdout
+	startErr            // stderr: the same pipe, opened a second time
 	startSpec           // memory file with the Spec as JSON
 	startFiles          // how many
 )

@@ -9,8 +9,28 @@ import (
 	"github.com/anchorhold/anchorhold/store"
 )
 
-func (t *tx) Size() (n int64, err error) {
-	return n, t.scan("SELECT COALESCE(MAX(idx) + 1, 0) FROM audit_entry", nil, &n)
+// The statements of every act. They are parsed once, at Open: parsing would cost
+// an act more than the statements do.
+const (
+	sqlSize          = "SELECT COALESCE(MAX(idx) + 1, 0) FROM audit_entry"
+	sqlAppendEntry   = "INSERT INTO audit_entry(idx, at, ciphertext) VALUES (?, ?, ?)"
+	sqlHashes        = "SELECT h.hash FROM json_each(?) j JOIN audit_hash h ON h.idx = j.value ORDER BY j.key"
+	sqlAppendHash    = "INSERT INTO audit_hash(idx, hash) VALUES (?, ?)"
+	sqlSetCheckpoint = "INSERT INTO audit_checkpoint(one, size, note) VALUES (1, ?, ?)" +
+		" ON CONFLICT(one) DO UPDATE SET size = excluded.size, note = excluded.note"
+	sqlIdempotent    = "SELECT fingerprint, response FROM idempotency WHERE principal = ? AND key = ?"
+	sqlPutIdempotent = "INSERT INTO idempotency(principal, key, fingerprint, response, at) VALUES (?, ?, ?, ?, ?)"
+)
+
+func hotQueries() []string {
+	return []string{sqlSavepoint, sqlRollbackTo, sqlRelease, sqlSize, sqlAppendEntry, sqlHashes, sqlAppendHash, sqlSetCheckpoint, sqlIdempotent, sqlPutIdempotent}
+}
+
+func (t *tx) Size() (int64, error) {
+	if t.size >= 0 {
+		return t.size, nil
+	}
+	return t.size, t.scan(sqlSize, nil, &t.size)
 }
 
 func (t *tx) AppendEntry(index int64, entry []byte, at time.Time) error {
@@ -21,7 +41,8 @@ func (t *tx) AppendEntry(index int64, entry []byte, at time.Time) error {
 	if index != size {
 		return fmt.Errorf("the next audit entry is %d, not %d", size, index)
 	}
-	return t.exec("INSERT INTO audit_entry(idx, at, ciphertext) VALUES (?, ?, ?)", index, at.UnixNano(), entry)
+	t.size++
+	return t.exec(sqlAppendEntry, index, at.UnixNano(), entry)
 }
 
 func (t *tx) Entries(first int64, n int) ([][]byte, error) {
@@ -46,23 +67,31 @@ func (t *tx) Entries(first int64, n int) ([][]byte, error) {
 }
 
 func (t *tx) Hashes(indexes []int64) ([][32]byte, error) {
-	out := make([][32]byte, len(indexes))
-	for i, x := range indexes {
-		var b []byte
-		if err := t.scan("SELECT hash FROM audit_hash WHERE idx = ?", []any{x}, &b); err != nil {
-			return nil, err
-		}
-		if len(b) != len(out[i]) {
-			return nil, fmt.Errorf("tree hash %d has %d bytes", x, len(b))
-		}
-		copy(out[i][:], b)
+	list, err := encode(indexes)
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	out := make([][32]byte, 0, len(indexes))
+	err = t.each(sqlHashes, []any{list}, func(r *sql.Rows) error {
+		var b sql.RawBytes
+		if err := r.Scan(&b); err != nil {
+			return err
+		}
+		if len(b) != 32 {
+			return fmt.Errorf("a tree hash has %d bytes", len(b))
+		}
+		out = append(out, [32]byte(b))
+		return nil
+	})
+	if err == nil && len(out) != len(indexes) {
+		err = fmt.Errorf("%d of %d tree hashes are missing", len(indexes)-len(out), len(indexes))
+	}
+	return out, err
 }
 
 func (t *tx) AppendHashes(first int64, hashes [][32]byte) error {
 	for i, h := range hashes {
-		if err := t.exec("INSERT INTO audit_hash(idx, hash) VALUES (?, ?)", first+int64(i), h[:]); err != nil {
+		if err := t.exec(sqlAppendHash, first+int64(i), h[:]); err != nil {
 			return err
 		}
 	}
@@ -70,8 +99,7 @@ func (t *tx) AppendHashes(first int64, hashes [][32]byte) error {
 }
 
 func (t *tx) SetCheckpoint(size int64, note []byte) error {
-	return t.exec(`INSERT INTO audit_checkpoint(one, size, note) VALUES (1, ?, ?)
-		ON CONFLICT(one) DO UPDATE SET size = excluded.size, note = excluded.note`, size, note)
+	return t.exec(sqlSetCheckpoint, size, note)
 }
 
 func (t *tx) Checkpoint() (note []byte, err error) {
@@ -83,12 +111,12 @@ func (t *tx) Checkpoint() (note []byte, err error) {
 }
 
 func (t *tx) Idempotent(principal, key string) (fingerprint, response []byte, err error) {
-	err = t.scan("SELECT fingerprint, response FROM idempotency WHERE principal = ? AND key = ?", []any{principal, key}, &fingerprint, &response)
+	err = t.scan(sqlIdempotent, []any{principal, key}, &fingerprint, &response)
 	return fingerprint, response, err
 }
 
 func (t *tx) PutIdempotent(principal, key string, fingerprint, response []byte, at time.Time) error {
-	return t.exec("INSERT INTO idempotency(principal, key, fingerprint, response, at) VALUES (?, ?, ?, ?, ?)",
+	return t.exec(sqlPutIdempotent,
 		principal, key, fingerprint, response, at.UnixNano())
 }
 

@@ -178,10 +178,16 @@ func (t *tx) ListRuns(p store.Page) ([]anchorhold.Run, string, error) {
 	})
 }
 
+// claimable selects the runs that ClaimRun may take.
+const claimable = "state = 'queued' OR (state IN ('running', 'checking') AND lease < ?)"
+
+func (t *tx) RunWaiting(now time.Time) (waiting bool, err error) {
+	return waiting, t.scan("SELECT EXISTS (SELECT 1 FROM run WHERE "+claimable+")", []any{now.UnixNano()}, &waiting)
+}
+
 func (t *tx) ClaimRun(claimant string, now, lease time.Time) (r anchorhold.Run, err error) {
 	var id string
-	err = t.scan(`SELECT id FROM run WHERE state = 'queued' OR (state IN ('running', 'checking') AND lease < ?) ORDER BY seq LIMIT 1`,
-		[]any{now.UnixNano()}, &id)
+	err = t.scan("SELECT id FROM run WHERE "+claimable+" ORDER BY seq LIMIT 1", []any{now.UnixNano()}, &id)
 	if err != nil {
 		return r, err
 	}

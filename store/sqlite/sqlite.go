@@ -33,6 +33,8 @@ const readers = 4
 type Store struct {
 	write *sql.DB // exactly one connection: the single writer
 	read  *sql.DB
+	hot   map[string]*sql.Stmt // prepared on write
+	queue queue
 }
 
 // Open opens the database file at path, creating it when absent, and migrates
@@ -54,7 +56,13 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return nil, errors.Join(err, write.Close())
 	}
 	read.SetMaxOpenConns(readers)
-	return &Store{write: write, read: read}, nil
+	s := &Store{write: write, read: read, hot: map[string]*sql.Stmt{}}
+	for _, query := range hotQueries() {
+		if s.hot[query], err = write.PrepareContext(ctx, query); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	return s, nil
 }
 
 // createPrivate makes an empty database file that only its owner can read,
@@ -125,26 +133,14 @@ func step(ctx context.Context, db *sql.DB, v int) error {
 	return tx.Commit()
 }
 
-// Update implements store.Store.
-func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
-	return within(ctx, s.write, nil, fn)
-}
-
 // View implements store.Store.
 func (s *Store) View(ctx context.Context, fn func(store.Tx) error) error {
-	return within(ctx, s.read, &sql.TxOptions{ReadOnly: true}, fn)
-}
-
-func within(ctx context.Context, db *sql.DB, opts *sql.TxOptions, fn func(store.Tx) error) error {
-	t, err := db.BeginTx(ctx, opts)
+	t, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return busy(err)
 	}
-	defer t.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	if err := fn(&tx{ctx: ctx, tx: t}); err != nil {
-		return err
-	}
-	return busy(t.Commit())
+	defer t.Rollback() //nolint:errcheck // a read has nothing to keep
+	return fn(&tx{ctx: ctx, tx: t, size: -1})
 }
 
 // busy turns the driver's error into one that a person can act on.
@@ -157,22 +153,43 @@ func busy(err error) error {
 }
 
 // Close implements store.Store.
-func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
+func (s *Store) Close() error {
+	var errs []error
+	for _, st := range s.hot {
+		if st != nil {
+			errs = append(errs, st.Close())
+		}
+	}
+	return errors.Join(append(errs, s.read.Close(), s.write.Close())...)
+}
 
 // tx implements store.Tx over an open transaction.
 type tx struct {
-	ctx context.Context
-	tx  *sql.Tx
+	ctx  context.Context
+	tx   *sql.Tx
+	hot  map[string]*sql.Stmt // statements that need not be parsed again
+	size int64                // of the audit log as this transaction sees it; -1: not read yet
 }
 
 func (t *tx) exec(query string, args ...any) error {
-	_, err := t.tx.ExecContext(t.ctx, query, args...)
+	var err error
+	if st := t.hot[query]; st != nil {
+		_, err = t.tx.StmtContext(t.ctx, st).ExecContext(t.ctx, args...)
+	} else {
+		_, err = t.tx.ExecContext(t.ctx, query, args...)
+	}
 	return err
 }
 
 // scan reads one row; absent is store.ErrNotFound.
 func (t *tx) scan(query string, args []any, into ...any) error {
-	err := t.tx.QueryRowContext(t.ctx, query, args...).Scan(into...)
+	var row *sql.Row
+	if st := t.hot[query]; st != nil {
+		row = t.tx.StmtContext(t.ctx, st).QueryRowContext(t.ctx, args...)
+	} else {
+		row = t.tx.QueryRowContext(t.ctx, query, args...)
+	}
+	err := row.Scan(into...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.ErrNotFound
 	}
@@ -181,7 +198,13 @@ func (t *tx) scan(query string, args []any, into ...any) error {
 
 // each calls row for every row of a query.
 func (t *tx) each(query string, args []any, row func(*sql.Rows) error) error {
-	rows, err := t.tx.QueryContext(t.ctx, query, args...)
+	var rows *sql.Rows
+	var err error
+	if st := t.hot[query]; st != nil {
+		rows, err = t.tx.StmtContext(t.ctx, st).QueryContext(t.ctx, args...)
+	} else {
+		rows, err = t.tx.QueryContext(t.ctx, query, args...)
+	}
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"a failed update leaves nothing", rollback},
 		{"lists page without loss", paging},
 		{"updates are serialised", serialised},
+		{"failures beside others leave nothing", mixed},
+		{"a panic is its caller's", panics},
 		{"a view sees one state", snapshot},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -245,6 +247,14 @@ func claims(t *testing.T, s store.Store) {
 		})
 		return r, err
 	}
+	waiting := func(now time.Time) (found bool) {
+		view(t, s, func(tx store.Tx) (err error) {
+			found, err = tx.RunWaiting(now)
+			return err
+		})
+		return found
+	}
+	equal(t, "waiting before the first claim", waiting(clock), true)
 	first, err := claim("a", clock)
 	if err != nil || first.ID != "run-1" || first.State != anchorhold.RunRunning || first.Attempt != 1 || first.Log != "log-run-1" {
 		t.Fatalf("the oldest queued run: got %+v, %v", first, err)
@@ -254,6 +264,8 @@ func claims(t *testing.T, s store.Store) {
 	}
 	_, err = claim("c", clock)
 	absent(t, "a third claim", err)
+	equal(t, "waiting after the last claim", waiting(clock), false)
+	equal(t, "waiting after a lease ended", waiting(lease.Add(time.Second)), true)
 	extend := func(run, who string) error {
 		return s.Update(context.Background(), func(tx store.Tx) error { return tx.ExtendLease(run, who, lease.Add(time.Hour)) })
 	}
@@ -461,6 +473,67 @@ func serialised(t *testing.T, s store.Store) {
 		equal(t, "entries", n, writers*each)
 		return err
 	})
+}
+
+// mixed runs failing updates beside good ones: what is there afterwards must be
+// exactly what was reported as done.
+func mixed(t *testing.T, s store.Store) {
+	const writers = 16
+	broken := errors.New("broken")
+	var wg sync.WaitGroup
+	for i := range writers {
+		wg.Go(func() {
+			for j := range 5 {
+				fail := (i+j)%2 == 0
+				err := s.Update(context.Background(), func(tx store.Tx) error {
+					n, err := tx.Size()
+					if err == nil {
+						err = tx.AppendEntry(n, []byte{byte(i)}, clock)
+					}
+					if fail {
+						err = errors.Join(err, broken)
+					}
+					return err
+				})
+				if errors.Is(err, broken) != fail {
+					t.Errorf("the update ended with %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	view(t, s, func(tx store.Tx) error {
+		n, err := tx.Size()
+		equal(t, "entries", n, writers*5/2)
+		return err
+	})
+}
+
+func panics(t *testing.T, s store.Store) {
+	func() {
+		defer func() {
+			if recover() != "mine" {
+				t.Error("the panic did not reach its caller")
+			}
+		}()
+		_ = s.Update(context.Background(), func(tx store.Tx) error {
+			if err := tx.PutSetting("a", "1"); err != nil {
+				return err
+			}
+			panic("mine")
+		})
+	}()
+	view(t, s, func(tx store.Tx) error {
+		_, err := tx.Setting("a")
+		absent(t, "what the panic interrupted", err)
+		return nil
+	})
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := s.Update(gone, func(tx store.Tx) error { return tx.PutSetting("a", "1") }); !errors.Is(err, context.Canceled) {
+		t.Errorf("an update whose context has ended: %v", err)
+	}
+	update(t, s, func(tx store.Tx) error { return tx.PutSetting("a", "2") })
 }
 
 func snapshot(t *testing.T, s store.Store) {

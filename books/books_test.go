@@ -1,0 +1,148 @@
+package books_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync/atomic"
+	"testing"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/books"
+	"github.com/anchorhold/anchorhold/books/bookstest"
+	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+type answer struct{ N int }
+
+// count is an act that counts itself in a setting.
+func count(ctx context.Context, s *bookstest.Set, p policy.Permit, fail error) (answer, error) {
+	return books.Act(ctx, s.Books, p, func(tx store.Tx) (answer, books.Record, error) {
+		n := 1
+		if before, err := tx.Setting("n"); err == nil {
+			n = len(before) + 1
+		}
+		if err := tx.PutSetting("n", "xxxxxxxxxx"[:n]); err != nil {
+			return answer{}, books.Record{}, err
+		}
+		return answer{n}, books.Record{Subject: "it", Details: map[string]string{"k": "v"}}, fail
+	})
+}
+
+func TestActAndRecordAreOne(t *testing.T) {
+	s := bookstest.New(t)
+	p := policy.SiteAct("test.act", "because")
+	if a, err := count(context.Background(), s, p, nil); err != nil || a.N != 1 {
+		t.Fatalf("got %v, %v", a, err)
+	}
+	broken := errors.New("broken")
+	if _, err := count(context.Background(), s, p, broken); !errors.Is(err, broken) {
+		t.Fatalf("got %v", err)
+	}
+	if a, err := count(context.Background(), s, p, nil); err != nil || a.N != 2 {
+		t.Fatalf("after a failed act: got %v, %v", a, err)
+	}
+	events := s.Events()
+	if len(events) != 2 {
+		t.Fatalf("%d entries for 2 acts", len(events))
+	}
+	e := events[0]
+	if e.Actor != policy.SiteName || e.Action != "test.act" || e.Rule != "because" || e.Subject != "it" || e.Details["k"] != "v" || !e.Time.Equal(s.Clock.Now()) {
+		t.Errorf("the entry says %+v", e)
+	}
+	s.VerifyLog()
+}
+
+func TestRepetitionIsAnsweredNotRepeated(t *testing.T) {
+	s := bookstest.New(t)
+	ctx := books.WithKey(context.Background(), "key", []byte("body"))
+	owner := bookstest.Permit(t, bookstest.User("o", anchorhold.RoleOwner), policy.UserAdd, policy.Site())
+	for range 3 {
+		if a, err := count(ctx, s, owner, nil); err != nil || a.N != 1 {
+			t.Fatalf("got %v, %v", a, err)
+		}
+	}
+	if n := len(s.Events()); n != 1 {
+		t.Errorf("%d entries for one act", n)
+	}
+	other := books.WithKey(context.Background(), "key", []byte("another body"))
+	if _, err := count(other, s, owner, nil); anchorhold.KindOf(err) != anchorhold.Conflict {
+		t.Errorf("one key for two requests: got %v", err)
+	}
+	second := bookstest.Permit(t, bookstest.User("p", anchorhold.RoleOwner), policy.UserAdd, policy.Site())
+	if a, err := count(ctx, s, second, nil); err != nil || a.N != 2 {
+		t.Errorf("another principal's same key: got %v, %v", a, err)
+	}
+}
+
+func TestFailedActFreesItsKey(t *testing.T) {
+	s := bookstest.New(t)
+	ctx := books.WithKey(context.Background(), "key", []byte("body"))
+	p := policy.SiteAct("test.act", "because")
+	if _, err := count(ctx, s, p, errors.New("broken")); err == nil {
+		t.Fatal("no error")
+	}
+	if a, err := count(ctx, s, p, nil); err != nil || a.N != 1 {
+		t.Errorf("got %v, %v", a, err)
+	}
+}
+
+func TestChangedIsClosedByTheNextAct(t *testing.T) {
+	s := bookstest.New(t)
+	changed := s.Changed()
+	select {
+	case <-changed:
+		t.Fatal("closed before any act")
+	default:
+	}
+	if _, err := count(context.Background(), s, policy.SiteAct("test.act", "because"), nil); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-changed:
+	default:
+		t.Error("not closed by an act")
+	}
+}
+
+// BenchmarkAct and BenchmarkUpdate compare an act and its record with a bare
+// transaction of the same store: the goal is 0.8 of its rate.
+func BenchmarkAct(b *testing.B) {
+	s := bookstest.New(b)
+	p := policy.SiteAct("test.act", "because")
+	for i := 0; b.Loop(); i++ {
+		_, err := books.Act(context.Background(), s.Books, p, func(tx store.Tx) (struct{}, books.Record, error) {
+			return struct{}{}, books.Record{Subject: "it"}, tx.PutSetting("n", strconv.Itoa(i))
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkActsAtOnce(b *testing.B) {
+	s := bookstest.New(b)
+	p := policy.SiteAct("test.act", "because")
+	var n atomic.Int64
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			_, err := books.Act(context.Background(), s.Books, p, func(tx store.Tx) (struct{}, books.Record, error) {
+				return struct{}{}, books.Record{Subject: "it"}, tx.PutSetting("n", strconv.FormatInt(n.Add(1), 10))
+			})
+			if err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}
+
+func BenchmarkUpdate(b *testing.B) {
+	s := bookstest.New(b)
+	for i := 0; b.Loop(); i++ {
+		if err := s.Store.Update(context.Background(), func(tx store.Tx) error { return tx.PutSetting("n", strconv.Itoa(i)) }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"iter"
+	"net/http"
+
+	"github.com/anchorhold/anchorhold"
+)
+
+// NewDataset describes a dataset to register. Paths are absolute and on the
+// site's machine: the data stays where it is.
+type NewDataset struct {
+	Name        string                `json:"name"`
+	Title       string                `json:"title,omitempty"`
+	Description string                `json:"description,omitempty"`
+	License     string                `json:"license,omitempty"`
+	Population  string                `json:"population,omitempty"`
+	Visibility  anchorhold.Visibility `json:"visibility,omitempty"`
+	Quorum      int                   `json:"quorum,omitempty"` // approvals that a request needs; 0: one
+	Assets      []NewAsset            `json:"assets"`
+}
+
+// NewAsset describes one table of a dataset, or its new version.
+type NewAsset struct {
+	Name    string              `json:"name,omitempty"`
+	Path    string              `json:"path,omitempty"`
+	Missing []string            `json:"missing,omitempty"` // further texts that mean no value
+	Columns []anchorhold.Column `json:"columns,omitempty"` // what the owner states of columns
+	Mock    *NewMock            `json:"mock,omitempty"`
+}
+
+// NewMock says where a mock comes from: a file, or the generator.
+type NewMock struct {
+	Path     string    `json:"path,omitempty"`
+	Generate *Generate `json:"generate,omitempty"`
+	// Confirm lets the facts measured from the private side appear on the card
+	// and in a generated mock. Without it only stated facts are used.
+	Confirm bool `json:"confirm,omitempty"`
+	// AcceptDifferences lets a given mock differ from the table in columns.
+	AcceptDifferences bool `json:"accept_differences,omitempty"`
+}
+
+// Generate asks for a mock made from the card alone.
+type Generate struct {
+	Seed uint64 `json:"seed"`
+	Rows int64  `json:"rows,omitempty"` // 0: the site's default
+}
+
+// Inspection is what registering a file would find, for its owner's eyes.
+type Inspection struct {
+	Rows    int64               `json:"rows"`
+	Columns []anchorhold.Column `json:"columns"` // with the facts that a generated mock would show
+	Facts   []anchorhold.Fact   `json:"facts"`
+}
+
+// file names a file on the site's machine.
+type file struct {
+	Path    string   `json:"path"`
+	Missing []string `json:"missing,omitempty"`
+}
+
+// Inspect looks at a file as AddDataset would, and keeps nothing of it.
+func (c *Client) Inspect(ctx context.Context, path string, missing []string) (Inspection, error) {
+	return send[Inspection](ctx, c, http.MethodPost, "/inspections", file{path, missing})
+}
+
+// Datasets lists the datasets that the caller may know of; q selects by words
+// of name, title or description, and is empty for all.
+func (c *Client) Datasets(ctx context.Context, q string) iter.Seq2[anchorhold.Dataset, error] {
+	return pages[anchorhold.Dataset](ctx, c, "/datasets", filter("q", q))
+}
+
+// Dataset reads one dataset.
+func (c *Client) Dataset(ctx context.Context, name string) (anchorhold.Dataset, error) {
+	return get[anchorhold.Dataset](ctx, c, "/datasets/"+segment(name), nil)
+}
+
+// AddDataset registers a dataset. Only a principal on the site's own machine
+// may, since it names files there.
+func (c *Client) AddDataset(ctx context.Context, d NewDataset) (anchorhold.Dataset, error) {
+	return send[anchorhold.Dataset](ctx, c, http.MethodPost, "/datasets", d)
+}
+
+// AddVersion registers a new version of an asset.
+func (c *Client) AddVersion(ctx context.Context, dataset, asset string, a NewAsset) (anchorhold.Dataset, error) {
+	return send[anchorhold.Dataset](ctx, c, http.MethodPost,
+		"/datasets/"+segment(dataset)+"/assets/"+segment(asset)+"/versions", a)
+}
+
+// Card reads a dataset's card, a Croissant document.
+func (c *Client) Card(ctx context.Context, name string) (json.RawMessage, error) {
+	return get[json.RawMessage](ctx, c, "/datasets/"+segment(name)+"/card", nil)
+}
+
+// Mock opens the mock of an asset; the caller closes it.
+func (c *Client) Mock(ctx context.Context, dataset, asset string) (io.ReadCloser, error) {
+	return c.stream(ctx, "/datasets/"+segment(dataset)+"/assets/"+segment(asset)+"/mock")
+}

@@ -1,0 +1,77 @@
+package client
+
+import (
+	"context"
+	"io"
+	"iter"
+	"net/http"
+
+	"github.com/anchorhold/anchorhold"
+)
+
+// Log is what a run wrote to its standard output and error; owners only.
+type Log struct {
+	Text      string `json:"text"`
+	Truncated bool   `json:"truncated"`
+}
+
+// Runs lists runs, newest first.
+func (c *Client) Runs(ctx context.Context) iter.Seq2[anchorhold.Run, error] {
+	return pages[anchorhold.Run](ctx, c, "/runs", nil)
+}
+
+// Run reads one run; a request's id means its newest.
+func (c *Client) Run(ctx context.Context, id string) (anchorhold.Run, error) {
+	return get[anchorhold.Run](ctx, c, "/runs/"+segment(id), nil)
+}
+
+// RunLog reads a run's log.
+func (c *Client) RunLog(ctx context.Context, id string) (Log, error) {
+	return get[Log](ctx, c, "/runs/"+segment(id)+"/log", nil)
+}
+
+// CancelRun ends a run that is queued or running.
+func (c *Client) CancelRun(ctx context.Context, id string) (anchorhold.Run, error) {
+	return send[anchorhold.Run](ctx, c, http.MethodPost, "/runs/"+segment(id)+"/cancel", nil)
+}
+
+// Release is a release with the output that it speaks of.
+type Release struct {
+	anchorhold.Release
+	Output anchorhold.Output `json:"output"`
+}
+
+// NewReleaseDecision says whether an output may leave.
+type NewReleaseDecision struct {
+	Verdict anchorhold.Verdict `json:"verdict"`
+	Reason  string             `json:"reason,omitempty"`
+}
+
+// Releases lists releases, newest first; state selects, and is empty for all.
+func (c *Client) Releases(ctx context.Context, state anchorhold.ReleaseState) iter.Seq2[Release, error] {
+	return pages[Release](ctx, c, "/releases", filter("state", string(state)))
+}
+
+// Release reads one release; a request's id means its newest.
+func (c *Client) Release(ctx context.Context, id string) (Release, error) {
+	return get[Release](ctx, c, "/releases/"+segment(id), nil)
+}
+
+// DecideRelease approves or denies a release.
+func (c *Client) DecideRelease(ctx context.Context, id string, d NewReleaseDecision) (Release, error) {
+	return send[Release](ctx, c, http.MethodPost, "/releases/"+segment(id)+"/decisions", d)
+}
+
+// Output opens the bytes that a release let out, or that await it; the caller
+// closes them.
+func (c *Client) Output(ctx context.Context, id string) (io.ReadCloser, error) {
+	return c.stream(ctx, "/releases/"+segment(id)+"/output")
+}
+
+// maxReceipt bounds a receipt file.
+const maxReceipt = 4 << 20
+
+// Receipt reads a release's receipt file.
+func (c *Client) Receipt(ctx context.Context, id string) ([]byte, error) {
+	return c.fetch(ctx, "/releases/"+segment(id)+"/receipt", maxReceipt)
+}

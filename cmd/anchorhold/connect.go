@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/client"
+)
+
+// target is where a command acts: in a site's folder, or at an address.
+type target struct {
+	dir        string
+	url, token string
+}
+
+// target chooses where to act: what was typed, then the environment, then what
+// login stored. Two answers at one level are refused, since acting as somebody
+// else than meant must not happen by accident.
+func (a *app) target() (target, error) {
+	const choose = "choose one with --dir or --url"
+	switch envDir, envURL := a.env("ANCHORHOLD_DIR"), a.env("ANCHORHOLD_URL"); {
+	case a.dir != "" && a.url != "":
+		return target{}, usagef(choose, "--dir and --url name two places to act at")
+	case a.dir != "":
+		return target{dir: a.dir}, nil
+	case a.url != "":
+		return a.remote(a.url)
+	case envDir != "" && envURL != "":
+		return target{}, usagef(choose, "ANCHORHOLD_DIR and ANCHORHOLD_URL name two places to act at")
+	case envDir != "":
+		return target{dir: envDir}, nil
+	case envURL != "":
+		return a.remote(envURL)
+	}
+	stored, err := a.readLogin()
+	if err != nil {
+		return target{}, err
+	}
+	if stored.URL == "" {
+		return target{}, usagef("use `anchorhold login URL --token T`, or --url URL, or --dir DIR on a site's own machine", "no site is named")
+	}
+	return a.remote(stored.URL)
+}
+
+// remote adds the token for an address. A token that stands beside an address,
+// in the environment or in the stored login, is for that address and no other.
+func (a *app) remote(url string) (target, error) {
+	beside := a.env("ANCHORHOLD_URL")
+	if token := a.env("ANCHORHOLD_TOKEN"); token != "" && (beside == "" || sameAddress(beside, url)) {
+		return target{url: url, token: token}, nil
+	}
+	stored, err := a.readLogin()
+	if err != nil {
+		return target{}, err
+	}
+	if !sameAddress(stored.URL, url) {
+		return target{}, anchorhold.Errorf(anchorhold.Unauthenticated,
+			"set ANCHORHOLD_TOKEN, or use `anchorhold login "+url+" --token T`", "there is no token for %s", url)
+	}
+	return target{url: url, token: stored.Token}, nil
+}
+
+func sameAddress(a, b string) bool {
+	x, err1 := client.ParseAddress(a)
+	y, err2 := client.ParseAddress(b)
+	return err1 == nil && err2 == nil && x.String() == y.String()
+}
+
+// siteDir is the folder of the site for commands that work in it.
+func (a *app) siteDir() (string, error) {
+	dir := a.dir
+	if dir == "" {
+		dir = a.env("ANCHORHOLD_DIR")
+	}
+	switch {
+	case a.url != "":
+		return "", usagef("use --dir DIR on the site's own machine", "this command works in a site's folder, not at an address")
+	case dir == "":
+		return "", usagef("use --dir DIR, or set ANCHORHOLD_DIR", "no site's folder is named")
+	}
+	return dir, nil
+}
+
+// connection is a client and what must be closed after it.
+type connection struct {
+	*client.Client
+	release func() error
+}
+
+// Close ends the connection.
+func (c *connection) Close() {
+	c.Client.Close()
+	if c.release != nil {
+		c.release() //nolint:errcheck // every act was durable when it was answered
+	}
+}
+
+// connect opens the site that a command acts on.
+func (a *app) connect(ctx context.Context) (*connection, error) {
+	t, err := a.target()
+	if err != nil {
+		return nil, err
+	}
+	if t.dir != "" {
+		return openFolder(ctx, t.dir)
+	}
+	c, err := client.New(t.url, client.Options{Token: t.token})
+	if err != nil {
+		return nil, err
+	}
+	return &connection{Client: c}, nil
+}
+
+// stored is the file in which login keeps an address, its token, and the key
+// that the site told: later receipts are checked with it, offline.
+type stored struct {
+	URL   string `json:"url"`
+	Token string `json:"token"`
+	Key   string `json:"key,omitempty"`
+}
+
+// loginPath is where login keeps its file: the same place that the Python
+// package reads.
+func (a *app) loginPath() (string, error) {
+	base := a.env("XDG_CONFIG_HOME")
+	if base == "" || !filepath.IsAbs(base) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", anchorhold.Errorf(anchorhold.Invalid, "set HOME or XDG_CONFIG_HOME", "there is no home folder to keep a login in")
+		}
+		base = filepath.Join(home, ".config")
+	}
+	return filepath.Join(base, "anchorhold", "login.json"), nil
+}
+
+// readLogin reads what login stored; nothing stored is no error.
+func (a *app) readLogin() (stored, error) {
+	path, err := a.loginPath()
+	if err != nil {
+		return stored{}, err
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return stored{}, nil
+	}
+	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return stored{}, anchorhold.Errorf(anchorhold.Invalid, "change the token, since others could read it, and run `chmod 600 "+path+"`",
+			"other users of this machine may read %s", path)
+	}
+	var s stored
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	if err != nil {
+		return stored{}, anchorhold.Errorf(anchorhold.Invalid, "use `anchorhold login` again", "%s cannot be read", path).Because(err)
+	}
+	return s, nil
+}

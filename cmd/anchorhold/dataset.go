@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/client"
+	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/save"
+	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
+)
+
+func newDataset(a *app) *cobra.Command {
+	return group("dataset", "Offer tables, and see what is offered",
+		newDatasetAdd(a), newDatasetVersion(a), newDatasetLs(a), newDatasetShow(a), newDatasetCard(a), newDatasetMock(a))
+}
+
+func newDatasetLs(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls [WORD...]",
+		Short: "List the datasets that you may ask about",
+		RunE:  func(c *cobra.Command, args []string) error { return runDatasetLs(c.Context(), a, strings.Join(args, " ")) },
+	}
+}
+
+func runDatasetLs(ctx context.Context, a *app, words string) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	all, err := client.Collect(c.Datasets(ctx, words), 0)
+	if err != nil {
+		return err
+	}
+	return emit(a, all, func(p *show.Printer, all []anchorhold.Dataset) {
+		var rows [][]string
+		for _, d := range all {
+			var assets []string
+			for _, as := range d.Assets {
+				assets = append(assets, as.Name)
+			}
+			rows = append(rows, []string{d.Name, d.Title, strings.Join(assets, ", "), string(d.Visibility), show.Time(d.Created)})
+		}
+		p.Table("There is no dataset that you may see.", []string{"NAME", "TITLE", "ASSETS", "VISIBLE TO", "SINCE"}, rows)
+	})
+}
+
+func newDatasetShow(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show NAME",
+		Short: "Show a dataset with its columns",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(c *cobra.Command, args []string) error { return runDatasetShow(c.Context(), a, args[0]) },
+	}
+}
+
+func runDatasetShow(ctx context.Context, a *app, name string) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	d, err := c.Dataset(ctx, name)
+	if err != nil {
+		return err
+	}
+	return emit(a, d, printDataset)
+}
+
+func printDataset(p *show.Printer, d anchorhold.Dataset) {
+	p.Field("dataset", d.Name)
+	p.Field("title", d.Title)
+	p.Field("about", d.Description)
+	p.Field("license", d.License)
+	p.Field("population", d.Population)
+	p.Field("visible to", string(d.Visibility))
+	if d.Quorum > 1 {
+		p.Field("approvals", fmt.Sprint(d.Quorum, " are needed for a request"))
+	}
+	for _, as := range d.Assets {
+		printAsset(p, d.Name, as)
+	}
+}
+
+func printAsset(p *show.Printer, dataset string, as anchorhold.Asset) {
+	v := as.Version
+	p.Heading(dataset + "/" + as.Name)
+	p.Field("version", fmt.Sprintf("%d (%s) of %s", v.Number, v.ID, show.Time(v.Created)))
+	p.Field("commitment", v.Commitment)
+	p.Field("facts", facts(v.Facts))
+	if v.Mock != nil {
+		p.Field("mock", fmt.Sprintf("%s, %d rows, %s, %s", v.Mock.Origin, v.Mock.Rows, v.Mock.Format, show.Size(v.Mock.Size)))
+	} else {
+		p.Field("mock", "none")
+	}
+	if v.Private != nil {
+		p.Field("private file", fmt.Sprintf("%s (%s, %d rows)", v.Private.Path, v.Private.Format, v.Private.Rows))
+	}
+	printColumns(p, v.Columns)
+}
+
+func printColumns(p *show.Printer, columns []anchorhold.Column) {
+	var rows [][]string
+	for _, c := range columns {
+		rows = append(rows, []string{c.Name, string(c.Type), c.Unit, c.Description, facts(c.Facts)})
+	}
+	p.Table("It has no columns.", []string{"COLUMN", "TYPE", "UNIT", "MEANING", "FACTS"}, rows)
+}
+
+// facts writes facts in one line, each measured one marked: it is a disclosure.
+func facts(all []anchorhold.Fact) string {
+	var out []string
+	for _, f := range all {
+		value, err := json.Marshal(f.Value)
+		if err != nil {
+			continue // a fact came as JSON, so it can be written as JSON
+		}
+		text := f.Name + " " + string(value)
+		if f.Provenance == anchorhold.Measured {
+			text += " (measured)"
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, "; ")
+}
+
+func newDatasetCard(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "card NAME",
+		Short: "Print a dataset's card as Croissant metadata (always JSON)",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(c *cobra.Command, args []string) error { return runDatasetCard(c.Context(), a, args[0]) },
+	}
+}
+
+func runDatasetCard(ctx context.Context, a *app, name string) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	card, err := c.Card(ctx, name)
+	if err != nil {
+		return err
+	}
+	return show.JSON(a.out, card)
+}
+
+type datasetMockOptions struct {
+	asset, out string
+	force      bool
+}
+
+func newDatasetMock(a *app) *cobra.Command {
+	var o datasetMockOptions
+	c := &cobra.Command{
+		Use:     "mock NAME[/ASSET] [--out FILE]",
+		Short:   "Fetch the mock twin of a table",
+		Example: "  anchorhold dataset mock heart --out heart-mock.csv",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(c *cobra.Command, args []string) error { return runDatasetMock(c.Context(), a, args[0], o) },
+	}
+	c.Flags().StringVar(&o.asset, "asset", "", "which table, where the dataset has several")
+	c.Flags().StringVar(&o.out, "out", "", "the file to write (default: standard output)")
+	c.Flags().BoolVar(&o.force, "force", false, "replace the file if it is there")
+	return c
+}
+
+// saved is what a command answers that wrote a file.
+type saved struct {
+	Path   string `json:"path"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+func runDatasetMock(ctx context.Context, a *app, name string, o datasetMockOptions) error {
+	if o.out == "" && (a.json || isTerminal(a.out)) {
+		return usagef("use --out FILE", "a mock is a file, not text for a terminal or for JSON")
+	}
+	if set, asset, ok := strings.Cut(name, "/"); ok {
+		name, o.asset = set, asset
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	asset, err := theAsset(ctx, c.Client, name, o.asset)
+	if err != nil {
+		return err
+	}
+	if asset.Version.Mock == nil {
+		return anchorhold.Errorf(anchorhold.NotFound, "ask the owner for one", "%s/%s has no mock", name, asset.Name)
+	}
+	body, err := c.Mock(ctx, name, asset.Name)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	checked := newChecked(body, asset.Version.Mock.Size, asset.Version.Mock.SHA256)
+	if o.out == "" {
+		_, err = io.Copy(a.out, checked)
+		return err
+	}
+	if err := save.Path(o.out, o.force, checked); err != nil {
+		return err
+	}
+	return emit(a, saved{o.out, asset.Version.Mock.Size, asset.Version.Mock.SHA256}, func(p *show.Printer, s saved) {
+		p.Printf("%s: %s\n", s.Path, show.Size(s.Size))
+	})
+}
+
+// theAsset finds the asset that is meant: the named one, or the only one.
+func theAsset(ctx context.Context, c *client.Client, dataset, name string) (anchorhold.Asset, error) {
+	d, err := c.Dataset(ctx, dataset)
+	if err != nil {
+		return anchorhold.Asset{}, err
+	}
+	var names []string
+	for _, as := range d.Assets {
+		if as.Name == name || name == "" && len(d.Assets) == 1 {
+			return as, nil
+		}
+		names = append(names, as.Name)
+	}
+	have := "it has: " + strings.Join(names, ", ")
+	if name == "" {
+		return anchorhold.Asset{}, usagef("name one as "+dataset+"/ASSET; "+have, "the dataset %s has several tables", dataset)
+	}
+	return anchorhold.Asset{}, anchorhold.Errorf(anchorhold.NotFound, have, "the dataset %s has no table %s", dataset, name)
+}
+
+// checked passes bytes through and, at their end, refuses them when they are
+// not those that were announced.
+type checked struct {
+	from   io.Reader // also feeds sum
+	sum    hash.Hash
+	left   int64
+	sha256 string
+}
+
+func newChecked(from io.Reader, size int64, sha string) io.Reader {
+	h := sha256.New()
+	return &checked{from: io.TeeReader(io.LimitReader(from, size+1), h), sum: h, left: size, sha256: strings.TrimPrefix(sha, "sha256:")}
+}
+
+// Read implements io.Reader.
+func (c *checked) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	c.left -= int64(n)
+	if c.left < 0 || err == io.EOF && (c.left != 0 || hex.EncodeToString(c.sum.Sum(nil)) != c.sha256) {
+		return 0, anchorhold.Errorf(anchorhold.Unavailable, "fetch it again; if it happens again, tell the site's owner",
+			"what came is not the file that the site announced")
+	}
+	return n, err
+}
+
+// absolute makes a path that the site can use of one that a person typed.
+func absolute(path string) (string, error) {
+	p, err := filepath.Abs(path)
+	if err != nil {
+		return "", anchorhold.Errorf(anchorhold.Invalid, "give an absolute path", "the path %s cannot be used", path).Because(err)
+	}
+	return p, nil
+}
+

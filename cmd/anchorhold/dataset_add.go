@@ -1,0 +1,335 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/client"
+	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
+)
+
+// assetOptions are the flags that describe tables, of a new dataset or a new
+// version.
+type assetOptions struct {
+	assets, mocks, missing, columns, facts []string
+	mockRows                               int64
+	mockSeed                               uint64
+	confirm, yes, acceptDifferences        bool
+}
+
+func (o *assetOptions) flags(fs *pflag.FlagSet) {
+	list(fs, &o.assets, "asset", "a table and its file, CSV or Parquet: patients=FILE")
+	list(fs, &o.mocks, "mock", "the table's mock: patients=FILE, or patients=generate to make one from the card")
+	list(fs, &o.missing, "missing", "a further text that means \"no value\", such as ?")
+	list(fs, &o.columns, "column", "what a column is: patients.age=int:\"Age in years [a]\"")
+	list(fs, &o.facts, "fact", "what you state of a column: patients.age.min=18; also max, categories, missing-rate")
+	fs.Int64Var(&o.mockRows, "mock-rows", 0, "rows of a generated mock (default: the site's)")
+	fs.Uint64Var(&o.mockSeed, "mock-seed", 0, "seed of a generated mock; the same card and seed give the same mock")
+	fs.BoolVar(&o.confirm, "confirm-facts", false, "let the facts measured from the private file appear on the card and in a generated mock")
+	fs.BoolVar(&o.yes, "yes", false, "the same as --confirm-facts")
+	fs.BoolVar(&o.acceptDifferences, "accept-differences", false, "a given mock may differ from the table in its columns")
+	fs.MarkHidden("yes") //nolint:errcheck // the flag was defined above
+}
+
+type datasetAddOptions struct {
+	assetOptions
+	title, description, license, population, visibility string
+	quorum                                              int
+}
+
+const factsHelp = `
+A generated mock is made from the card alone. Facts measured from the private
+file (ranges, categories, shares of missing values, number of rows) make it more
+useful and are a disclosure: they are shown first, they are used only with
+--confirm-facts or your yes at the terminal, and they are entered in the ledger.
+Without them the mock rests on what --column and --fact state.`
+
+func newDatasetAdd(a *app) *cobra.Command {
+	var o datasetAddOptions
+	c := &cobra.Command{
+		Use:   "add NAME --asset TABLE=FILE",
+		Short: "Offer one or more tables as a dataset",
+		Long:  "Registers tables where they lie: the files are read, never copied or moved.\n" + factsHelp,
+		Example: `  anchorhold dataset add heart --asset patients=cleveland.csv --mock patients=generate \
+    --missing '?' --column patients.age=int:"Age in years" --fact patients.age.min=18`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return runDatasetAdd(c.Context(), a, args[0], o) },
+	}
+	o.flags(c.Flags())
+	c.Flags().StringVar(&o.title, "title", "", "what people call it")
+	c.Flags().StringVar(&o.description, "description", "", "what it is, in a few sentences")
+	c.Flags().StringVar(&o.license, "license", "", "under which terms the mock is given")
+	c.Flags().StringVar(&o.population, "population", "", "whom the data describe; datasets about the same people share it (default: NAME)")
+	c.Flags().StringVar(&o.visibility, "visibility", "", "who may know of it: users (default), or named (those with a role for dataset:NAME)")
+	c.Flags().IntVar(&o.quorum, "quorum", 0, "approvals that a request needs (default: one)")
+	return c
+}
+
+func runDatasetAdd(ctx context.Context, a *app, name string, o datasetAddOptions) error {
+	switch anchorhold.Visibility(o.visibility) {
+	case "", anchorhold.VisibleToUsers, anchorhold.VisibleToNamed:
+	default:
+		return usagef("use --visibility users or named", "%q is not a visibility", o.visibility)
+	}
+	assets, err := o.read("")
+	if err != nil {
+		return err
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := a.confirmFacts(ctx, c.Client, assets, o.confirm || o.yes); err != nil {
+		return err
+	}
+	p := a.watch("reading the tables")
+	d, err := c.AddDataset(ctx, client.NewDataset{
+		Name: name, Title: o.title, Description: o.description, License: o.license, Population: o.population,
+		Visibility: anchorhold.Visibility(o.visibility), Quorum: o.quorum, Assets: assets,
+	})
+	p.end()
+	if err != nil {
+		return err
+	}
+	return emit(a, d, printDataset)
+}
+
+func newDatasetVersion(a *app) *cobra.Command {
+	var o assetOptions
+	c := &cobra.Command{
+		Use:   "version NAME --asset TABLE[=FILE]",
+		Short: "Register a changed file, or another mock, as a table's new version",
+		Long: "Registers the file as it is now. What is not given stays as it was: the path, the\n" +
+			"texts that mean no value, the stated columns, and the mock.\n" + factsHelp,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return runDatasetVersion(c.Context(), a, args[0], o) },
+	}
+	o.flags(c.Flags())
+	return c
+}
+
+func runDatasetVersion(ctx context.Context, a *app, name string, o assetOptions) error {
+	if len(o.assets) > 1 {
+		return usagef("run the command once for each table", "one table at a time has a new version")
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	given, _, hasFile := strings.Cut(strings.Join(o.assets, ""), "=")
+	asset, err := theAsset(ctx, c.Client, name, given)
+	if err != nil {
+		return err
+	}
+	if !hasFile {
+		if asset.Version.Private == nil {
+			return usagef("use --asset "+asset.Name+"=FILE", "the table's file is not known")
+		}
+		o.assets = []string{asset.Name + "=" + asset.Version.Private.Path}
+		if o.missing == nil {
+			o.missing = asset.Version.Missing
+		}
+	}
+	assets, err := o.read(asset.Name)
+	if err != nil {
+		return err
+	}
+	if err := a.confirmFacts(ctx, c.Client, assets, o.confirm || o.yes); err != nil {
+		return err
+	}
+	p := a.watch("reading the table")
+	d, err := c.AddVersion(ctx, name, asset.Name, assets[0])
+	p.end()
+	if err != nil {
+		return err
+	}
+	return emit(a, d, printDataset)
+}
+
+// read turns the flags into tables. A flag that names no table means the only
+// one.
+func (o assetOptions) read(only string) ([]client.NewAsset, error) {
+	files, err := pairs("asset", o.assets)
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, usagef("use --asset patients=FILE", "no table is given")
+	}
+	if len(files) == 1 {
+		only = files[0].name
+	}
+	var assets []client.NewAsset
+	for _, f := range files {
+		path, err := absolute(f.value)
+		if err != nil {
+			return nil, err
+		}
+		assets = append(assets, client.NewAsset{Name: f.name, Path: path, Missing: o.missing})
+	}
+	for _, add := range []func([]client.NewAsset, string) error{o.addMocks, o.addColumns, o.addFacts} {
+		if err := add(assets, only); err != nil {
+			return nil, err
+		}
+	}
+	return assets, nil
+}
+
+func (o assetOptions) addMocks(assets []client.NewAsset, only string) error {
+	for _, m := range o.mocks {
+		name, value, named := strings.Cut(m, "=")
+		if !named {
+			name, value = only, m
+		}
+		asset, err := find(assets, name, "mock", m)
+		if err != nil {
+			return err
+		}
+		if asset.Mock != nil {
+			return usagef("give one mock for each table", "--mock %s is given twice", name)
+		}
+		if value == "generate" {
+			asset.Mock = &client.NewMock{Generate: &client.Generate{Seed: o.mockSeed, Rows: o.mockRows}}
+			continue
+		}
+		path, err := absolute(value)
+		if err != nil {
+			return err
+		}
+		asset.Mock = &client.NewMock{Path: path, AcceptDifferences: o.acceptDifferences}
+	}
+	return nil
+}
+
+func find(assets []client.NewAsset, name, flag, given string) (*client.NewAsset, error) {
+	for i := range assets {
+		if assets[i].Name == name {
+			return &assets[i], nil
+		}
+	}
+	return nil, usagef("name one that --asset gives", "--%s %s is for a table that is not given", flag, given)
+}
+
+// columnForm is TABLE.COLUMN=TYPE:DESCRIPTION [UNIT]; the table and all after
+// the type may be left out.
+var columnForm = regexp.MustCompile(`^(.+?)=(int|float|string|bool|date|timestamp)(?::(.*?)(?:\s*\[([^\[\]]+)\])?)?$`)
+
+func (o assetOptions) addColumns(assets []client.NewAsset, only string) error {
+	for _, given := range o.columns {
+		m := columnForm.FindStringSubmatch(given)
+		if m == nil {
+			return usagef(`write --column patients.age=int:"Age in years", with int, float, string, bool, date or timestamp`,
+				"--column %s cannot be read", given)
+		}
+		asset, column, err := columnOf(assets, only, m[1], "column", given)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(asset.Columns, func(c anchorhold.Column) bool { return c.Name == column }) {
+			return usagef("describe each column once", "--column %s is given twice", m[1])
+		}
+		asset.Columns = append(asset.Columns, anchorhold.Column{
+			Name: column, Type: anchorhold.ColumnType(m[2]), Description: strings.Trim(m[3], `"`), Unit: m[4],
+		})
+	}
+	return nil
+}
+
+// columnOf splits TABLE.COLUMN. Where there is one table its name may be left
+// out, so that a column with a dot in its name can still be meant.
+func columnOf(assets []client.NewAsset, only, text, flag, given string) (*client.NewAsset, string, error) {
+	if table, column, ok := strings.Cut(text, "."); ok {
+		if asset, err := find(assets, table, flag, given); err == nil {
+			return asset, column, nil
+		}
+	}
+	asset, err := find(assets, only, flag, given)
+	return asset, text, err
+}
+
+var factForm = regexp.MustCompile(`^(.+)\.(min|max|categories|missing-rate)=(.+)$`)
+
+func (o assetOptions) addFacts(assets []client.NewAsset, only string) error {
+	for _, given := range o.facts {
+		m := factForm.FindStringSubmatch(given)
+		if m == nil {
+			return usagef("write --fact patients.age.min=18, with min, max, categories or missing-rate", "--fact %s cannot be read", given)
+		}
+		asset, name, err := columnOf(assets, only, m[1], "fact", given)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(asset.Columns, func(c anchorhold.Column) bool { return c.Name == name })
+		if i < 0 {
+			return usagef("describe it too: --column "+m[1]+"=TYPE", "--fact %s is of a column that --column does not describe", given)
+		}
+		c := &asset.Columns[i]
+		c.Facts = append(c.Facts, anchorhold.Fact{Name: m[2], Value: factValue(m[2], c.Type, m[3]), Provenance: anchorhold.Stated})
+	}
+	return nil
+}
+
+// factValue reads a stated value: JSON where it is JSON of the right kind, else
+// text; categories may stand between commas.
+func factValue(name string, t anchorhold.ColumnType, text string) any {
+	if name == anchorhold.FactCategories {
+		var list []any
+		if json.Unmarshal([]byte(text), &list) == nil {
+			return list
+		}
+		for part := range strings.SplitSeq(text, ",") {
+			list = append(list, factScalar(t, strings.TrimSpace(part)))
+		}
+		return list
+	}
+	if name == anchorhold.FactMissingRate {
+		t = anchorhold.TypeFloat
+	}
+	return factScalar(t, text)
+}
+
+func factScalar(t anchorhold.ColumnType, text string) any {
+	var n json.Number
+	if (t == anchorhold.TypeInt || t == anchorhold.TypeFloat) && json.Unmarshal([]byte(text), &n) == nil {
+		return n
+	}
+	return text
+}
+
+// confirmFacts shows what a generated mock would reveal, and asks. Unless
+// somebody says yes, measured facts stay out of it.
+func (a *app) confirmFacts(ctx context.Context, c *client.Client, assets []client.NewAsset, yes bool) error {
+	for i := range assets {
+		m := assets[i].Mock
+		if m == nil || m.Generate == nil {
+			continue
+		}
+		w := a.watch("reading " + assets[i].Path)
+		found, err := c.Inspect(ctx, assets[i].Path, assets[i].Missing)
+		w.end()
+		if err != nil {
+			return err
+		}
+		p := show.NewPrinter(a.err)
+		p.Printf("Facts measured from the private file of %s, %d rows:\n", assets[i].Name, found.Rows)
+		p.Field("of the table", facts(found.Facts))
+		printColumns(p, found.Columns)
+		m.Confirm = yes || a.confirm(fmt.Sprintf("May everybody who sees %s know these facts?", assets[i].Name))
+		if m.Confirm {
+			p.Printf("Confirmed: they go on the card, into the mock and into the ledger.\n")
+		} else {
+			p.Printf("Not confirmed: the mock rests on stated facts only (use --confirm-facts to confirm).\n")
+		}
+	}
+	return nil
+}

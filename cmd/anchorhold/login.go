@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/client"
+	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
+)
+
+type loginOptions struct{ token string }
+
+func newLogin(a *app) *cobra.Command {
+	var o loginOptions
+	c := &cobra.Command{
+		Use:   "login URL --token T",
+		Short: "Keep a site's address and your token for later commands",
+		Long: `Checks the token at the site and keeps both for later commands and for the
+Python package, in a file that only you may read.
+
+With --token - the token is read from standard input, so that it does not
+appear in the shell's history.`,
+		Example: "  anchorhold login https://data.hospital.example --token -",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(c *cobra.Command, args []string) error { return runLogin(c.Context(), a, args[0], o) },
+	}
+	c.Flags().StringVar(&o.token, "token", "", "the token that the site's owner gave you, or - to read it")
+	return c
+}
+
+// loggedIn is what login answers.
+type loggedIn struct {
+	URL  string `json:"url"`
+	User string `json:"user"`
+	Site string `json:"site"`
+	File string `json:"file"`
+}
+
+func runLogin(ctx context.Context, a *app, url string, o loginOptions) error {
+	token, err := a.loginToken(o.token)
+	if err != nil {
+		return err
+	}
+	c, err := client.New(url, client.Options{Token: token})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	me, err := c.Me(ctx)
+	if err != nil {
+		return err
+	}
+	site, err := c.Site(ctx)
+	if err != nil {
+		return err
+	}
+	path, err := a.writeLogin(stored{URL: c.Address(), Token: token, Key: site.Key})
+	if err != nil {
+		return err
+	}
+	return emit(a, loggedIn{c.Address(), me.Name(), site.Name, path}, func(p *show.Printer, l loggedIn) {
+		p.Printf("You are %s at %s (%s).\nKept in %s.\n", l.User, l.Site, roles(me), l.File)
+	})
+}
+
+func (a *app) loginToken(given string) (string, error) {
+	switch given {
+	case "":
+		if env := a.env("ANCHORHOLD_TOKEN"); env != "" {
+			return env, nil
+		}
+		return "", usagef("use --token T, or --token - to type it unseen", "no token is given")
+	case "-":
+		token, err := a.readSecret("Token: ")
+		if err != nil || token == "" {
+			return "", usagef("give it on standard input", "no token was read")
+		}
+		return token, nil
+	}
+	return given, nil
+}
+
+// writeLogin replaces the login file in one step; it is never readable by
+// others, not even for a moment.
+func (a *app) writeLogin(s stored) (string, error) {
+	path, err := a.loginPath()
+	if err != nil {
+		return "", err
+	}
+	failed := func(err error) error {
+		return anchorhold.Errorf(anchorhold.Invalid, "check the folder's permissions", "the login cannot be kept in %s", path).Because(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", failed(err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "login-*") // mode 0600
+	if err != nil {
+		return "", failed(err)
+	}
+	defer os.Remove(f.Name())
+	err = json.NewEncoder(f).Encode(s)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return "", failed(err)
+	}
+	return path, nil
+}
+
+// roles writes what a principal may be, for people.
+func roles(p anchorhold.Principal) string {
+	var out []string
+	for _, b := range p.Bindings {
+		role := string(b.Role)
+		if b.Scope != anchorhold.ScopeSite {
+			role += " of " + b.Scope
+		}
+		out = append(out, role)
+	}
+	if len(out) == 0 && strings.HasPrefix(p.ID, "local:") {
+		return "at the site's own machine"
+	}
+	if len(out) == 0 {
+		return "no role"
+	}
+	return strings.Join(out, ", ")
+}

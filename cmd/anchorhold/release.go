@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/client"
+	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/save"
+	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
+)
+
+func newRelease(a *app) *cobra.Command {
+	return group("release", "Decide what leaves, and fetch what left",
+		newReleaseLs(a), newReleaseShow(a), newReleaseApprove(a), newReleaseDeny(a), newReleaseGet(a))
+}
+
+type releaseLsOptions struct {
+	state string
+	limit int
+}
+
+func newReleaseLs(a *app) *cobra.Command {
+	var o releaseLsOptions
+	c := &cobra.Command{
+		Use:   "ls",
+		Short: "List releases, newest first",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return runReleaseLs(c.Context(), a, o) },
+	}
+	c.Flags().StringVar(&o.state, "state", "", "only those in this state: held, approved or denied")
+	c.Flags().IntVar(&o.limit, "limit", 100, "at most so many; 0 for all")
+	return c
+}
+
+func runReleaseLs(ctx context.Context, a *app, o releaseLsOptions) error {
+	switch anchorhold.ReleaseState(o.state) {
+	case "", anchorhold.ReleaseHeld, anchorhold.ReleaseApproved, anchorhold.ReleaseDenied:
+	default:
+		return usagef("use --state held, approved or denied", "%q is not the state of a release", o.state)
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	all, err := client.Collect(c.Releases(ctx, anchorhold.ReleaseState(o.state)), max(o.limit, 0))
+	if err != nil {
+		return err
+	}
+	return emit(a, all, func(p *show.Printer, all []client.Release) {
+		var rows [][]string
+		for _, r := range all {
+			rows = append(rows, []string{r.ID, string(r.State), r.Request, r.Output.Name, r.Output.Kind, r.DeciderName, show.TimeOf(r.Decided)})
+		}
+		p.Table("There are no such releases.", []string{"ID", "STATE", "REQUEST", "OUTPUT", "KIND", "DECIDED BY", "AT"}, rows)
+	})
+}
+
+func newReleaseShow(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show ID",
+		Short: "Show a release with its output's checks (of a request: its newest)",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return withRelease(c.Context(), a, func(ctx context.Context, c *client.Client) (client.Release, error) {
+				return c.Release(ctx, args[0])
+			})
+		},
+	}
+}
+
+func newReleaseApprove(a *app) *cobra.Command {
+	reason := ""
+	c := &cobra.Command{
+		Use:   "approve ID",
+		Short: "Let an output leave (of a request: its newest)",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return decideRelease(c.Context(), a, args[0], anchorhold.Approve, reason)
+		},
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why")
+	return c
+}
+
+func newReleaseDeny(a *app) *cobra.Command {
+	reason := ""
+	c := &cobra.Command{
+		Use:   "deny ID --reason TEXT",
+		Short: "Keep an output here for good (of a request: its newest)",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if strings.TrimSpace(reason) == "" {
+				return usagef("use --reason TEXT", "a denial needs a reason")
+			}
+			return decideRelease(c.Context(), a, args[0], anchorhold.Deny, reason)
+		},
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why")
+	return c
+}
+
+func decideRelease(ctx context.Context, a *app, id string, v anchorhold.Verdict, reason string) error {
+	return withRelease(ctx, a, func(ctx context.Context, c *client.Client) (client.Release, error) {
+		return c.DecideRelease(ctx, id, client.NewReleaseDecision{Verdict: v, Reason: reason})
+	})
+}
+
+func withRelease(ctx context.Context, a *app, act func(context.Context, *client.Client) (client.Release, error)) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	r, err := act(ctx, c.Client)
+	if err != nil {
+		return err
+	}
+	return emit(a, r, printRelease)
+}
+
+func printRelease(p *show.Printer, r client.Release) {
+	p.Field("release", r.ID)
+	p.Field("request", r.Request)
+	p.Field("state", string(r.State))
+	if r.Decided != nil {
+		p.Field("decided", show.TimeOf(r.Decided)+" by "+r.DeciderName)
+	}
+	p.Field("reason", r.Reason)
+	printOutput(p, r.Output)
+}
+
+type releaseGetOptions struct {
+	out, receipt string
+	force        bool
+}
+
+func newReleaseGet(a *app) *cobra.Command {
+	var o releaseGetOptions
+	c := &cobra.Command{
+		Use:   "get ID --out DIR [--receipt FILE]",
+		Short: "Fetch what a release let out, and its receipt (of a request: its newest)",
+		Long: `Writes the output into a folder, readable by you only, after checking that it is
+byte for byte what was approved. Nothing is replaced without --force, and
+symbolic links are not followed.`,
+		Example: "  anchorhold release get req-… --out results --receipt results/receipt.json",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(c *cobra.Command, args []string) error { return runReleaseGet(c.Context(), a, args[0], o) },
+	}
+	c.Flags().StringVar(&o.out, "out", "", "the folder to write into; it is made when it is absent")
+	c.Flags().StringVar(&o.receipt, "receipt", "", "the file to write the receipt to")
+	c.Flags().BoolVar(&o.force, "force", false, "replace files that are there")
+	return c
+}
+
+// fetched is what release get answers.
+type fetched struct {
+	Release string `json:"release"`
+	Path    string `json:"path"`
+	Kind    string `json:"kind"`
+	Size    int64  `json:"size"`
+	SHA256  string `json:"sha256"`
+	Receipt string `json:"receipt,omitempty"`
+}
+
+func runReleaseGet(ctx context.Context, a *app, id string, o releaseGetOptions) error {
+	if o.out == "" {
+		return usagef("use --out DIR", "no folder to write into is given")
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	r, err := c.Release(ctx, id)
+	if err != nil {
+		return err
+	}
+	got := fetched{Release: r.ID, Kind: r.Output.Kind, Size: r.Output.Size, SHA256: r.Output.SHA256, Receipt: o.receipt}
+	w := a.watch("fetching " + r.Output.File)
+	got.Path, err = fetchOutput(ctx, c.Client, r, o)
+	w.end()
+	if err == nil && o.receipt != "" {
+		err = fetchReceipt(ctx, c.Client, r.ID, o)
+	}
+	if err != nil {
+		return err
+	}
+	return emit(a, got, func(p *show.Printer, f fetched) {
+		p.Printf("%s: %s, %s\n", f.Path, f.Kind, show.Size(f.Size))
+		if f.Receipt != "" {
+			p.Printf("%s: its receipt; check it with `anchorhold receipt verify`\n", f.Receipt)
+		}
+	})
+}
+
+func fetchOutput(ctx context.Context, c *client.Client, r client.Release, o releaseGetOptions) (string, error) {
+	body, err := c.Output(ctx, r.ID)
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	return save.File(o.out, r.Output.File, o.force, newChecked(body, r.Output.Size, r.Output.SHA256))
+}
+
+func fetchReceipt(ctx context.Context, c *client.Client, id string, o releaseGetOptions) error {
+	data, err := c.Receipt(ctx, id)
+	if err != nil {
+		return err
+	}
+	return save.Path(o.receipt, o.force, bytes.NewReader(data))
+}

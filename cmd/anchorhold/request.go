@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/client"
+	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
+)
+
+func newRequest(a *app) *cobra.Command {
+	return group("request", "Ask a question, follow it, and decide on it",
+		newRequestSubmit(a), newRequestLs(a), newRequestShow(a), newRequestDiff(a), newRequestApprove(a), newRequestDeny(a),
+		newRequestAsk(a), newRequestAnswer(a), newRequestWithdraw(a))
+}
+
+type requestLsOptions struct {
+	state string
+	limit int
+}
+
+func newRequestLs(a *app) *cobra.Command {
+	var o requestLsOptions
+	c := &cobra.Command{
+		Use:   "ls",
+		Short: "List requests, newest first",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return runRequestLs(c.Context(), a, o) },
+	}
+	c.Flags().StringVar(&o.state, "state", "", "only those in this state, such as pending")
+	c.Flags().IntVar(&o.limit, "limit", 100, "at most so many; 0 for all")
+	return c
+}
+
+func runRequestLs(ctx context.Context, a *app, o requestLsOptions) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	all, err := client.Collect(c.Requests(ctx, anchorhold.State(o.state)), max(o.limit, 0))
+	if err != nil {
+		return err
+	}
+	return emit(a, all, func(p *show.Printer, all []anchorhold.Request) {
+		var rows [][]string
+		for _, r := range all {
+			rows = append(rows, []string{r.ID, string(r.State), r.AuthorName, strings.Join(datasetsOf(r), ", "), show.Time(r.Opened), r.Purpose})
+		}
+		p.Table("There are no such requests.", []string{"ID", "STATE", "WHO", "DATA", "ASKED", "WHY"}, rows)
+	})
+}
+
+// datasetsOf lists the datasets that a request uses.
+func datasetsOf(r anchorhold.Request) []string {
+	var out []string
+	for _, ref := range r.Assets {
+		out = append(out, ref.Dataset)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func newRequestDiff(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "diff ID",
+		Short: "Compare a request's code with what its author asked before",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(c *cobra.Command, args []string) error { return runRequestDiff(c.Context(), a, args[0]) },
+	}
+}
+
+func runRequestDiff(ctx context.Context, a *app, id string) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	d, err := c.Diff(ctx, id)
+	if err != nil {
+		return err
+	}
+	return emit(a, d, func(p *show.Printer, d client.Diff) {
+		switch {
+		case d.Base == "":
+			p.Printf("There is no earlier request to compare with.\n")
+		case d.Text == "":
+			p.Printf("The code is that of %s.\n", d.Base)
+		default:
+			p.Printf("Changes since %s:\n%s\n", d.Base, show.Block(strings.TrimSuffix(d.Text, "\n")))
+			warn(p, "this comparison", d.Text)
+		}
+	})
+}
+
+type approveOptions struct {
+	uses                     int
+	expires, reason, dataset string
+	autoRelease              bool
+}
+
+func newRequestApprove(a *app) *cobra.Command {
+	var o approveOptions
+	c := &cobra.Command{
+		Use:   "approve ID",
+		Short: "Let a request run on the private data",
+		Long: `Lets a request run: exactly this code, with these parameters, on these versions.
+
+What it computes is still held until its release is approved, unless
+--auto-release lets it leave once every disclosure check has passed.`,
+		Example: "  anchorhold request approve req-… --uses 3 --expires 30d --auto-release",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(c *cobra.Command, args []string) error { return runRequestApprove(c.Context(), a, args[0], o) },
+	}
+	c.Flags().IntVar(&o.uses, "uses", 1, "how many runs the approval covers")
+	c.Flags().StringVar(&o.expires, "expires", "", "until when, such as 30d or 2027-01-31 (default: no end)")
+	c.Flags().BoolVar(&o.autoRelease, "auto-release", false, "release the output when every check passes")
+	c.Flags().StringVar(&o.reason, "reason", "", "why; the author reads it")
+	c.Flags().StringVar(&o.dataset, "dataset", "", "decide for this dataset of several only")
+	return c
+}
+
+func runRequestApprove(ctx context.Context, a *app, id string, o approveOptions) error {
+	if o.uses < 1 {
+		return usagef("use --uses 1 or more", "an approval covers at least one run")
+	}
+	expires, err := parseExpiry(o.expires, time.Now())
+	if err != nil {
+		return err
+	}
+	return decide(ctx, a, id, client.NewDecision{
+		Verdict: anchorhold.Approve, Reason: o.reason, Uses: o.uses, Expires: expires, AutoRelease: o.autoRelease, Dataset: o.dataset,
+	})
+}
+
+type denyOptions struct{ reason, dataset string }
+
+func newRequestDeny(a *app) *cobra.Command {
+	var o denyOptions
+	c := &cobra.Command{
+		Use:     "deny ID --reason TEXT",
+		Short:   "Refuse a request, with the reason that its author reads",
+		Example: `  anchorhold request deny req-… --reason "It returns single patients; please group by decade."`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if strings.TrimSpace(o.reason) == "" {
+				return usagef("use --reason TEXT; the author reads it", "a denial needs a reason")
+			}
+			return decide(c.Context(), a, args[0], client.NewDecision{Verdict: anchorhold.Deny, Reason: o.reason, Dataset: o.dataset})
+		},
+	}
+	c.Flags().StringVar(&o.reason, "reason", "", "why; the author reads it")
+	c.Flags().StringVar(&o.dataset, "dataset", "", "decide for this dataset of several only")
+	return c
+}
+
+func decide(ctx context.Context, a *app, id string, d client.NewDecision) error {
+	return withRequest(ctx, a, func(c *client.Client) (anchorhold.Request, error) { return c.Decide(ctx, id, d) })
+}
+
+// withRequest does one thing to a request and tells where it stands now.
+func withRequest(ctx context.Context, a *app, act func(*client.Client) (anchorhold.Request, error)) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	r, err := act(c.Client)
+	if err != nil {
+		return err
+	}
+	return emit(a, r, func(p *show.Printer, r anchorhold.Request) {
+		p.Printf("%s is %s: %s.\n", r.ID, r.State, meaning(r.State))
+	})
+}
+
+// meaning says in words what a state means for people.
+func meaning(s anchorhold.State) string {
+	switch s {
+	case anchorhold.StatePending:
+		return "it waits for a decision"
+	case anchorhold.StateAsked:
+		return "a question to its author is open"
+	case anchorhold.StateApproved:
+		return "it may run"
+	case anchorhold.StateDenied:
+		return "it will not run"
+	case anchorhold.StateWithdrawn:
+		return "its author took it back"
+	case anchorhold.StateExpired:
+		return "its approval ended before it ran"
+	case anchorhold.StateQueued:
+		return "its run waits for its turn"
+	case anchorhold.StateRunning:
+		return "it runs on the private data"
+	case anchorhold.StateFailed:
+		return "its run failed"
+	case anchorhold.StateCancelled:
+		return "its run was cancelled"
+	case anchorhold.StateChecking:
+		return "its output is being checked"
+	case anchorhold.StateHeld:
+		return "its output waits for a decision"
+	case anchorhold.StateDeciding:
+		return "whether its output may leave is being decided"
+	case anchorhold.StateReleased:
+		return "its output may be fetched"
+	case anchorhold.StateRefused:
+		return "its output may not leave"
+	}
+	return "this program does not know that state"
+}
+
+func newRequestAsk(a *app) *cobra.Command {
+	return talk(a, "ask", "Ask a request's author something before deciding", (*client.Client).Ask)
+}
+
+func newRequestAnswer(a *app) *cobra.Command {
+	return talk(a, "answer", "Answer a question about your request", (*client.Client).Answer)
+}
+
+// talk makes a command that says something about a request.
+func talk(a *app, verb, short string, say func(*client.Client, context.Context, string, string) (anchorhold.Request, error)) *cobra.Command {
+	return &cobra.Command{
+		Use:     verb + " ID TEXT...",
+		Short:   short,
+		Example: fmt.Sprintf("  anchorhold request %s req-… \"Why by single year of age?\"", verb),
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx, text := c.Context(), strings.Join(args[1:], " ")
+			return withRequest(ctx, a, func(c *client.Client) (anchorhold.Request, error) { return say(c, ctx, args[0], text) })
+		},
+	}
+}
+
+func newRequestWithdraw(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "withdraw ID",
+		Short: "Take your own request back",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx := c.Context()
+			return withRequest(ctx, a, func(c *client.Client) (anchorhold.Request, error) { return c.Withdraw(ctx, args[0]) })
+		},
+	}
+}

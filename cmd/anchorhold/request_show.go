@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/client"
+	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
+)
+
+func newRequestShow(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show ID",
+		Short: "Show who asks, why, the code, and everything that was decided",
+		Long: `Shows a request as a reviewer reads it. Characters that could deceive the eye
+(invisible ones, those that turn the direction of writing, control characters)
+are written as ⟨U+XXXX⟩, and the lines that hold them are named.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return runRequestShow(c.Context(), a, args[0]) },
+	}
+}
+
+func runRequestShow(ctx context.Context, a *app, id string) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	r, err := c.Request(ctx, id)
+	if err != nil {
+		return err
+	}
+	site, err := c.Site(ctx)
+	if err != nil {
+		return err
+	}
+	return emit(a, r, func(p *show.Printer, r anchorhold.Request) { printRequest(p, r, site) })
+}
+
+func printRequest(p *show.Printer, r anchorhold.Request, site client.Site) {
+	p.Field("request", r.ID)
+	p.Field("state", fmt.Sprintf("%s: %s", r.State, meaning(r.State)))
+	p.Field("who", r.AuthorName)
+	p.Field("why", r.Purpose)
+	p.Field("study", r.Study)
+	p.Field("asked", show.Time(r.Opened)+again(r))
+	p.Field("digest", r.Digest)
+	p.Field("code digest", r.CodeDigest)
+	for _, name := range slices.Sorted(maps.Keys(r.Assets)) {
+		ref := r.Assets[name]
+		p.Field("data", fmt.Sprintf("%s = %s/%s, version %s", name, ref.Dataset, ref.Asset, ref.Version))
+	}
+	printValues(p, r)
+	printOutputsDeclared(p, r.Code)
+	p.Field("environment", environment(r.Code.Environment, site))
+	printLimits(p, site)
+	printCode(p, r.Code)
+	printDecisions(p, r)
+	printMessages(p, r)
+	printRuns(p, r.Runs)
+}
+
+// again says how often a request was opened, when not only once.
+func again(r anchorhold.Request) string {
+	if r.Opening <= 1 {
+		return ""
+	}
+	return fmt.Sprintf(" (for the %d. time; first %s)", r.Opening, show.Time(r.Created))
+}
+
+// printValues shows every value parameter, those left at their default too.
+func printValues(p *show.Printer, r anchorhold.Request) {
+	for _, param := range r.Code.Parameters {
+		if param.Kind == "asset" {
+			continue
+		}
+		value, given := r.Values[param.Name]
+		note := ""
+		if !given {
+			value, note = param.Default, " (default)"
+		}
+		p.Field("parameter", fmt.Sprintf("%s: %s = %s%s", param.Name, param.Type, value, note))
+	}
+}
+
+func printOutputsDeclared(p *show.Printer, code anchorhold.Code) {
+	for _, o := range code.Outputs {
+		p.Field("output", o.Name+": "+o.Kind)
+	}
+}
+
+// environment names the packages that the code runs with.
+func environment(lock string, site client.Site) string {
+	for _, e := range site.Environments {
+		if e.Lock == lock {
+			return fmt.Sprintf("%s (Python %s, %d packages)", lock, e.Python, len(e.Packages))
+		}
+	}
+	return lock + " (not at this site)"
+}
+
+func printCode(p *show.Printer, code anchorhold.Code) {
+	for _, f := range code.Files {
+		p.Heading(f.Path + begins(f.Path, code.Entry))
+		p.Printf("%s", show.Block(show.Code(f.Text)))
+		warn(p, f.Path, f.Text)
+	}
+}
+
+func begins(path, entry string) string {
+	if file, function, ok := strings.Cut(entry, ":"); ok && file == path {
+		return " (begins at " + function + ")"
+	}
+	return ""
+}
+
+// warn names the lines whose look may deceive.
+func warn(p *show.Printer, name, text string) {
+	for _, f := range show.Suspicious(text) {
+		p.Printf("WARNING: line %d of %s has %s\n", f.Line, name, f.What)
+	}
+}
+
+func printDecisions(p *show.Printer, r anchorhold.Request) {
+	if len(r.Decisions) == 0 {
+		return
+	}
+	p.Heading("decisions")
+	for _, d := range r.Decisions {
+		p.Printf("%s  %s: %s for %s%s\n", show.Time(d.Created), d.DeciderName, verb(d.Verdict), d.Dataset, terms(d))
+		if d.Reason != "" {
+			p.Printf("    %s\n", d.Reason)
+		}
+	}
+}
+
+func verb(v anchorhold.Verdict) string {
+	if v == anchorhold.Approve {
+		return "approved"
+	}
+	return "denied"
+}
+
+func terms(d anchorhold.Decision) string {
+	if d.Verdict != anchorhold.Approve {
+		return ""
+	}
+	var out []string
+	if d.Uses > 1 {
+		out = append(out, fmt.Sprintf("%d runs", d.Uses))
+	}
+	if d.Expires != nil {
+		out = append(out, "until "+show.TimeOf(d.Expires))
+	}
+	if d.AutoRelease {
+		out = append(out, "released when the checks pass")
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(out, ", ") + ")"
+}
+
+func printMessages(p *show.Printer, r anchorhold.Request) {
+	if len(r.Messages) == 0 {
+		return
+	}
+	p.Heading("questions and answers")
+	for _, m := range r.Messages {
+		kind := "answers"
+		if m.Question {
+			kind = "asks"
+		}
+		p.Printf("%s  %s %s: %s\n", show.Time(m.Created), m.Name, kind, m.Text)
+	}
+}
+
+func printRuns(p *show.Printer, runs []anchorhold.Run) {
+	if len(runs) == 0 {
+		return
+	}
+	p.Heading("runs")
+	var rows [][]string
+	for _, run := range runs {
+		rows = append(rows, []string{run.ID, string(run.State), show.Time(run.Queued), show.TimeOf(run.Finished), outputsOf(run), run.Reason})
+	}
+	p.Table("", []string{"ID", "STATE", "QUEUED", "FINISHED", "OUTPUTS", "REASON"}, rows)
+}
+
+func outputsOf(run anchorhold.Run) string {
+	var out []string
+	for _, o := range run.Outputs {
+		text := o.Name + " (" + o.Kind
+		if o.Release != nil {
+			text += ", " + string(o.Release.State)
+		}
+		out = append(out, text+")")
+	}
+	return strings.Join(out, ", ")
+}
+
+// printLimits says what a run may use at most.
+func printLimits(p *show.Printer, site client.Site) {
+	l := site.Limits
+	if l == nil {
+		return
+	}
+	p.Field("limits", fmt.Sprintf("%g processors, %s of memory, %s of output, %g s of processor time, %g s in all",
+		l.CPUs, show.Size(l.Memory), show.Size(l.OutBytes), l.CPUTime, l.Wall))
+}

@@ -1,0 +1,340 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/client"
+	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
+	pythonsdk "github.com/anchorhold/anchorhold/sdk/python"
+)
+
+type submitOptions struct {
+	entry, purpose, study, environment string
+	assets, params                     []string
+	wait                               bool
+}
+
+func newRequestSubmit(a *app) *cobra.Command {
+	var o submitOptions
+	c := &cobra.Command{
+		Use:   "submit FILE.py --entry FUNCTION --asset PARAMETER=DATASET/TABLE --purpose TEXT",
+		Short: "Ask a question: submit a Python function to run on private tables",
+		Long: `Gathers the function with the helpers, constants and imports that it needs from
+its source text (nothing of it is executed here), shows what was gathered, and
+submits that. What cannot be gathered is refused with its name and what to do.
+
+It needs Python 3.9 or newer: python3, or the program in ANCHORHOLD_PYTHON.`,
+		Example: `  anchorhold request submit ages.py --entry age_by_diagnosis \
+    --asset patients=heart/patients --param k=5 --purpose "Age at diagnosis, for the grant report"`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return runRequestSubmit(c.Context(), a, args[0], o) },
+	}
+	c.Flags().StringVar(&o.entry, "entry", "", "the function to run")
+	list(c.Flags(), &o.assets, "asset", "which table a parameter takes: patients=heart/patients, or patients=heart where the dataset has one table")
+	list(c.Flags(), &o.params, "param", "the value of a parameter: k=5; of a list: ages=18,40,65")
+	c.Flags().StringVar(&o.purpose, "purpose", "", "what the answer is for; the owner reads it")
+	c.Flags().StringVar(&o.study, "study", "", "the study that it belongs to")
+	c.Flags().StringVar(&o.environment, "env", "", "the lock of the environment to run in (default: the site's default)")
+	c.Flags().BoolVar(&o.wait, "wait", false, "wait until there is an answer, or there will be none")
+	return c
+}
+
+// submitted is what request submit answers.
+type submitted struct {
+	ID     string           `json:"id"`
+	Digest string           `json:"digest"`
+	Code   string           `json:"code_digest"`
+	State  anchorhold.State `json:"state"`
+}
+
+func runRequestSubmit(ctx context.Context, a *app, file string, o submitOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	assets, err := pairs("asset", o.assets)
+	if err != nil {
+		return err
+	}
+	params, err := pairs("param", o.params)
+	if err != nil {
+		return err
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	lock, err := environmentLock(ctx, c.Client, o.environment)
+	if err != nil {
+		return err
+	}
+	gathered, err := a.collect(ctx, file, o.entry, assets, lock)
+	if err != nil {
+		return err
+	}
+	r := client.NewRequest{Code: gathered.Code, Purpose: o.purpose, Study: o.study}
+	if r.Values, err = valuesOf(gathered.Code, params); err != nil {
+		return err
+	}
+	if r.Assets, err = assetsOf(ctx, c.Client, assets); err != nil {
+		return err
+	}
+	gathered.print(show.NewPrinter(a.err))
+	return a.submit(ctx, c.Client, r, o.wait)
+}
+
+func (o submitOptions) check() error {
+	switch {
+	case o.entry == "":
+		return usagef("use --entry FUNCTION", "no function is named")
+	case strings.TrimSpace(o.purpose) == "":
+		return usagef("use --purpose TEXT; the owner decides by it", "no purpose is given")
+	case len(o.assets) == 0:
+		return usagef("use --asset PARAMETER=DATASET/TABLE", "no table is given to the function")
+	}
+	return nil
+}
+
+// environmentLock is the lock that the code names: the given one, or the site's
+// default.
+func environmentLock(ctx context.Context, c *client.Client, given string) (string, error) {
+	site, err := c.Site(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range site.Environments {
+		if given == e.Lock || given == "" && e.Default {
+			return e.Lock, nil
+		}
+	}
+	if given != "" {
+		return "", anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold env ls`", "the site has no environment %s", given)
+	}
+	return "", anchorhold.Errorf(anchorhold.Conflict, "ask the owner to build one with `anchorhold env add`", "the site has no environment to run code in")
+}
+
+// gathered is what the collector answers.
+type gathered struct {
+	Code  anchorhold.Code `json:"code"`
+	Shown []struct {
+		Name string `json:"name"`
+		Kind string `json:"kind"`
+		File string `json:"file"`
+		Line int    `json:"line"`
+	} `json:"shown"`
+	Error *struct {
+		Message string `json:"message"`
+		Remedy  string `json:"remedy"`
+	} `json:"error"`
+}
+
+// print shows what was gathered, so that its author knows what leaves.
+func (g gathered) print(p *show.Printer) {
+	var rows [][]string
+	for _, s := range g.Shown {
+		rows = append(rows, []string{s.Kind, s.Name, fmt.Sprintf("%s:%d", s.File, s.Line)})
+	}
+	p.Printf("Gathered from the source:\n")
+	p.Table("nothing", []string{"KIND", "NAME", "WHERE"}, rows)
+}
+
+// maxGathered bounds the collector's answer: one mebibyte of code, escaped.
+const maxGathered = 16 << 20
+
+// collect gathers a function with all that it needs. The collector is the one
+// of the Python package, so that a function has one digest however it is
+// submitted; it is piped into the interpreter, and reads files without running
+// any of them.
+func (a *app) collect(ctx context.Context, file, entry string, assets []pair, lock string) (gathered, error) {
+	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+		return gathered{}, anchorhold.Errorf(anchorhold.NotFound, "name a Python file", "%s is not a file", file)
+	}
+	python, err := a.python()
+	if err != nil {
+		return gathered{}, err
+	}
+	// -I: neither the current folder nor the user's own packages are looked at.
+	path, err := absolute(file) // so that it cannot be taken for an option
+	if err != nil {
+		return gathered{}, err
+	}
+	args := []string{"-I", "-", path, "--entry", entry, "--environment", lock}
+	for _, as := range assets {
+		args = append(args, "--asset", as.name)
+	}
+	var out, problems bytes.Buffer
+	c := exec.CommandContext(ctx, python, args...)
+	c.Stdin = strings.NewReader(pythonsdk.Collector())
+	c.Stdout = &limited{to: &out, left: maxGathered}
+	c.Stderr = &limited{to: &problems, left: 64 << 10}
+	ran := c.Run()
+	if ctx.Err() != nil {
+		return gathered{}, ctx.Err()
+	}
+	var g gathered
+	if err := json.Unmarshal(out.Bytes(), &g); err != nil {
+		return g, anchorhold.Errorf(anchorhold.Invalid, "check that "+python+" is Python 3.9 or newer, or set ANCHORHOLD_PYTHON",
+			"the code could not be gathered: %s", lastLine(problems.String(), ran)).Because(err)
+	}
+	if g.Error != nil {
+		return g, &anchorhold.Error{Kind: anchorhold.Invalid, Message: g.Error.Message, Remedy: g.Error.Remedy}
+	}
+	return g, nil
+}
+
+// python finds the interpreter that reads the code.
+func (a *app) python() (string, error) {
+	if named := a.env("ANCHORHOLD_PYTHON"); named != "" {
+		path, err := exec.LookPath(named)
+		if err != nil {
+			return "", anchorhold.Errorf(anchorhold.Invalid, "set ANCHORHOLD_PYTHON to a Python 3 program", "ANCHORHOLD_PYTHON names no program").Because(err)
+		}
+		return path, nil
+	}
+	names := []string{"python3"}
+	if runtime.GOOS == "windows" {
+		names = []string{"python3", "python", "py"}
+	}
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", anchorhold.Errorf(anchorhold.Unavailable, "install Python 3, or set ANCHORHOLD_PYTHON to it", "there is no Python to read the code with")
+}
+
+// limited keeps the beginning of what a program writes.
+type limited struct {
+	to   io.Writer
+	left int
+}
+
+// Write implements io.Writer; what is over the limit is dropped.
+func (l *limited) Write(p []byte) (int, error) {
+	keep := min(len(p), l.left)
+	l.left -= keep
+	if _, err := l.to.Write(p[:keep]); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// lastLine is the line of a traceback that says what was wrong.
+func lastLine(text string, err error) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if last := lines[len(lines)-1]; last != "" {
+		return last
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return "it answered nothing that can be read"
+}
+
+// valuesOf writes the given values as the function's parameters declare them.
+func valuesOf(code anchorhold.Code, params []pair) (map[string]json.RawMessage, error) {
+	values := map[string]json.RawMessage{}
+	for _, p := range params {
+		i := slices.IndexFunc(code.Parameters, func(d anchorhold.Parameter) bool { return d.Name == p.name && d.Kind != "asset" })
+		if i < 0 {
+			return nil, usagef("its value parameters are: "+valueNames(code), "--param %s: the function has no such parameter that takes a value", p.name)
+		}
+		v, err := parseValue(p.name, code.Parameters[i].Type, p.value)
+		if err != nil {
+			return nil, err
+		}
+		values[p.name] = v
+	}
+	return values, nil
+}
+
+func valueNames(code anchorhold.Code) string {
+	var names []string
+	for _, d := range code.Parameters {
+		if d.Kind != "asset" {
+			names = append(names, d.Name)
+		}
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// assetsOf reads DATASET/TABLE; the table may be left out where it is the only
+// one.
+func assetsOf(ctx context.Context, c *client.Client, assets []pair) (map[string]client.AssetName, error) {
+	out := map[string]client.AssetName{}
+	for _, as := range assets {
+		dataset, table, ok := strings.Cut(as.value, "/")
+		if !ok {
+			found, err := theAsset(ctx, c, dataset, "")
+			if err != nil {
+				return nil, err
+			}
+			table = found.Name
+		}
+		out[as.name] = client.AssetName{Dataset: dataset, Asset: table}
+	}
+	return out, nil
+}
+
+// submit hands the request in, and waits for its answer where asked to.
+func (a *app) submit(ctx context.Context, c *client.Client, n client.NewRequest, wait bool) error {
+	r, err := c.Submit(ctx, n)
+	if err != nil {
+		return err
+	}
+	if wait {
+		if !a.json {
+			show.NewPrinter(a.err).Printf("Submitted as %s.\n", r.ID)
+		}
+		if r, err = a.await(ctx, c, r.ID); err != nil {
+			return err
+		}
+	}
+	err = emit(a, submitted{r.ID, r.Digest, r.CodeDigest, r.State}, func(p *show.Printer, s submitted) {
+		p.Printf("%s is %s: %s.\n", s.ID, s.State, meaning(s.State))
+		if s.State == anchorhold.StateReleased {
+			p.Printf("Fetch it with: anchorhold release get %s --out FOLDER\n", s.ID)
+		}
+	})
+	if err == nil && wait && r.State != anchorhold.StateReleased {
+		return ended(r)
+	}
+	return err
+}
+
+// await follows a request to its end and tells each state on a terminal.
+func (a *app) await(ctx context.Context, c *client.Client, id string) (anchorhold.Request, error) {
+	w := a.watch("waiting")
+	defer w.end()
+	return c.Wait(ctx, id, func(r anchorhold.Request) bool {
+		w.step(fmt.Sprintf("%s is %s: %s", r.ID, r.State, meaning(r.State)))
+		return r.State.Ended()
+	})
+}
+
+// ended is the error of a request that ended without an answer.
+func ended(r anchorhold.Request) error {
+	why := ""
+	for _, d := range r.Decisions {
+		if d.Verdict == anchorhold.Deny && d.Opening == r.Opening && d.Reason != "" {
+			why = ": " + d.Reason
+		}
+	}
+	return &statusError{exitNoAnswer, anchorhold.Errorf(anchorhold.Conflict, "see `anchorhold request show "+r.ID+"`", "there is no answer: the request was %s%s", r.State, why)}
+}
+

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/client"
+	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
+)
+
+func newRun(a *app) *cobra.Command {
+	return group("run", "See what runs and what it did; end it", newRunLs(a), newRunShow(a), newRunLogs(a), newRunCancel(a))
+}
+
+func newRunLs(a *app) *cobra.Command {
+	limit := 0
+	c := &cobra.Command{
+		Use:   "ls",
+		Short: "List runs, newest first",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return runRunLs(c.Context(), a, limit) },
+	}
+	c.Flags().IntVar(&limit, "limit", 100, "at most so many; 0 for all")
+	return c
+}
+
+func runRunLs(ctx context.Context, a *app, limit int) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	all, err := client.Collect(c.Runs(ctx), max(limit, 0))
+	if err != nil {
+		return err
+	}
+	return emit(a, all, func(p *show.Printer, all []anchorhold.Run) {
+		var rows [][]string
+		for _, r := range all {
+			rows = append(rows, []string{r.ID, string(r.State), r.Request, show.Time(r.Queued), show.TimeOf(r.Finished), r.Reason})
+		}
+		p.Table("Nothing has run yet.", []string{"ID", "STATE", "REQUEST", "QUEUED", "FINISHED", "REASON"}, rows)
+	})
+}
+
+func newRunShow(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show ID",
+		Short: "Show a run (of a request: its newest)",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return withRun(c.Context(), a, args[0], (*client.Client).Run)
+		},
+	}
+}
+
+func newRunCancel(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "cancel ID",
+		Short: "End a run that waits or runs (of a request: its newest)",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return withRun(c.Context(), a, args[0], (*client.Client).CancelRun)
+		},
+	}
+}
+
+func withRun(ctx context.Context, a *app, id string, act func(*client.Client, context.Context, string) (anchorhold.Run, error)) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	r, err := act(c.Client, ctx, id)
+	if err != nil {
+		return err
+	}
+	return emit(a, r, printRun)
+}
+
+func printRun(p *show.Printer, r anchorhold.Run) {
+	p.Field("run", r.ID)
+	p.Field("request", r.Request)
+	p.Field("state", string(r.State))
+	p.Field("reason", r.Reason)
+	p.Field("queued", show.Time(r.Queued))
+	p.Field("started", show.TimeOf(r.Started))
+	p.Field("finished", show.TimeOf(r.Finished))
+	if r.Attempt > 1 {
+		p.Field("attempt", fmt.Sprint(r.Attempt))
+	}
+	p.Field("environment", r.Environment)
+	p.Field("boundary", r.Boundary)
+	if u := r.Usage; u != (anchorhold.Usage{}) {
+		p.Field("used", fmt.Sprintf("%.1f s of processor, %.1f s in all, %s of memory at most", u.CPUSeconds, u.WallSeconds, show.Size(u.PeakBytes)))
+	}
+	for _, o := range r.Outputs {
+		printOutput(p, o)
+	}
+}
+
+func printOutput(p *show.Printer, o anchorhold.Output) {
+	p.Heading("output " + o.Name)
+	p.Field("kind", strings.TrimSuffix(o.Kind+", "+o.Python, ", "))
+	if o.SHA256 != "" {
+		p.Field("file", fmt.Sprintf("%s, %s", o.File, show.Size(o.Size)))
+		p.Field("sha256", o.SHA256)
+	}
+	if o.Release != nil {
+		p.Field("release", fmt.Sprintf("%s: %s", o.Release.ID, o.Release.State))
+	}
+	printChecks(p, o.Checks)
+}
+
+func printChecks(p *show.Printer, checks []anchorhold.Check) {
+	if len(checks) == 0 {
+		return
+	}
+	var rows [][]string
+	for _, c := range checks {
+		rows = append(rows, []string{c.Name, string(c.Result), c.Detail})
+	}
+	p.Table("", []string{"CHECK", "RESULT", "DETAIL"}, rows)
+}
+
+func newRunLogs(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "logs ID",
+		Short: "Show what a run printed (of a request: its newest)",
+		Long: `Shows what the code printed, and the traceback when it failed. It may hold
+private values, so only who may see the private data may see it.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return runRunLogs(c.Context(), a, args[0]) },
+	}
+}
+
+func runRunLogs(ctx context.Context, a *app, id string) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	log, err := c.RunLog(ctx, id)
+	if err != nil {
+		return err
+	}
+	return emit(a, log, func(p *show.Printer, l client.Log) {
+		if l.Text != "" {
+			p.Printf("%s\n", show.Block(strings.TrimSuffix(l.Text, "\n")))
+		}
+		if l.Truncated {
+			p.Printf("(the rest was cut off: the log reached its limit)\n")
+		}
+	})
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
+	"github.com/anchorhold/anchorhold/sandbox"
+	"github.com/anchorhold/anchorhold/sandbox/gvisor"
+	"github.com/anchorhold/anchorhold/site"
+)
+
+const defaultListen = "127.0.0.1:7440"
+
+// boxOptions are the flags of commands that start the sandbox.
+type boxOptions struct{ runUser, state string }
+
+func (o *boxOptions) flags(c *cobra.Command) {
+	c.Flags().StringVar(&o.runUser, "run-user", "", "the account that others' code runs under (started as root: default an account of its own; else: your own)")
+	c.Flags().StringVar(&o.state, "state", "", "a folder for the sandbox, which the run account can enter (default: below /var/lib/anchorhold as root, else in the site's folder)")
+}
+
+type serveOptions struct {
+	boxOptions
+	listen, tlsCert, tlsKey string
+	slots                   int
+}
+
+func newServe(a *app) *cobra.Command {
+	var o serveOptions
+	c := &cobra.Command{
+		Use:   "serve --dir DIR",
+		Short: "Answer requests and run what was approved, until it is stopped",
+		Long: `Serves a site: the HTTP API, a socket for commands on this machine, and the
+sandbox in which approved code runs. It prints "listening on URL" once requests
+are answered, and ends with Ctrl-C.
+
+On loopback it serves plain HTTP. On any other address it refuses to start
+without a TLS certificate. Without a working sandbox it does not start at all.`,
+		Example: "  anchorhold serve --dir /srv/heart --listen 0.0.0.0:7440 --tls-cert site.pem --tls-key site.key",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return runServe(c.Context(), a, o) },
+	}
+	c.Flags().StringVar(&o.listen, "listen", defaultListen, "the address to serve")
+	c.Flags().StringVar(&o.tlsCert, "tls-cert", "", "PEM file of the TLS certificate")
+	c.Flags().StringVar(&o.tlsKey, "tls-key", "", "PEM file of its key")
+	c.Flags().IntVar(&o.slots, "slots", 1, "how many runs may go on at once")
+	o.flags(c)
+	return c
+}
+
+// ready is what serve answers once it is ready.
+type ready struct {
+	URL string `json:"url"`
+}
+
+func runServe(ctx context.Context, a *app, o serveOptions) error {
+	dir, err := a.siteDir()
+	if err != nil {
+		return err
+	}
+	box, err := o.resolve(dir)
+	if err != nil {
+		return err
+	}
+	s, err := site.Open(ctx, dir, site.Options{})
+	if err != nil {
+		return err
+	}
+	defer s.Close() //nolint:errcheck // every act was durable when it was answered
+	return s.Serve(ctx, site.ServeOptions{
+		Listen: o.listen, TLSCert: o.tlsCert, TLSKey: o.tlsKey, Slots: o.slots,
+		NewSandbox: func() (sandbox.Sandbox, string, error) {
+			g, err := gvisor.New(box)
+			if err != nil {
+				return nil, "", err
+			}
+			return g, g.Program(), nil
+		},
+	}, func(url string) {
+		emit(a, ready{url}, func(p *show.Printer, r ready) { p.Printf("listening on %s\n", r.URL) }) //nolint:errcheck // a site serves whether or not anybody reads this
+	})
+}
+
+// resolve decides under which account guests run and where the sandbox keeps
+// its files.
+func (o boxOptions) resolve(dir string) (gvisor.Options, error) {
+	root := os.Geteuid() == 0
+	name, err := filepath.Abs(dir)
+	if err != nil {
+		return gvisor.Options{}, anchorhold.Errorf(anchorhold.Invalid, "give an absolute path", "the folder %s cannot be used", dir).Because(err)
+	}
+	sum := sha256.Sum256([]byte(name))
+	g := gvisor.Options{StateDir: o.state}
+	switch {
+	case g.StateDir != "":
+	case root:
+		g.StateDir = filepath.Join("/var/lib/anchorhold", hex.EncodeToString(sum[:8]))
+	default:
+		g.StateDir = filepath.Join(dir, "sandbox")
+	}
+	switch {
+	case o.runUser != "":
+		g.RunUID, g.RunGID, err = account(o.runUser)
+	case root:
+		g.RunUID, err = freeAccount(binary.BigEndian.Uint32(sum[8:]))
+		g.RunGID = g.RunUID
+	}
+	return g, err
+}
+
+// account finds an account by name or number.
+func account(name string) (uid, gid int, err error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		u, err = user.LookupId(name)
+	}
+	if err != nil {
+		return 0, 0, anchorhold.Errorf(anchorhold.Invalid, "make it first: useradd --system --no-create-home "+name, "there is no account %s", name)
+	}
+	if uid, err = strconv.Atoi(u.Uid); err == nil {
+		gid, err = strconv.Atoi(u.Gid)
+	}
+	if err != nil {
+		return 0, 0, anchorhold.Errorf(anchorhold.Invalid, "name an account of this machine", "the account %s has no numbers", name).Because(err)
+	}
+	return uid, gid, nil
+}
+
+// The numbers that systemd sets aside for accounts that exist only while a
+// service runs (systemd.io/UIDS-GIDS); nobody owns files under them.
+const (
+	firstDynamic = 61184
+	lastDynamic  = 65519
+)
+
+// freeAccount chooses a number that no account of this machine has, the same
+// for the same site as long as that holds.
+func freeAccount(seed uint32) (int, error) {
+	const n = lastDynamic - firstDynamic + 1
+	for i := range n {
+		uid := firstDynamic + (int(seed%n)+i)%n
+		id := strconv.Itoa(uid)
+		_, noUser := user.LookupId(id)
+		_, noGroup := user.LookupGroupId(id)
+		if noUser != nil && noGroup != nil {
+			return uid, nil
+		}
+	}
+	return 0, anchorhold.Errorf(anchorhold.Unavailable, "use --run-user", "no account number is free for runs")
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/client"
+	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
+)
+
+func newUser(a *app) *cobra.Command {
+	return group("user", "Add people, give them tokens, take them back",
+		newUserAdd(a), newUserLs(a), newUserToken(a), newUserRm(a))
+}
+
+type userAddOptions struct{ role, scope, expires string }
+
+func newUserAdd(a *app) *cobra.Command {
+	var o userAddOptions
+	c := &cobra.Command{
+		Use:   "add EMAIL --role ROLE",
+		Short: "Add a person, or give one a further role; prints a token, once",
+		Long: `Adds a person with a role, or gives a known person a further role, and prints
+a token. The token is shown this once and is stored nowhere.
+
+Roles: owner, reviewer, researcher, auditor.`,
+		Example: "  anchorhold user add ana@example.org --role researcher --expires 90d",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(c *cobra.Command, args []string) error { return runUserAdd(c.Context(), a, args[0], o) },
+	}
+	c.Flags().StringVar(&o.role, "role", "", "owner, reviewer, researcher or auditor")
+	c.Flags().StringVar(&o.scope, "scope", "", "where the role holds: site (default), dataset:NAME or study:NAME")
+	c.Flags().StringVar(&o.expires, "expires", "", "how long the token holds, such as 90d (default: a year)")
+	return c
+}
+
+func runUserAdd(ctx context.Context, a *app, email string, o userAddOptions) error {
+	role := anchorhold.Role(o.role)
+	if !slices.Contains(anchorhold.Roles(), role) {
+		return usagef("use --role owner, reviewer, researcher or auditor", "%q is not a role", o.role)
+	}
+	days, err := parseDays("expires", o.expires)
+	if err != nil {
+		return err
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	issued, err := c.AddUser(ctx, client.NewUser{Email: email, Role: role, Scope: o.scope, ExpiresDays: days})
+	if err != nil {
+		return err
+	}
+	return emit(a, issued, func(p *show.Printer, t client.IssuedToken) {
+		p.Printf("%s may now act as %s.\n", t.Email, t.Role)
+		printToken(p, t)
+	})
+}
+
+func printToken(p *show.Printer, t client.IssuedToken) {
+	p.Printf("Token, shown this once, good until %s:\n\n  %s\n\n", show.Time(t.Expires), t.Token)
+	p.Printf("Hand it over where nobody else reads it; it is used with: anchorhold login URL --token -\n")
+}
+
+func newUserLs(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls",
+		Short: "List the people of a site",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return runUserLs(c.Context(), a) },
+	}
+}
+
+func runUserLs(ctx context.Context, a *app) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	users, err := client.Collect(c.Users(ctx), 0)
+	if err != nil {
+		return err
+	}
+	return emit(a, users, func(p *show.Printer, users []anchorhold.Principal) {
+		var rows [][]string
+		for _, u := range users {
+			state := "active"
+			if u.Disabled {
+				state = "removed"
+			}
+			rows = append(rows, []string{u.Name(), roles(u), state, show.Time(u.Created)})
+		}
+		p.Table("There are no users yet; add one with `anchorhold user add`.", []string{"WHO", "ROLES", "STATE", "SINCE"}, rows)
+	})
+}
+
+type userTokenOptions struct {
+	expires string
+	revoke  bool
+}
+
+func newUserToken(a *app) *cobra.Command {
+	var o userTokenOptions
+	c := &cobra.Command{
+		Use:   "token EMAIL",
+		Short: "Give a person a further token, or end all of them",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(c *cobra.Command, args []string) error { return runUserToken(c.Context(), a, args[0], o) },
+	}
+	c.Flags().StringVar(&o.expires, "expires", "", "how long the token holds, such as 90d (default: a year)")
+	c.Flags().BoolVar(&o.revoke, "revoke", false, "end every token of the person instead")
+	return c
+}
+
+// done is what a command answers that has nothing else to say.
+type done struct {
+	Email string `json:"email"`
+	Done  string `json:"done"`
+}
+
+func runUserToken(ctx context.Context, a *app, email string, o userTokenOptions) error {
+	if o.revoke && o.expires != "" {
+		return usagef("leave one out", "--revoke and --expires do not go together")
+	}
+	days, err := parseDays("expires", o.expires)
+	if err != nil {
+		return err
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if o.revoke {
+		if err := c.RevokeTokens(ctx, email); err != nil {
+			return err
+		}
+		return emit(a, done{email, "tokens revoked"}, func(p *show.Printer, d done) {
+			p.Printf("No token of %s holds any more.\n", d.Email)
+		})
+	}
+	issued, err := c.IssueToken(ctx, email, days)
+	if err != nil {
+		return err
+	}
+	issued.Email = email
+	return emit(a, issued, printToken)
+}
+
+func newUserRm(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "rm EMAIL",
+		Short: "End a person's access; what they did stays in the books",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(c *cobra.Command, args []string) error { return runUserRm(c.Context(), a, args[0]) },
+	}
+}
+
+func runUserRm(ctx context.Context, a *app, email string) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.DisableUser(ctx, email); err != nil {
+		return err
+	}
+	return emit(a, done{email, "removed"}, func(p *show.Printer, d done) {
+		p.Printf("%s has no access any more.\n", d.Email)
+	})
+}

@@ -1,0 +1,178 @@
+package dataset
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog"
+	"github.com/anchorhold/anchorhold/catalog/mock"
+	"github.com/anchorhold/anchorhold/disclosure"
+)
+
+// Limits of what is kept beside a private file.
+const (
+	maxIndex = 1 << 40
+	maxMock  = 1 << 30
+)
+
+// draft is a version that is complete but not yet registered.
+type draft struct {
+	asset     string
+	version   anchorhold.Version
+	confirmed bool // measured facts were confirmed for the card
+}
+
+// prepare reads a private file once and makes everything that its version
+// needs; index and mock are durable when it returns.
+func (s *Service) prepare(ctx context.Context, dataset string, n NewAsset) (*draft, error) {
+	if err := catalog.CheckName("asset", n.Name); err != nil {
+		return nil, err
+	}
+	if !filepath.IsAbs(n.Path) {
+		return nil, anchorhold.Errorf(anchorhold.Invalid, "give the path from the root", "the asset %q has no absolute path", n.Name)
+	}
+	reg, index, err := s.register(ctx, dataset, n)
+	if err != nil {
+		return nil, err
+	}
+	source := reg.Source()
+	source.Index = index
+	d := &draft{asset: n.Name, version: anchorhold.Version{
+		ID: anchorhold.NewID(anchorhold.PrefixVersion), Columns: reg.Columns, Missing: reg.Missing,
+		Commitment: reg.Commitment, Private: source,
+	}}
+	if n.Mock == nil {
+		return d, nil
+	}
+	if n.Mock.Generate != nil {
+		return d, s.generateMock(ctx, d, *n.Mock, reg.Proposal)
+	}
+	return d, s.takeMock(ctx, d, n)
+}
+
+// register reads the file, streaming its keyed index into a blob.
+func (s *Service) register(ctx context.Context, dataset string, n NewAsset) (reg catalog.Registration, index string, err error) {
+	r, w := io.Pipe()
+	registered := make(chan error, 1)
+	go func() {
+		var err error
+		reg, err = catalog.Register(ctx, n.Path, catalog.Options{
+			ReadOptions: catalog.ReadOptions{Missing: n.Missing, Columns: n.Columns},
+			Label:       dataset + "/" + n.Name, IndexKey: s.IndexKey, IndexWriter: w,
+			Propose: n.Mock != nil && n.Mock.Generate != nil,
+		})
+		registered <- errors.Join(err, w.CloseWithError(err))
+	}()
+	info, putErr := s.Blobs.Put(r, maxIndex)
+	_ = r.CloseWithError(putErr) // ends the registration where the blob failed
+	if err := <-registered; err != nil {
+		return reg, "", err
+	}
+	return reg, info.ID, putErr
+}
+
+// withFacts adds to columns the facts measured of them, where the owner has not
+// stated the same.
+func withFacts(columns, measured []anchorhold.Column) []anchorhold.Column {
+	out := make([]anchorhold.Column, len(columns))
+	for i, c := range columns {
+		c.Facts = append([]anchorhold.Fact(nil), c.Facts...)
+		for _, m := range measured {
+			if m.Name != c.Name {
+				continue
+			}
+			for _, f := range m.Facts {
+				if _, said := c.Fact(f.Name); !said {
+					c.Facts = append(c.Facts, f)
+				}
+			}
+		}
+		out[i] = c
+	}
+	return out
+}
+
+// generateMock makes the mock from the card: stated facts, and the measured
+// ones that the owner confirmed.
+func (s *Service) generateMock(ctx context.Context, d *draft, n NewMock, measured *catalog.Proposal) error {
+	if n.Confirm {
+		d.confirmed = true
+		d.version.Columns = withFacts(d.version.Columns, measured.Columns)
+		d.version.Facts = measured.Version
+	}
+	if n.Generate.Rows > 0 {
+		d.version.Facts = []anchorhold.Fact{{Name: anchorhold.FactRows, Value: float64(n.Generate.Rows), Provenance: anchorhold.Stated}}
+	}
+	var b bytes.Buffer
+	rows, err := mock.Generate(ctx, mock.CardOf(d.version), n.Generate.Seed, &b, d.version.Private.Format)
+	if err != nil {
+		return err
+	}
+	return s.keepMock(d, "generated", d.version.Private.Format, rows, &b)
+}
+
+// takeMock keeps a mock that the owner gives, after comparing it with the
+// private side.
+func (s *Service) takeMock(ctx context.Context, d *draft, n NewAsset) error {
+	read := catalog.ReadOptions{Missing: n.Missing}
+	m, differences, err := catalog.CompareMock(ctx, d.version.Columns, n.Mock.Path, read)
+	if err != nil {
+		return err
+	}
+	if len(differences) > 0 && !n.Mock.AcceptDifferences {
+		var said []string
+		for _, d := range differences {
+			said = append(said, d.String())
+		}
+		return anchorhold.Errorf(anchorhold.Conflict, "mend the mock, or accept the differences with --accept-differences",
+			"the mock is not like the private table: %s", strings.Join(said, "; "))
+	}
+	if err := s.checkMock(ctx, d, n, read); err != nil {
+		return err
+	}
+	f, _, err := catalog.OpenFile(n.Mock.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return s.keepMock(d, "given", m.Format, m.Rows, f)
+}
+
+// checkMock refuses a mock that holds rows or identifiers of the private side.
+func (s *Service) checkMock(ctx context.Context, d *draft, n NewAsset, read catalog.ReadOptions) error {
+	b, err := s.Blobs.Open(d.version.Private.Index)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	index, err := disclosure.OpenIndex(s.IndexKey, b, b.Size())
+	if err != nil {
+		return err
+	}
+	checks, err := catalog.CheckMock(ctx, index, n.Mock.Path, read)
+	if err != nil {
+		return err
+	}
+	for _, c := range checks {
+		copied := c.Name == disclosure.CheckPrivateRows || c.Name == disclosure.CheckIdentifiers
+		if copied && c.Result != anchorhold.CheckPassed {
+			return anchorhold.Errorf(anchorhold.Conflict, "have one made from the card instead: --mock "+n.Name+"=generate",
+				"the mock may not be published: %s: %s", c.Name, c.Detail)
+		}
+	}
+	return nil
+}
+
+func (s *Service) keepMock(d *draft, origin, format string, rows int64, r io.Reader) error {
+	info, err := s.Blobs.Put(r, maxMock)
+	if err != nil {
+		return err
+	}
+	d.version.Mock = &anchorhold.Mock{Origin: origin, Format: format, Rows: rows, Size: info.Size, SHA256: info.SHA256, Blob: info.ID}
+	return nil
+}

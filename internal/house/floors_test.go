@@ -1,0 +1,230 @@
+package house
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// place says on which floor a room lies, and why there.
+type place struct {
+	room  string
+	floor int
+	why   string
+}
+
+// floors is the house. A room imports rooms of lower floors, and of its own
+// floor only along a line of the table below. A new room gets a line here.
+var floors = []place{
+	{".", 0, "the words of the domain: every room speaks them, so they depend on none"},
+	{"failpoint", 0, "stops the program at a named durable step: usable by every room that has one"},
+
+	{"digest", 1, "names content; crypto by itself, no store and no web"},
+	{"audit", 1, "a transparency log by itself: declares the small store that it needs"},
+	{"identity", 1, "tokens by themselves"},
+	{"identity/keys", 1, "a site's keys, and their public form"},
+	{"store", 1, "offers transactions over the domain's types, and knows no act"},
+	{"store/sqlite", 1, "one implementation of store"},
+	{"blob", 1, "bytes under keyed names"},
+	{"disclosure", 1, "what an output may say about rows: pure computation"},
+	{"catalog", 1, "reads tables and describes them; decides nothing"},
+	{"catalog/mock", 1, "makes mocks from a card alone, with no handle to private files"},
+
+	{"sandbox", 2, "the contract of a boundary around foreign code"},
+	{"sandbox/gvisor", 2, "the one implementation, the only room that knows gVisor"},
+	{"pyenv", 2, "Python environments from locks"},
+	{"output", 2, "parses what foreign code wrote, as hostile bytes"},
+
+	{"books", 3, "one durable act together with its audit entry"},
+	{"policy", 3, "who may do what, and by which rule"},
+	{"account", 3, "who is known to a site, and by which tokens"},
+	{"dataset", 3, "what an owner offers, registered as durable acts"},
+	{"request", 3, "what is asked, and what was decided about it"},
+	{"run", 3, "one execution of a granted request"},
+	{"release", 3, "the decision that lets an output leave"},
+	{"receipt", 3, "the signed statement about a release, and its check offline"},
+
+	{"site", 4, "composes everything below and owns the life of a node"},
+	{"api", 4, "HTTP: translates, never decides"},
+
+	{"client", 5, "a researcher's or owner's side of the HTTP API"},
+	{"demo/data", 0, "the demonstration's tables and their licence: bytes alone"},
+	{"demo", 5, "the demonstration: sites as processes, a researcher, an independent computation"},
+	{"cmd/anchorhold", 6, "one file per command; wires and sets exit codes"},
+
+	{"internal/house", 7, "the rules: imports nothing of ours and is imported by nothing"},
+	{"internal/readme", 7, "runs the README against the built program"},
+	{"bench", 7, "measures the rooms below"},
+}
+
+// along lists the imports within a floor, each with its reason.
+var along = []struct{ from, to, why string }{
+	{"audit", "digest", "events are hashed in their canonical form"},
+	{"audit", "identity/keys", "checkpoints are signed with the site's key"},
+	{"store", "audit", "a transaction can take the log's rows: audit says which"},
+	{"store/sqlite", "store", "implements its interface"},
+	{"catalog", "disclosure", "registration makes the keyed index that checks use"},
+	{"catalog", "catalog/mock", "a mock is written with the card's words"},
+	{"sandbox/gvisor", "sandbox", "implements its interface"},
+	{"books", "policy", "an act needs a permit, which policy alone makes"},
+	{"account", "books", "a new user or token is a durable act"},
+	{"account", "policy", "acts with a permit"},
+	{"dataset", "books", "a new dataset or version is a durable act"},
+	{"dataset", "policy", "acts with a permit"},
+	{"request", "books", "an accepted or decided request is a durable act"},
+	{"request", "policy", "acts with a permit"},
+	{"run", "books", "each state of a run is a durable act"},
+	{"run", "policy", "acts with a permit"},
+	{"release", "books", "a release is a durable act"},
+	{"release", "policy", "acts with a permit"},
+	{"release", "receipt", "what left is described by the receipt made with it"},
+	{"run", "request", "a run ends as its request says"},
+	{"run", "release", "what a run wrote is offered for release in the act that ends it"},
+	{"demo", "client", "the demonstration asks as any program does"},
+	{"site", "api", "a site opens the doors of its API"},
+}
+
+// guarded lists packages from outside that only some rooms may import: the
+// technology stays behind one door, and a dangerous one behind none.
+var guarded = []struct {
+	path  string   // the package or everything below it
+	rooms []string // who may
+	why   string
+}{
+	{"gvisor.dev/gvisor", []string{"sandbox/gvisor"}, "each binary that links gVisor is 1–2 GB of linking: go through sandbox"},
+	{"modernc.org/sqlite", []string{"store/sqlite"}, "the store is an interface: go through store"},
+	{"database/sql", []string{"store/sqlite"}, "the store is an interface: go through store"},
+	{"github.com/cedar-policy", []string{"policy"}, "one point decides: go through policy"},
+	{"github.com/danielgtaylor/huma", []string{"api"}, "only api speaks HTTP's language"},
+	{"github.com/spf13/cobra", []string{"cmd/anchorhold"}, "commands are thin edges of the program"},
+	{
+		"net/http",
+		[]string{"api", "site", "client", "cmd/anchorhold", "internal/readme"},
+		"what happens to a question must not know how it travelled",
+	},
+	{
+		"os/exec",
+		[]string{"sandbox/gvisor", "pyenv", "demo", "cmd/anchorhold", "internal/readme"},
+		"foreign code starts in the sandbox and nowhere else",
+	},
+	{"encoding/gob", nil, "formats that last are JSON, Parquet, npy, PNG and text"},
+	{"plugin", nil, "code is linked in sight or runs in the sandbox"},
+	{"math/rand", []string{"catalog/mock", "client"}, "draw from crypto/rand: only a mock comes from a seed, and only a pause between tries need not be secret"},
+	{"unsafe", []string{"sandbox/gvisor"}, "bytes from outside are parsed, never reinterpreted; only the sandbox's hostile probe makes raw system calls"},
+	{"log", nil, "use log/slog, handed in"},
+}
+
+func TestImportsRunDownward(t *testing.T) { report(t, checkFloors(ours(t))) }
+
+func TestTechnologiesStayBehindTheirDoors(t *testing.T) { report(t, checkGuarded(ours(t))) }
+
+func TestTablesNameRoomsThatExist(t *testing.T) {
+	house := ours(t)
+	exists := func(dir, table string) {
+		if _, ok := house.find(dir); !ok {
+			t.Errorf("%s names %s, which is not there: take the line out", table, dir)
+		}
+	}
+	for _, p := range floors {
+		exists(p.room, "floors")
+	}
+	for _, a := range along {
+		r, ok := house.find(a.from)
+		if !ok || !slices.ContainsFunc(house.imports(r), func(u use) bool { return u.path == module+"/"+a.to }) {
+			t.Errorf("along permits %s to import %s, which it does not: take the line out", a.from, a.to)
+		}
+	}
+	for _, g := range guarded {
+		for _, r := range g.rooms {
+			exists(r, "guarded")
+		}
+	}
+}
+
+// checkFloors finds imports of our own packages that do not run downward.
+func checkFloors(house *tree) []string {
+	at := map[string]int{}
+	for _, p := range floors {
+		at[p.room] = p.floor
+	}
+	permitted := map[[2]string]bool{}
+	for _, a := range along {
+		permitted[[2]string{a.from, a.to}] = true
+	}
+	var findings []string
+	for _, r := range house.rooms {
+		from := belongsTo(r.dir)
+		if _, ok := at[from]; !ok {
+			findings = append(findings, fmt.Sprintf("%s has no line in the table of floors: say where it lies, and why", from))
+			continue
+		}
+		for _, use := range house.imports(r) {
+			to, ok := strings.CutPrefix(use.path, module)
+			if !ok {
+				continue
+			}
+			if to = belongsTo(strings.TrimPrefix(to, "/")); to == "" {
+				to = "."
+			}
+			if to == from || at[to] < at[from] || permitted[[2]string{from, to}] {
+				continue
+			}
+			findings = append(findings, fmt.Sprintf(
+				"%s: %s (floor %d) imports %s (floor %d): declare the small interface that you need beside its caller, and let a higher floor hand it in",
+				use.at, from, at[from], to, at[to]))
+		}
+	}
+	return findings
+}
+
+// checkGuarded finds imports from outside in rooms that may not have them.
+func checkGuarded(house *tree) []string {
+	var findings []string
+	for _, r := range house.rooms {
+		for _, use := range house.imports(r) {
+			for _, g := range guarded {
+				below := strings.HasPrefix(use.path, g.path+"/") && use.path != "log/slog"
+				if use.path != g.path && !below || slices.Contains(g.rooms, belongsTo(r.dir)) {
+					continue
+				}
+				findings = append(findings, fmt.Sprintf("%s: %s may not import %s: %s", use.at, r.dir, use.path, g.why))
+			}
+		}
+	}
+	return findings
+}
+
+// use is one import of a room's code.
+type use struct{ path, at string }
+
+// imports lists what a room's code imports. Tests may import what they like:
+// they are not built into the program.
+func (t *tree) imports(r room) []use {
+	var list []use
+	for _, f := range r.code() {
+		for _, spec := range f.ast.Imports {
+			p, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				p = spec.Path.Value
+			}
+			list = append(list, use{p, t.at(spec.Pos())})
+		}
+	}
+	return list
+}
+
+// belongsTo gives the room that a folder is part of: what lies in a room's
+// internal folder can be imported by that room alone, and a folder named after
+// its room and "test" (store/storetest) holds what tests of others need of it.
+func belongsTo(dir string) string {
+	if outer, _, ok := strings.Cut(dir, "/internal/"); ok {
+		return outer
+	}
+	if outer := path.Dir(dir); path.Base(dir) == path.Base(outer)+"test" {
+		return outer
+	}
+	return dir
+}

@@ -1,0 +1,184 @@
+package output
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/compress"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+
+	"github.com/anchorhold/anchorhold/disclosure"
+)
+
+// createdBy is the same in every version of the program: the same values give
+// the same bytes.
+const createdBy = "anchorhold"
+
+// writeTable writes columns as the one Parquet file that stands for them: one row
+// group, plain encoding, dictionaries for categories only, no compression, no
+// statistics, no page index, and as metadata the table's description and Arrow's
+// schema.
+func writeTable(columns []*column, meta tableMeta, rows int64, lim Limits) ([]byte, error) {
+	fields := make([]arrow.Field, len(columns))
+	arrays := make([]arrow.Array, len(columns))
+	options := []parquet.WriterProperty{
+		parquet.WithAllocator(memory.NewGoAllocator()),
+		parquet.WithCreatedBy(createdBy),
+		parquet.WithVersion(parquet.V2_6),
+		parquet.WithDataPageVersion(parquet.DataPageV1),
+		parquet.WithCompression(compress.Codecs.Uncompressed),
+		parquet.WithDictionaryDefault(false),
+		parquet.WithDictionaryPageSizeLimit(lim.Memory),
+		parquet.WithStats(false),
+		parquet.WithPageIndexEnabled(false),
+		parquet.WithMaxRowGroupLength(max(rows, 1)),
+	}
+	for i, c := range columns {
+		fields[i] = arrow.Field{Name: c.name, Type: c.typ, Nullable: true}
+		arrays[i] = c.finish()
+		if c.typ.ID() == arrow.DICTIONARY {
+			path := parquet.ColumnPath{c.name}
+			options = append(options, parquet.WithDictionaryPath(path, true), parquet.WithDictionaryCostFallbackPath(path, false))
+		}
+	}
+	about := arrow.NewMetadata([]string{tableMetaKey}, []string{meta.canonical()})
+	s := arrow.NewSchema(fields, &about)
+	var out bytes.Buffer
+	w, err := pqarrow.NewFileWriter(s, &out, parquet.NewWriterProperties(options...), pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
+	if err != nil {
+		return nil, refuse(badType).Because(fmt.Errorf("W: %w", err))
+	}
+	if rows > 0 && len(columns) > 0 {
+		record := array.NewRecordBatch(s, arrays, rows)
+		if err := w.Write(record); err != nil {
+			return nil, refuse(badType).Because(fmt.Errorf("W: %w", err))
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, refuse(badType).Because(fmt.Errorf("W: %w", err))
+	}
+	for i := range columns {
+		columns[i].done = arrays[i]
+	}
+	return out.Bytes(), nil
+}
+
+// tableCells gives a table's values, labels and unused categories to the checks.
+func tableCells(columns []*column, meta tableMeta, rows int64, lim Limits) disclosure.Cells {
+	b := cellBuilder{left: lim.Cells}
+	b.addSheet(disclosure.Sheet{Rows: [][]disclosure.Cell{meta.words()}})
+	sheet := disclosure.Sheet{Index: len(meta.index), Labels: meta.labels()}
+	if rows*int64(len(columns)) > int64(lim.Cells) {
+		b.partial = true
+		rows = 0
+	}
+	for i := range int(rows) {
+		row := make([]disclosure.Cell, 0, len(columns))
+		for _, c := range columns {
+			row = appendCell(row, c.done, i)
+		}
+		sheet.Rows = append(sheet.Rows, row)
+	}
+	b.addSheet(sheet)
+	for _, c := range columns {
+		b.addSheet(c.unused())
+		if t, ok := c.typ.(*arrow.TimestampType); ok && t.TimeZone != "" {
+			b.addSheet(disclosure.Sheet{Labels: []disclosure.Cell{disclosure.TextCell(t.TimeZone)}})
+		}
+	}
+	return b.cells()
+}
+
+// unused lists categories that no row has: pandas shows them all the same.
+func (c *column) unused() disclosure.Sheet {
+	used := make([]bool, len(c.categories))
+	for _, code := range c.codes {
+		if code >= 0 {
+			used[code] = true
+		}
+	}
+	s := disclosure.Sheet{}
+	for i, text := range c.categories {
+		if !used[i] {
+			s.Rows = append(s.Rows, []disclosure.Cell{disclosure.TextCell(text)})
+		}
+	}
+	return s
+}
+
+// appendCell appends the i-th value of an array; a list appends each element.
+func appendCell(row []disclosure.Cell, a arrow.Array, i int) []disclosure.Cell {
+	if a.IsNull(i) {
+		return append(row, disclosure.Cell{})
+	}
+	switch a := a.(type) {
+	case *array.List:
+		start, end := a.ValueOffsets(i)
+		for k := start; k < end; k++ {
+			row = appendCell(row, a.ListValues(), int(k))
+		}
+		return row
+	case *array.Dictionary:
+		return appendCell(row, a.Dictionary(), a.GetValueIndex(i))
+	}
+	return append(row, scalarCell(a, i))
+}
+
+// scalarCell is the normalised cell of one value.
+func scalarCell(a arrow.Array, i int) disclosure.Cell {
+	switch a := a.(type) {
+	case *array.Boolean:
+		return disclosure.BoolCell(a.Value(i))
+	case *array.Float16:
+		return disclosure.Float32Cell(a.Value(i).Float32())
+	case *array.Float32:
+		return disclosure.Float32Cell(a.Value(i))
+	case *array.Float64:
+		return disclosure.FloatCell(a.Value(i))
+	case *array.String:
+		return disclosure.TextCell(a.Value(i))
+	case *array.LargeString:
+		return disclosure.TextCell(a.Value(i))
+	case *array.Date32:
+		return disclosure.TimeCell(a.Value(i).ToTime())
+	case *array.Timestamp:
+		return dateCell(int64(a.Value(i)), unitName(a.DataType().(*arrow.TimestampType).Unit))
+	case *array.Duration:
+		return disclosure.FloatCell(time.Duration(a.DataType().(*arrow.DurationType).Unit.Multiplier()).Seconds() * float64(a.Value(i)))
+	case *array.Decimal128:
+		return disclosure.TextCell(a.Value(i).ToString(a.DataType().(*arrow.Decimal128Type).Scale))
+	}
+	return integerCell(a, i)
+}
+
+func integerCell(a arrow.Array, i int) disclosure.Cell {
+	switch a := a.(type) {
+	case *array.Int8:
+		return disclosure.IntCell(int64(a.Value(i)))
+	case *array.Int16:
+		return disclosure.IntCell(int64(a.Value(i)))
+	case *array.Int32:
+		return disclosure.IntCell(int64(a.Value(i)))
+	case *array.Int64:
+		return disclosure.IntCell(a.Value(i))
+	case *array.Uint8:
+		return disclosure.UintCell(uint64(a.Value(i)))
+	case *array.Uint16:
+		return disclosure.UintCell(uint64(a.Value(i)))
+	case *array.Uint32:
+		return disclosure.UintCell(uint64(a.Value(i)))
+	case *array.Uint64:
+		return disclosure.UintCell(a.Value(i))
+	}
+	return disclosure.Cell{}
+}
+
+// unitName is NumPy's name of a unit.
+func unitName(u arrow.TimeUnit) string {
+	return [...]string{"s", "ms", "us", "ns"}[u]
+}

@@ -1,0 +1,293 @@
+// Package run executes granted requests: claim, seal in, run, take out, check,
+// finish. The table of runs is the queue.
+//
+// It promises that a run happens only under a grant, on files that are exactly
+// those registered (looked at before and after, through one descriptor), behind
+// the sandbox or not at all; that its output is parsed by a program that holds
+// no keys; and that a crash at any instant neither loses a queued run nor
+// finishes one twice: all that a run produced becomes visible in one
+// transaction, by the claimant that still holds the lease. Of a failed run on
+// private data its author learns that it failed. The tests run real code in the
+// real sandbox and kill the site at each step.
+package run
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/blob"
+	"github.com/anchorhold/anchorhold/books"
+	"github.com/anchorhold/anchorhold/disclosure"
+	"github.com/anchorhold/anchorhold/failpoint"
+	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/pyenv"
+	"github.com/anchorhold/anchorhold/release"
+	"github.com/anchorhold/anchorhold/request"
+	"github.com/anchorhold/anchorhold/sandbox"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+// How a claim is kept: a claimant that does not renew its lease is taken for
+// dead, and a run that killed so many of its claimants is given up.
+const (
+	lease       = 6 * time.Second
+	renewal     = time.Second
+	maxAttempts = 3
+)
+
+// Actions of the site itself that the audit log records of runs.
+const (
+	actionStart  policy.Action = "run.start"
+	actionFinish policy.Action = "run.finish"
+)
+
+// Service executes runs and answers for them.
+type Service struct {
+	Books    *books.Books
+	Blobs    *blob.Store
+	Releases *release.Service
+	Envs     *pyenv.Store
+	IndexKey disclosure.Key
+	Limits   sandbox.Limits
+	// Sandbox runs the jobs; Parser is the path of the static program that
+	// parses their outputs in a sandbox of its own.
+	Sandbox sandbox.Sandbox
+	Parser  string
+	// Slots is how many runs may go on at once.
+	Slots int
+
+	wake chan struct{}
+}
+
+// Ready prepares the service for Wake.
+func (s *Service) Ready() { s.wake = make(chan struct{}, 1) }
+
+// Wake says that a run may be waiting. It never blocks.
+func (s *Service) Wake() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // somebody has been told already
+	}
+}
+
+// Work executes queued runs until the context ends, then waits for those that
+// it has begun: they are cancelled and stay claimable.
+func (s *Service) Work(ctx context.Context) {
+	claimant := anchorhold.NewID("wrk")
+	slots := make(chan struct{}, max(s.Slots, 1))
+	var running sync.WaitGroup
+	defer running.Wait()
+	poll := time.NewTicker(lease / 3) // for runs whose claimant died
+	defer poll.Stop()
+	for {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		run, err := s.claim(ctx, claimant)
+		if err != nil {
+			<-slots
+			if !errors.Is(err, store.ErrNotFound) && ctx.Err() == nil {
+				slog.Error("the queue cannot be read", "kind", anchorhold.KindOf(err))
+			}
+			select {
+			case <-s.wake:
+			case <-poll.C:
+			case <-ctx.Done():
+				return
+			}
+			continue
+		}
+		running.Go(func() {
+			defer func() { <-slots; s.Wake() }()
+			s.execute(ctx, run, claimant)
+		})
+	}
+}
+
+// claim takes the next run, if any; an empty queue costs no write.
+func (s *Service) claim(ctx context.Context, claimant string) (run anchorhold.Run, err error) {
+	now := s.Books.Now()
+	err = s.Books.View(ctx, func(tx store.Tx) error {
+		waiting, err := tx.RunWaiting(now)
+		if err == nil && !waiting {
+			err = store.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return run, err
+	}
+	return books.Act(ctx, s.Books, policy.SiteAct(actionStart, claimant), func(tx store.Tx) (anchorhold.Run, books.Record, error) {
+		run, err := tx.ClaimRun(claimant, now, now.Add(lease))
+		return run, books.Record{Subject: run.ID, Details: map[string]string{"request": run.Request}}, err
+	})
+}
+
+// execute does a claimed run and writes how it ended.
+func (s *Service) execute(ctx context.Context, run anchorhold.Run, claimant string) {
+	failpoint.Hit("run/claimed")
+	working, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var renewing sync.WaitGroup
+	renewing.Go(func() { s.renew(working, run.ID, claimant, stop) })
+	done := s.perform(working, run)
+	stop(nil)
+	renewing.Wait()
+	if ctx.Err() != nil || errors.Is(context.Cause(working), errLost) {
+		return // stopped, cancelled or taken over: not ours to finish
+	}
+	failpoint.Hit("run/performed")
+	// The end is written even while the site is being stopped.
+	err := s.finish(context.WithoutCancel(ctx), run.ID, claimant, done)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		slog.Error("a run's end could not be written; it will be run again", "run", run.ID, "kind", anchorhold.KindOf(err))
+	}
+}
+
+var errLost = errors.New("the lease was lost")
+
+// renew keeps the lease; when it is lost (cancelled, or taken over) the work is
+// stopped.
+func (s *Service) renew(ctx context.Context, id, claimant string, stop context.CancelCauseFunc) {
+	tick := time.NewTicker(renewal)
+	defer tick.Stop()
+	for {
+		changed := s.Books.Changed() // a cancellation should be noticed at once
+		select {
+		case <-tick.C:
+		case <-changed:
+			if s.holds(ctx, id) {
+				continue
+			}
+		case <-ctx.Done():
+			return
+		}
+		err := s.Books.Store.Update(ctx, func(tx store.Tx) error { return tx.ExtendLease(id, claimant, s.Books.Now().Add(lease)) })
+		if errors.Is(err, store.ErrNotFound) {
+			stop(errLost)
+			return
+		}
+	}
+}
+
+// holds says whether a run is still going on, as far as reading tells.
+func (s *Service) holds(ctx context.Context, id string) bool {
+	going := true
+	_ = s.Books.View(ctx, func(tx store.Tx) error { // on an error the next renewal decides
+		run, err := tx.Run(id)
+		going = err != nil || run.State == anchorhold.RunRunning || run.State == anchorhold.RunChecking
+		return err
+	})
+	return going
+}
+
+// outcome is how a run ended.
+type outcome struct {
+	state    anchorhold.RunState
+	reason   string // for owners
+	env      pyenv.Env
+	boundary string
+	usage    anchorhold.Usage
+	log      []byte
+	outputs  []anchorhold.Output
+}
+
+// finish writes the end of a run with all that it produced, if the claimant
+// still holds it.
+func (s *Service) finish(ctx context.Context, id, claimant string, o outcome) error {
+	log, err := s.keepLog(o.log)
+	if err != nil {
+		return err
+	}
+	_, err = books.Act(ctx, s.Books, policy.SiteAct(actionFinish, claimant), func(tx store.Tx) (struct{}, books.Record, error) {
+		var none struct{}
+		if err := tx.ExtendLease(id, claimant, s.Books.Now()); err != nil {
+			return none, books.Record{}, err
+		}
+		run, err := tx.Run(id)
+		if err != nil {
+			return none, books.Record{}, err
+		}
+		now := s.Books.Now()
+		run.State, run.Reason, run.Finished, run.Boundary, run.Usage, run.Log = o.state, o.reason, &now, o.boundary, o.usage, log
+		run.Environment, run.Python = o.env.BuiltDigest, o.env.PythonVersion
+		if err := tx.PutRun(run); err != nil {
+			return none, books.Record{}, err
+		}
+		rec := books.Record{Subject: id, Details: map[string]string{"request": run.Request, "state": string(o.state)}}
+		return none, rec, s.offer(tx, run, o.outputs)
+	})
+	return err
+}
+
+func (s *Service) keepLog(log []byte) (string, error) {
+	if len(log) == 0 {
+		return "", nil
+	}
+	return s.putBlob(log)
+}
+
+func (s *Service) offer(tx store.Tx, run anchorhold.Run, outputs []anchorhold.Output) error {
+	r, err := tx.Request(run.Request)
+	if err != nil {
+		return err
+	}
+	g, err := tx.Grant(run.Grant)
+	if err != nil {
+		return err
+	}
+	if g.Revoked != nil {
+		g.AutoRelease = false
+	}
+	for _, o := range outputs {
+		if err := s.Releases.Offer(tx, r, g, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Cancel ends a run that waits or goes on; whoever executes it notices within
+// a second.
+func (s *Service) Cancel(ctx context.Context, p policy.Permit, id string) (anchorhold.Run, error) {
+	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Run, books.Record, error) {
+		run, err := tx.Run(id)
+		if err != nil {
+			return run, books.Record{}, err
+		}
+		switch run.State {
+		case anchorhold.RunQueued, anchorhold.RunRunning, anchorhold.RunChecking:
+		default:
+			return run, books.Record{}, anchorhold.Errorf(anchorhold.Conflict, "nothing needs to be done", "the run has already ended")
+		}
+		if err := request.Cancel(tx, run, s.Books.Now()); err != nil {
+			return run, books.Record{}, err
+		}
+		run, err = tx.Run(id)
+		return run, books.Record{Subject: id, Details: map[string]string{"request": run.Request}}, err
+	})
+}
+
+// Log gives what a run printed, for owners and reviewers.
+func (s *Service) Log(_ context.Context, run anchorhold.Run) (text string, truncated bool, err error) {
+	if run.Log == "" {
+		return "", false, nil
+	}
+	f, err := s.Blobs.Open(run.Log)
+	if err != nil {
+		return "", false, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, s.Limits.LogBytes+1))
+	if int64(len(data)) > s.Limits.LogBytes {
+		data, truncated = data[:s.Limits.LogBytes], true
+	}
+	return string(data), truncated, err
+}

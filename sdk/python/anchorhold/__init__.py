@@ -1,0 +1,88 @@
+"""Ask questions of data that you may never see.
+
+    import anchorhold as ah
+
+    site = ah.connect("https://records.example.org", token=...)
+    heart = site.datasets["heart"]
+    request = site.submit(my_function, patients=heart, purpose="...")
+    answer = request.wait(timeout=600).result()
+    request.receipt().verify()
+
+A function that works on the mock is submitted as it is; it runs at the site, and
+only what its owner lets out comes back, as the type that the function returned.
+Importing this package is quick: libraries are loaded when they are needed, which
+a test measures.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from . import receipt
+    from ._capture import Captured
+    from ._dataset import Asset, Dataset, Mock
+    from ._digest import code_digest
+    from ._errors import (
+        Conflict,
+        Denied,
+        Ended,
+        Error,
+        Failed,
+        Internal,
+        Invalid,
+        InvalidReceipt,
+        InvalidResult,
+        NotCaptured,
+        NotFound,
+        NotReady,
+        Refused,
+        Timeout,
+        TooLarge,
+        Unauthenticated,
+        Unavailable,
+    )
+    from ._output import Output, Release, Run
+    from ._request import Decision, Request
+    from ._site import Principal, Site, connect
+    from .receipt import Receipt, Verified
+
+_HOME = {
+    "_capture": ("Captured",),
+    "_dataset": ("Asset", "Dataset", "Mock"),
+    "_digest": ("code_digest",),
+    "_errors": (
+        "Conflict", "Denied", "Ended", "Error", "Failed", "Internal", "Invalid", "InvalidReceipt", "InvalidResult",
+        "NotCaptured", "NotFound", "NotReady", "Refused", "Timeout", "TooLarge", "Unauthenticated", "Unavailable",
+    ),
+    "_output": ("Output", "Release", "Run"),
+    "_request": ("Decision", "Request"),
+    "_site": ("Principal", "Site", "connect"),
+    "receipt": ("Receipt", "Verified"),
+}  # fmt: skip
+
+__all__ = [
+    "Asset", "Captured", "Conflict", "Dataset", "Decision", "Denied", "Ended", "Error", "Failed", "Internal", "Invalid",
+    "InvalidReceipt", "InvalidResult", "Mock", "NotCaptured", "NotFound", "NotReady", "Output", "Principal", "Receipt",
+    "Refused", "Release", "Request", "Run", "Site", "Timeout", "TooLarge", "Unauthenticated", "Unavailable", "Verified",
+    "__version__", "code_digest", "connect", "receipt",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name == "receipt":
+        return importlib.import_module(".receipt", __name__)
+    for module, names in _HOME.items():
+        if name in names:
+            value = getattr(importlib.import_module(f".{module}", __name__), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

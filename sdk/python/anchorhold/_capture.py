@@ -1,0 +1,191 @@
+"""From a function and its arguments to what is submitted: code, assets and values.
+
+Everything that can be known to be wrong is refused here, before anything is
+sent: what cannot be captured, a table instead of a dataset, a value of the wrong
+type, a library that the site's environment does not have.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from . import _digest
+from ._collect.command import collect_file
+from ._collect.source import Refused as CollectRefused
+from ._dataset import Asset, Dataset, Mock
+from ._errors import Invalid, NotCaptured
+from ._listing import Json
+from ._text import Prose, facts_html, facts_text, pre_html, visible, visible_lines
+
+RESERVED = ("purpose", "study", "environment")
+
+
+class Captured:
+    """A function as it would be submitted: its code, and what it is asked of."""
+
+    def __init__(self, code: Json, shown: list[Json], assets: dict[str, Asset], values: Json) -> None:
+        self.code = code
+        self.shown = shown
+        self.assets = assets
+        self.values = values
+        self.digest = code_digest(code)
+
+    @property
+    def source(self) -> Prose:
+        """The files, as a reviewer will read them."""
+        parts = [f"# ---- {visible(f['path'])}\n{visible_lines(f['text'])}" for f in self.code["files"]]
+        return Prose("\n".join(parts))
+
+    @property
+    def summary(self) -> str:
+        """What was gathered, in one line."""
+        parts = [
+            f"{visible(s['name'])} ({visible(s['file'])}:{s['line']})"
+            for s in self.shown
+            if s["kind"] not in ("import", "file")
+        ]
+        others = [visible(s["name"]) for s in self.shown if s["kind"] in ("import", "file")]
+        return ", ".join([*reversed(parts), *others])
+
+    def _facts(self) -> list[tuple[str, object]]:
+        rows: list[tuple[str, object]] = [("digest", self.digest), ("entry", self.code["entry"])]
+        rows += [(s["kind"], f"{s['name']}, {s['file']} line {s['line']}") for s in self.shown]
+        rows += [(p, f"{a.dataset}/{a.name}") for p, a in self.assets.items()]
+        return rows + [(p, repr(v)) for p, v in self.values.items()]
+
+    def __repr__(self) -> str:
+        return f"{facts_text('Would be submitted', self._facts())}\n{self.source!r}"
+
+    def _repr_html_(self) -> str:
+        return facts_html("Would be submitted", self._facts()) + pre_html(self.source)
+
+
+def capture(fn: Callable[..., Any] | str, arguments: dict[str, Any], environment: Json) -> Captured:
+    """Capture a function, or "FILE.py:function", with its arguments for one environment."""
+    assets = {name: as_asset(name, value) for name, value in arguments.items() if is_data(name, value)}
+    values = {name: value for name, value in arguments.items() if name not in assets}
+    answer = collected(fn, list(assets), str(environment.get("lock") or ""))
+    code: Json = answer["code"]
+    for p in code["parameters"]:
+        if p["name"] in RESERVED:
+            raise NotCaptured(
+                f"the parameter {p['name']} has a name that submit needs for itself", "rename the parameter"
+            )
+    check_available(code, environment)
+    try:
+        complete = _digest.check_values(code["parameters"], values)
+    except _digest.NoDigest as e:
+        raise Invalid(str(e), "give each value parameter a value of its declared type") from None
+    return Captured(code, answer["shown"], assets, {n: complete[n] for n in values})
+
+
+def collected(fn: Callable[..., Any] | str, assets: list[str], lock: str) -> Json:
+    try:
+        if isinstance(fn, str):
+            path, _, name = fn.rpartition(":")
+            if not path.endswith(".py"):
+                raise Invalid("a text is no function", 'pass the function itself, or "FILE.py:function"')
+            return collect_file(Path(path), name, assets, lock)
+        from ._live import collect_live
+
+        return collect_live(fn, assets, lock)
+    except CollectRefused as e:
+        raise NotCaptured(visible(e.message, 2000), visible(e.remedy, 2000)) from None
+
+
+def is_data(name: str, value: object) -> bool:
+    """Whether an argument is an asset; tables themselves are refused with what to pass instead."""
+    if isinstance(value, (Asset, Dataset)):
+        return True
+    what = type(value).__name__
+    if isinstance(value, Mock):
+        raise Invalid(f"{name} is a mock", f"pass the dataset or asset itself: {name}=heart, without .mock")
+    if what in ("DataFrame", "Series", "Table", "RecordBatch", "ndarray") and getattr(value, "ndim", 2) != 0:
+        raise Invalid(
+            f"{name} is a {what}", f"pass the dataset or asset, as in {name}=heart; its private table is used there"
+        )
+    if inspect.isfunction(value) or inspect.isclass(value):
+        raise Invalid(f"{name} is a {what}", "define it at the top level beside the function; it is submitted along")
+    return False
+
+
+def as_asset(name: str, value: Asset | Dataset) -> Asset:
+    if isinstance(value, Asset):
+        return value
+    if len(value.assets) != 1:
+        have = ", ".join(visible(a) for a in value.assets) or "none"
+        raise Invalid(
+            f"{visible(value.name)} has {len(value.assets)} assets ({have})", f'choose one for {name}: dataset["..."]'
+        )
+    return value.only
+
+
+def code_digest(code: Json) -> str:
+    try:
+        return _digest.code_digest(code)
+    except _digest.NoDigest as e:
+        raise NotCaptured(f"the code cannot be submitted: {e}", "change it accordingly") from None
+
+
+def choose_environment(environments: list[Json], wanted: str | None) -> Json:
+    """The environment to run in: the site's default, or the one whose lock begins so."""
+    if wanted is None:
+        found = [e for e in environments if e.get("default")] or environments[:1]
+        remedy = "ask the owner to add one: anchorhold env add"
+    else:
+        found = [e for e in environments if str(e.get("lock", "")).startswith((wanted, f"sha256:{wanted}"))]
+        remedy = "see site.environments for those that it has"
+    if len(found) != 1:
+        raise Invalid("the site has no such environment" if not found else "several environments begin so", remedy)
+    return found[0]
+
+
+OTHER_NAMES = {
+    "sklearn": "scikit-learn", "PIL": "pillow", "dateutil": "python-dateutil", "yaml": "pyyaml", "cv2": "opencv-python",
+    "skimage": "scikit-image", "bs4": "beautifulsoup4", "mpl_toolkits": "matplotlib", "pylab": "matplotlib",
+}  # fmt: skip
+
+
+def check_available(code: Json, environment: Json) -> None:
+    """Refuse imports of libraries that are known not to be in the environment: the run would only fail."""
+    packages = {plain_name(str(p.get("name"))) for p in environment.get("packages") or []}
+    local = {f["path"].split("/")[0].removesuffix(".py") for f in code["files"]}
+    if not packages:
+        return
+    for name in sorted(imported(code) - local - set(sys.stdlib_module_names)):
+        names = {plain_name(OTHER_NAMES.get(name, name)), *map(plain_name, distributions().get(name, []))}
+        if not names & packages:
+            raise NotCaptured(
+                f"{name} is not in the site's environment",
+                "do without it, or ask the owner for an environment that has it; see site.environments",
+            )
+
+
+def imported(code: Json) -> set[str]:
+    """Top-level names of what main.py imports wherever it runs, but not where it expects an import to fail."""
+    found: set[str] = set()
+    stack: list[ast.AST] = [ast.parse(code["files"][0]["text"])]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Import):
+            found.update(a.name.partition(".")[0] for a in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+        elif not isinstance(node, ast.Try):
+            stack.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def distributions() -> dict[str, list[str]]:
+    import importlib.metadata
+
+    return dict(importlib.metadata.packages_distributions())
+
+
+def plain_name(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")

@@ -1,0 +1,69 @@
+"""The command line of the collector: a file and a function in, JSON out.
+
+python3 -m anchorhold._collect FILE.py --entry FUNC [--asset PARAMETER] [--environment LOCK]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from .gather import Collector, pick_static
+from .modules import package_of
+from .names import Module
+from .source import Definition, FunctionNode, Refused, Unit, read_unit
+
+
+def find_entry(module: Module, name: str) -> tuple[Definition, Unit]:
+    """The top-level function of a file by its name."""
+    found = module.bindings.get(name, [])
+    functions = sorted(n for n, bs in module.bindings.items() if all(b.kind == "function" for b in bs))
+    if not found:
+        have = (
+            f"use one of its functions: {', '.join(functions)}" if functions else "define the function at the top level"
+        )
+        raise Refused(f"{module.label} has no function {name!a}", have)
+    binding = pick_static(name, found, module)
+    if binding.kind in ("block", "changed"):
+        raise Refused(f"{name} is defined inside a block on {binding.where}", f"define {name} at the top level")
+    if not isinstance(binding.node, FunctionNode):
+        raise Refused(f"{name} ({binding.where}) is not a function written with def", f"write it as def {name}(...)")
+    return binding.node, binding.unit
+
+
+def collect_file(
+    path: Path, entry: str, assets: list[str], environment: str, values: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Gather a top-level function of a file, from its text alone."""
+    root, package = package_of(path)
+    module = Module([read_unit(path)], root, package)
+    node, unit = find_entry(module, entry)
+    answer = Collector(module).collect(node, unit, assets, environment)
+    names = {p["name"]: p["kind"] for p in answer["code"]["parameters"]}
+    for value in values:
+        if names.get(value) != "value":
+            have = ", ".join(n for n, k in names.items() if k == "value") or "none"
+            raise Refused(f"{entry} has no value parameter {value!a}", f"its value parameters: {have}")
+    return answer
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="collect", description="Gather what one Python function needs.")
+    parser.add_argument("file")
+    parser.add_argument("--entry", required=True, metavar="FUNC")
+    parser.add_argument("--asset", action="append", default=[], metavar="PARAMETER")
+    parser.add_argument("--value-param", action="append", default=[], metavar="PARAMETER")
+    parser.add_argument("--environment", default="", metavar="LOCK")
+    options = parser.parse_args(arguments)
+    try:
+        answer = collect_file(
+            Path(options.file), options.entry, options.asset, options.environment, options.value_param
+        )
+    except Refused as e:
+        print(json.dumps({"error": {"message": e.message, "remedy": e.remedy}}))
+        return 1
+    print(json.dumps(answer))
+    return 0

@@ -1,0 +1,294 @@
+"""Datasets and their mocks: what a researcher may see of data that stays away.
+
+A mock is fetched once, checked against the hash on the dataset's card and kept
+in the user's cache folder. It is read exactly as the site will read the private
+table, so that code that works on the mock meets the same types there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._errors import InvalidResult, NotFound, TooLarge, Unavailable
+from ._http import Http, quote
+from ._listing import Json, Listing, Record, need
+from ._text import escaped, facts_html, table_html, table_text, visible
+
+if TYPE_CHECKING:
+    import numpy
+    import pandas
+    import pyarrow
+
+
+class Mock:
+    """The public twin of an asset: invented or harmless rows with the private table's columns."""
+
+    def __init__(self, http: Http, dataset: str, asset: str, version: Json) -> None:
+        self._http = http
+        self._dataset = dataset
+        self._asset = asset
+        self._version = version
+        self._mock: Json = version["mock"]
+
+    @property
+    def format(self) -> str:
+        """The file's format: csv or parquet."""
+        return str(self._mock.get("format", ""))
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of the mock; the private table may have another."""
+        return int(self._mock.get("rows", 0))
+
+    def path(self) -> Path:
+        """The mock as a file on this machine."""
+        wanted = str(self._mock.get("sha256", "")).removeprefix("sha256:")
+        if len(wanted) != 64 or not wanted.isalnum() or self.format not in ("csv", "parquet"):
+            raise InvalidResult("the mock's description is not one that this package knows", "update this package")
+        path = cache_folder() / f"{wanted}.{self.format}"
+        if not has_hash(path, wanted):
+            data = self._http.file(f"/v1/datasets/{quote(self._dataset)}/assets/{quote(self._asset)}/mock")
+            if hashlib.sha256(data).hexdigest() != wanted:
+                raise InvalidResult(
+                    "the mock is not the file that its card describes", "try again; tell the site's owner"
+                )
+            keep(path, data)
+        return path
+
+    def to_arrow(self) -> pyarrow.Table:
+        """The mock as a pyarrow Table."""
+        return self._read("arrow")
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The mock as a pandas DataFrame."""
+        found: pandas.DataFrame = self._read("dataframe")
+        return found
+
+    def to_numpy(self) -> numpy.ndarray[Any, Any]:
+        """The mock as a NumPy array."""
+        found: numpy.ndarray[Any, Any] = self._read("numpy")
+        return found
+
+    def _read(self, kind: str) -> Any:
+        for module in ("pyarrow", "numpy", "pandas") if kind != "arrow" else ("pyarrow",):
+            need(module)
+        from . import _codec
+
+        columns = [{"name": c.get("name"), "type": c.get("type")} for c in self._version.get("columns") or []]
+        spec = {"type": kind, "format": self.format, "columns": columns, "missing": self._version.get("missing") or []}
+        return _codec.read_table(os.fspath(self.path()), spec)
+
+    def __repr__(self) -> str:
+        return f"<Mock of {visible(self._dataset)}/{visible(self._asset)}, {self.rows} rows: .to_pandas(), .path()>"
+
+
+class Asset:
+    """One table of a dataset. Its private side stays at the site; its mock is here."""
+
+    def __init__(self, http: Http, dataset: str, data: Json) -> None:
+        self._http = http
+        self._data = data
+        self.dataset = dataset
+
+    @property
+    def name(self) -> str:
+        """The asset's name within its dataset."""
+        return str(self._data.get("name", ""))
+
+    @property
+    def version(self) -> Json:
+        """The current version, as the site describes it."""
+        found = self._data.get("version")
+        return dict(found) if isinstance(found, dict) else {}
+
+    @property
+    def columns(self) -> Listing[Json]:
+        """The columns of the card: name, type, unit, description and facts."""
+        head = ("column", "type", "unit", "description", "facts")
+        return Listing(list(self.version.get("columns") or []), head, column_row)
+
+    @property
+    def mock(self) -> Mock:
+        """The public twin, to write code against."""
+        if not isinstance(self.version.get("mock"), dict):
+            raise NotFound(f"{visible(self.dataset)}/{visible(self.name)} has no mock", "ask the owner for one")
+        return Mock(self._http, self.dataset, self.name, self.version)
+
+    def _title(self) -> str:
+        return f"{self.dataset}/{self.name}"
+
+    def __repr__(self) -> str:
+        columns = self.columns
+        return f"{visible(self._title())}, version {visible(self.version.get('number', ''))}\n{columns!r}"
+
+    def _repr_html_(self) -> str:
+        return f"<strong>{escaped(self._title())}</strong>{self.columns._repr_html_()}"
+
+
+def column_row(column: Json) -> list[object]:
+    facts = [f"{f.get('name')} {f.get('value')} ({f.get('provenance')})" for f in column.get("facts") or []]
+    return [
+        column.get("name"),
+        column.get("type"),
+        column.get("unit") or "",
+        column.get("description") or "",
+        ", ".join(facts),
+    ]
+
+
+class Dataset(Record):
+    """A described group of tables about one population."""
+
+    def __init__(self, http: Http, data: Json) -> None:
+        super().__init__(data)
+        self._http = http
+        self.assets = {str(a.get("name")): Asset(http, self.name, a) for a in self._items("assets")}
+
+    @property
+    def name(self) -> str:
+        """The name by which the site knows it."""
+        return self._text("name")
+
+    @property
+    def title(self) -> str:
+        """A title for people."""
+        return self._text("title") or self.name
+
+    @property
+    def description(self) -> str:
+        """What the owner says about it."""
+        return self._text("description")
+
+    def __getitem__(self, asset: str) -> Asset:
+        found = self.assets.get(asset)
+        if found is None:
+            have = ", ".join(map(visible, self.assets)) or "none"
+            raise NotFound(f"{visible(self.name)} has no asset {visible(asset)!r}", f"its assets: {have}")
+        return found
+
+    def __iter__(self) -> Iterator[Asset]:
+        return iter(self.assets.values())
+
+    def __len__(self) -> int:
+        return len(self.assets)
+
+    @property
+    def only(self) -> Asset:
+        """The asset of a dataset that has one."""
+        if len(self.assets) != 1:
+            have = ", ".join(map(visible, self.assets)) or "none"
+            raise NotFound(
+                f"{visible(self.name)} has {len(self.assets)} assets ({have})",
+                f'choose one: dataset["{visible(next(iter(self.assets), "name"))}"]',
+            )
+        return next(iter(self.assets.values()))
+
+    @property
+    def mock(self) -> Mock:
+        """The mock of a dataset that has one asset."""
+        return self.only.mock
+
+    def card(self) -> Json:
+        """The dataset's Croissant description (JSON-LD)."""
+        found: Json = self._http.get(f"/v1/datasets/{quote(self.name)}/card")
+        return found
+
+    def _rows(self) -> list[list[object]]:
+        rows = []
+        for a in self:
+            mock = a.version.get("mock") or {}
+            columns = ", ".join(str(c.get("name")) for c in a.version.get("columns") or [])
+            rows.append([a.name, a.version.get("number", ""), mock.get("rows", "no mock"), columns])
+        return rows
+
+    _HEAD = ("asset", "version", "mock rows", "columns")
+
+    def __repr__(self) -> str:
+        about = [visible(self.title) + f" ({visible(self.name)})", visible(self.description)]
+        return "\n".join([*filter(None, about), table_text(self._HEAD, self._rows())])
+
+    def _repr_html_(self) -> str:
+        facts = [("name", self.name), ("description", self.description), ("license", self._text("license"))]
+        return facts_html(self.title, facts) + table_html(self._HEAD, self._rows())
+
+
+class Datasets:
+    """The datasets that you may see: by name, or all of them."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def __getitem__(self, name: str) -> Dataset:
+        try:
+            return Dataset(self._http, self._http.get(f"/v1/datasets/{quote(name)}"))
+        except NotFound as e:
+            message = f"there is no dataset {visible(name)!r} that you may see"
+            raise NotFound(message, "see site.datasets for their names", status=e.status) from None
+
+    def search(self, words: str = "") -> Listing[Dataset]:
+        """Datasets whose name, title, description or columns have these words."""
+        found = [Dataset(self._http, d) for d in self._http.pages("/v1/datasets", {"q": words})]
+        return Listing(found, ("name", "title", "assets"), lambda d: [d.name, d.title, ", ".join(d.assets)])
+
+    def __iter__(self) -> Iterator[Dataset]:
+        return iter(self.search())
+
+    def __len__(self) -> int:
+        return len(self.search())
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            return isinstance(name, str) and bool(self[name].name)
+        except NotFound:
+            return False
+
+    def __repr__(self) -> str:
+        return repr(self.search())
+
+    def _repr_html_(self) -> str:
+        return self.search()._repr_html_()
+
+
+def cache_folder() -> Path:
+    """Where mocks are kept: public twins, so that nothing private ever lies there."""
+    base = os.environ.get("XDG_CACHE_HOME") or ""
+    folder = (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "anchorhold" / "mocks"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as e:
+        raise Unavailable(
+            f"{folder} cannot be written: {e.strerror}", "set XDG_CACHE_HOME to a folder of yours"
+        ) from None
+    return folder
+
+
+def has_hash(path: Path, wanted: str) -> bool:
+    """Whether a file is there and whole."""
+    try:
+        with open(path, "rb") as f:
+            whole = hashlib.sha256()
+            while chunk := f.read(1 << 20):
+                whole.update(chunk)
+    except OSError:
+        return False
+    return whole.hexdigest() == wanted
+
+
+def keep(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as f:
+                f.write(data)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as e:
+        raise TooLarge(f"the mock cannot be kept in {path.parent}: {e.strerror}", "make room there") from None

@@ -1,0 +1,262 @@
+"""Outputs and releases: what a run wrote, and the decision that lets it leave.
+
+Bytes are used only after their hash is the one that the site named; they are
+read as the type that the function returned, by the same code that wrote them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ._errors import InvalidResult
+from ._http import Http, quote
+from ._listing import Json, Listing, Record, need, short_time
+from ._text import facts_html, facts_text, table_html, table_text, visible
+from .receipt import Receipt
+
+
+class Output(Record):
+    """One output of a run, with what the disclosure checks found."""
+
+    def __init__(self, http: Http, data: Json, release: str) -> None:
+        super().__init__(data)
+        self._http = http
+        self._release = release
+
+    @property
+    def name(self) -> str:
+        """The declared name."""
+        return self._text("name")
+
+    @property
+    def kind(self) -> str:
+        """Table, array, json, text or image."""
+        return self._text("kind")
+
+    @property
+    def sha256(self) -> str:
+        """The hash of its file, in hexadecimal."""
+        return self._text("sha256").removeprefix("sha256:")
+
+    @property
+    def size(self) -> int:
+        """Bytes of its file."""
+        return int(self._data.get("size") or 0)
+
+    @property
+    def checks(self) -> Listing[Json]:
+        """What the disclosure checks found; for reviewers."""
+        head = ("check", "result", "detail")
+        return Listing(self._items("checks"), head, lambda c: [c.get("name"), c.get("result"), c.get("detail") or ""])
+
+    def read(self) -> bytes:
+        """The file, byte for byte as it was frozen."""
+        data = self._http.file(f"/v1/releases/{quote(self._release)}/output")
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise InvalidResult(
+                "the file is not the output that the site describes", "try again; tell the site's owner"
+            )
+        return data
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the file; into a folder under its own name."""
+        target = Path(path)
+        if target.is_dir():
+            target = target / f"{self.name}{EXTENSIONS.get(self.kind, '.bin')}"
+        target.write_bytes(self.read())
+        return target
+
+    def value(self) -> Any:
+        """The value that the function returned, of the same type."""
+        return decode(self.kind, self._text("python"), self.read())
+
+    def _facts(self) -> list[tuple[str, object]]:
+        return [
+            ("name", self.name),
+            ("kind", f"{self.kind} ({self._text('python')})"),
+            ("size", f"{self.size} bytes"),
+            ("sha256", self.sha256),
+        ]
+
+    def __repr__(self) -> str:
+        return facts_text("Output", self._facts()) + (f"\n{self.checks!r}" if self.checks else "")
+
+    def _repr_html_(self) -> str:
+        return facts_html("Output", self._facts()) + (self.checks._repr_html_() if self.checks else "")
+
+
+EXTENSIONS = {"table": ".parquet", "array": ".npy", "json": ".json", "text": ".txt", "image": ".png"}
+
+
+def decode(kind: str, python: str, data: bytes) -> Any:
+    """A value from the file of an output."""
+    if kind == "table":
+        need("pyarrow")
+        if python.startswith("pandas."):
+            need("pandas")
+    if kind == "array" or python.startswith("numpy."):
+        need("numpy")
+    from . import _codec
+
+    try:
+        return _codec.decode_result(kind, python, data)
+    except (ValueError, TypeError, KeyError, OSError) as e:
+        raise InvalidResult(
+            f"the {visible(kind)} output cannot be read ({type(e).__name__})",
+            "save it with .save(path) and look at the file",
+        ) from None
+
+
+class Release(Record):
+    """The decision about one output."""
+
+    def __init__(self, http: Http, data: Json) -> None:
+        super().__init__(data)
+        self._http = http
+
+    @property
+    def state(self) -> str:
+        """One of held, approved, denied."""
+        return self._text("state")
+
+    @property
+    def request(self) -> str:
+        """The id of the request that the output answers."""
+        return self._text("request")
+
+    @property
+    def reason(self) -> str:
+        """Why it was decided so."""
+        return self._text("reason")
+
+    @property
+    def output(self) -> Output:
+        """What would leave, or has left."""
+        if not isinstance(self._data.get("output"), dict):
+            self._data = self._http.get(f"/v1/releases/{quote(self.id)}")
+        found = self._data.get("output")
+        return Output(self._http, found if isinstance(found, dict) else {}, self.id)
+
+    def approve(self, reason: str = "") -> Release:
+        """Let the output leave."""
+        return self._decide("approve", reason)
+
+    def deny(self, reason: str) -> Release:
+        """Keep the output here, and say why."""
+        return self._decide("deny", reason)
+
+    def receipt(self) -> Receipt:
+        """The receipt of a release that was approved."""
+        return Receipt(self._http.file(f"/v1/releases/{quote(self.id)}/receipt"))
+
+    def _decide(self, verdict: str, reason: str) -> Release:
+        body = {"verdict": verdict, **({"reason": reason} if reason else {})}
+        self._data = self._http.post(f"/v1/releases/{quote(self.id)}/decisions", body)
+        return self
+
+    def _facts(self) -> list[tuple[str, object]]:
+        decided = (
+            f"{self._text('decider_name') or self._text('decider')} {short_time(self._data.get('decided'))}".strip()
+        )
+        return [("state", self.state), ("request", self.request), ("decided", decided), ("reason", self.reason)]
+
+
+class Releases:
+    """Releases of the site: held ones wait for you."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def __getitem__(self, id: str) -> Release:  # noqa: A002
+        return Release(self._http, self._http.get(f"/v1/releases/{quote(id)}"))
+
+    def all(self, state: str = "") -> Listing[Release]:
+        """All releases that you may see, or those in one state; newest first."""
+        found = [Release(self._http, r) for r in self._http.pages("/v1/releases", {"state": state})]
+        return Listing(found, ("release", "request", "state", "decided by"), release_row)
+
+    def held(self) -> Listing[Release]:
+        """Outputs that wait for a decision."""
+        return self.all("held")
+
+    def __iter__(self) -> Iterator[Release]:
+        return iter(self.all())
+
+    def __repr__(self) -> str:
+        return repr(self.all())
+
+    def _repr_html_(self) -> str:
+        return self.all()._repr_html_()
+
+
+def release_row(r: Release) -> list[object]:
+    return [r.id, r.request, r.state, r.raw.get("decider_name") or ""]
+
+
+class Run(Record):
+    """One execution of a request."""
+
+    def __init__(self, http: Http, data: Json) -> None:
+        super().__init__(data)
+        self._http = http
+
+    @property
+    def state(self) -> str:
+        """Where the run stands."""
+        return self._text("state")
+
+    def log(self) -> str:
+        """What the run printed; for owners."""
+        answer = self._http.get(f"/v1/runs/{quote(self.id)}/log")
+        return str(answer.get("text") or "")
+
+    def cancel(self) -> Run:
+        """End it."""
+        self._data = self._http.post(f"/v1/runs/{quote(self.id)}/cancel")
+        return self
+
+    def _facts(self) -> list[tuple[str, object]]:
+        names = ("request", "state", "reason", "boundary")
+        times = [(n, short_time(self._data.get(n))) for n in ("queued", "started", "finished")]
+        return [*[(n, self._text(n)) for n in names], *times]
+
+    _HEAD = ("output", "kind", "bytes")
+
+    def _rows(self) -> list[list[object]]:
+        return [[o.get("name"), o.get("kind"), o.get("size")] for o in self._items("outputs")]
+
+    def __repr__(self) -> str:
+        rows = self._rows()
+        return facts_text(self._title(), self._facts()) + ("\n" + table_text(self._HEAD, rows) if rows else "")
+
+    def _repr_html_(self) -> str:
+        return facts_html(self._title(), self._facts()) + table_html(self._HEAD, self._rows())
+
+
+class Runs:
+    """Runs of the site, newest first."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def __getitem__(self, id: str) -> Run:  # noqa: A002
+        return Run(self._http, self._http.get(f"/v1/runs/{quote(id)}"))
+
+    def all(self) -> Listing[Run]:
+        """All runs that you may see."""
+        found = [Run(self._http, r) for r in self._http.pages("/v1/runs")]
+        head = ("run", "request", "state", "queued")
+        return Listing(found, head, lambda r: [r.id, r.raw.get("request"), r.state, short_time(r.raw.get("queued"))])
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self.all())
+
+    def __repr__(self) -> str:
+        return repr(self.all())
+
+    def _repr_html_(self) -> str:
+        return self.all()._repr_html_()

@@ -1,0 +1,375 @@
+"""Requests: from the submission to the answer, for researchers and for those who decide.
+
+Waiting is a long poll; it ends when nothing more happens without somebody's
+act, and a request goes on when the waiting is given up. What a failed run saw
+of private data stays at the site, so a failure carries no detail.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from ._errors import Denied, Ended, Error, Failed, Invalid, NotReady, Refused, Timeout, Unavailable
+from ._http import Http, quote
+from ._listing import Json, Listing, Record, expiry, short_time
+from ._output import Output, Run
+from ._progress import WORDS, Progress, Report
+from ._text import Prose, facts_html, facts_text, pre_html, visible, visible_lines
+from .receipt import Receipt
+
+ENDED = ("denied", "withdrawn", "expired", "failed", "cancelled", "released", "refused")
+WAITS_FOR_NOBODY = (*ENDED, "asked")  # nothing more happens without the author
+LONGEST_POLL = 30  # seconds
+LONGEST_OUTAGE = 300.0
+GRACE = 15.0  # seconds that a poll may take beyond what it asked for
+
+
+class Decision(Record):
+    """One person's word on a request for one dataset."""
+
+    @property
+    def verdict(self) -> str:
+        """Approve or deny."""
+        return self._text("verdict")
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        return self._text("reason")
+
+    @property
+    def decider(self) -> str:
+        """Who decided."""
+        return self._text("decider_name") or self._text("decider")
+
+    @property
+    def expires(self) -> datetime | None:
+        """When an approval ends."""
+        return self._time("expires")
+
+
+class Request(Record):
+    """A question: code, parameter values, assets and purpose. Read it, wait for it, decide about it."""
+
+    def __init__(self, http: Http, data: Json, key: str = "", trust: str = "") -> None:
+        super().__init__(data)
+        self._http = http
+        self._key = key
+        self._trust = trust
+
+    # ---- what it is
+
+    @property
+    def state(self) -> str:
+        """Where it stands, as of the last look; see refresh."""
+        return self._text("state")
+
+    @property
+    def digest(self) -> str:
+        """The request digest."""
+        return self._text("digest")
+
+    @property
+    def code_digest(self) -> str:
+        """The code digest: the same for the same code at every site."""
+        return self._text("code_digest")
+
+    @property
+    def purpose(self) -> str:
+        """What it is for, in the author's words."""
+        return self._text("purpose")
+
+    @property
+    def author(self) -> str:
+        """Who asks."""
+        return self._text("author_name") or self._text("author")
+
+    @property
+    def source(self) -> str:
+        """The submitted code, every file, with invisible characters made visible."""
+        code = self._data.get("code") or {}
+        parts = [f"# ---- {visible(f.get('path'))}\n{visible_lines(f.get('text'))}" for f in code.get("files") or []]
+        return Prose("\n".join(parts))
+
+    @property
+    def decisions(self) -> Listing[Decision]:
+        """What was decided, and by whom."""
+        found = [Decision(d) for d in self._items("decisions")]
+        head = ("verdict", "by", "for", "reason", "at")
+        return Listing(found, head, decision_row)
+
+    @property
+    def messages(self) -> Listing[Json]:
+        """Questions to the author, and answers."""
+        head = ("from", "asks or answers", "text", "at")
+        return Listing(self._items("messages"), head, message_row)
+
+    @property
+    def runs(self) -> Listing[Run]:
+        """Its runs, oldest first."""
+        found = [Run(self._http, r) for r in self._items("runs")]
+        return Listing(found, ("run", "state"), lambda r: [r.id, r.state])
+
+    def refresh(self) -> Request:
+        """Look again."""
+        self._data = self._http.get(self._path())
+        return self
+
+    def diff(self) -> str:
+        """What changed in the code since the author's last request."""
+        return Prose(str(self._http.get(self._path("/diff")).get("text") or ""))
+
+    # ---- waiting and results
+
+    def wait(self, timeout: float | None = None, progress: bool | Report | None = None) -> Request:
+        """Wait until the request has ended, or the owner asks something; Timeout when that takes longer.
+
+        Progress is shown on a terminal and in a notebook; pass False for none, or a
+        function that takes the state and the seconds waited.
+        """
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        with Progress(progress) as line:
+            line.show(self.state)
+            while self.state not in WAITS_FOR_NOBODY:
+                self._poll(deadline)
+                line.show(self.state)
+                if self.state not in WAITS_FOR_NOBODY and time.monotonic() >= deadline:
+                    message = f"after {timeout:g} s the request is {WORDS.get(self.state) or visible(self.state)}"
+                    raise Timeout(message, f"it goes on: wait again, or later get it with site.requests[{self.id!r}]")
+        return self
+
+    def _poll(self, deadline: float) -> None:
+        """Look until the state has changed or the deadline is near; outages are sat out for a while."""
+        give_up = min(deadline, time.monotonic() + LONGEST_OUTAGE)
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            seconds = int(min(LONGEST_POLL, left))
+            query = {"wait": seconds, "state": self.state} if seconds else None
+            try:
+                self._data = self._http.get(self._path(), query, timeout=seconds + GRACE)
+            except Unavailable:
+                if time.monotonic() >= give_up:
+                    raise
+                time.sleep(1)
+                continue
+            if not seconds and self.state not in WAITS_FOR_NOBODY:
+                time.sleep(min(left, 0.5))  # too little is left for the site to wait
+            return
+
+    def result(self) -> Any:
+        """The answer, of the type that the function returned; several outputs come as a dict by name."""
+        outputs = self.outputs
+        if len(outputs) == 1 and outputs[0].name == "result":
+            return outputs[0].value()
+        return {o.name: o.value() for o in outputs}
+
+    @property
+    def outputs(self) -> Listing[Output]:
+        """The released outputs of the newest run; raises what stands in their way."""
+        self._raise_unless_released()
+        for run in reversed(self._items("runs")):
+            found = [o for o in run.get("outputs") or [] if (o.get("release") or {}).get("state") == "approved"]
+            if found:
+                outputs = [Output(self._http, o, str(o["release"].get("id"))) for o in found]
+                return Listing(outputs, ("output", "kind", "bytes"), lambda o: [o.name, o.kind, o.size])
+        raise NotReady("the request has no released output that you may see", "look at its .state and .runs")
+
+    def receipt(self) -> Receipt:
+        """The receipt of the answer. Verify it with .verify(): against the key pinned when you connected."""
+        output = self.outputs[0]
+        release = str((output.raw.get("release") or {}).get("id"))
+        data = self._http.file(f"/v1/releases/{quote(release)}/receipt")
+        expect = {"id": self.id, "digest": self.digest, "code_digest": self.code_digest, "output": output.sha256}
+        return Receipt(data, self._key, self._trust, {k: v for k, v in expect.items() if v})
+
+    def _raise_unless_released(self) -> None:
+        if self.state not in WAITS_FOR_NOBODY:
+            self.refresh()
+        if self.state != "released":
+            raise self._obstacle()
+
+    def _obstacle(self) -> Error:
+        """What stands between the author and a result, as an error."""
+        reasons = [d for d in self._items("decisions") if d.get("verdict") == "deny"]
+        why = f": {visible(reasons[-1].get('reason'), 2000)}" if reasons and reasons[-1].get("reason") else ""
+        by = visible(reasons[-1].get("decider_name") or "the owner") if reasons else "the owner"
+        if self.state == "denied":
+            return Denied(
+                f"{by} denied the request{why}", "change the code or the purpose accordingly, and submit again"
+            )
+        if self.state == "failed":
+            return Failed(
+                "the run failed; what it saw stays at the site, so there are no details",
+                "try the function on the mock with odd values (missing, no rows), or ask the owner; then submit again",
+            )
+        if self.state == "refused":
+            return Refused(
+                "the output was not released", "ask the owner why; smaller groups and single rows are the usual reason"
+            )
+        if self.state in ENDED:
+            return Ended(
+                f"the request is {WORDS.get(self.state, self.state)}", "submit it again if you still want the answer"
+            )
+        if self.state == "asked":
+            return NotReady(f"the owner asks: {self._question()}", 'answer with .answer("..."), then wait again')
+        return NotReady(f"there is no result yet: {WORDS.get(self.state) or visible(self.state)}", "call .wait()")
+
+    def _question(self) -> str:
+        asked = [m for m in self._items("messages") if m.get("question")]
+        return visible(asked[-1].get("text"), 2000) if asked else "a question that you may not see"
+
+    # ---- what its author does
+
+    def answer(self, text: str) -> Request:
+        """Answer the owner's question."""
+        return self._post("/answers", {"text": text})
+
+    def withdraw(self) -> Request:
+        """Take the request back."""
+        return self._post("/withdraw")
+
+    def explain(self) -> Prose:
+        """Where the request stands, what happened, and what happens next, in words."""
+        lines = [f"{self.id} is {self.state}: {WORDS.get(self.state, self.state)}.", f"Purpose: {self.purpose}"]
+        refs = (self._data.get("assets") or {}).items()
+        lines += [f"Data: {p} is {r.get('dataset')}/{r.get('asset')} ({r.get('version')})" for p, r in refs]
+        lines.append(f"Code: {self.code_digest}, the same at every site that is asked this.")
+        for d in self.decisions:
+            verb = "approved" if d.verdict == "approve" else "denied"
+            more = f": {d.reason}" if d.reason else ""
+            lines.append(
+                f"{d.decider} {verb} it for {d.raw.get('dataset')} on {short_time(d.raw.get('created'))}{more}"
+            )
+        for m in self.messages:
+            lines.append(f"{m.get('name')} {'asks' if m.get('question') else 'answers'}: {m.get('text')}")
+        lines.append(NEXT.get(self.state, "See .state again in a while."))
+        return Prose("\n".join(visible(line, 5000) for line in lines))
+
+    # ---- what owners and reviewers do
+
+    def approve(
+        self,
+        *,
+        auto_release: bool = False,
+        uses: int | None = None,
+        expires: str | timedelta | datetime | None = None,
+        reason: str = "",
+        dataset: str | None = None,
+    ) -> Request:
+        """Let the code run on the private data: as often as ``uses`` says, until ``expires`` ("30d").
+
+        With ``auto_release`` an output that passes every check leaves without a
+        further decision; else each one is held for you.
+        """
+        if uses is not None and (isinstance(uses, bool) or uses < 1):
+            raise Invalid("uses is less than one", "say how many runs the approval covers")
+        body: Json = {"verdict": "approve", "reason": reason, "uses": uses, "auto_release": auto_release or None}
+        body |= {"expires": expiry(expires) if expires is not None else None, "dataset": dataset}
+        return self._post("/decisions", {k: v for k, v in body.items() if v not in (None, "")})
+
+    def deny(self, reason: str, *, dataset: str | None = None) -> Request:
+        """Refuse the request, and say why."""
+        if not reason.strip():
+            raise Invalid("a denial has no reason", "say what the author should change")
+        body = {"verdict": "deny", "reason": reason, "dataset": dataset}
+        return self._post("/decisions", {k: v for k, v in body.items() if v})
+
+    def ask(self, text: str) -> Request:
+        """Ask the author something before you decide."""
+        return self._post("/questions", {"text": text})
+
+    # ---- how it shows
+
+    def _path(self, more: str = "") -> str:
+        return f"/v1/requests/{quote(self.id)}{more}"
+
+    def _post(self, more: str, body: Json | None = None) -> Request:
+        self._data = self._http.post(self._path(more), body)
+        return self
+
+    def _facts(self) -> list[tuple[str, object]]:
+        refs = (self._data.get("assets") or {}).items()
+        values = (self._data.get("parameters") or {}).items()
+        return [
+            ("state", f"{self.state}: {WORDS.get(self.state, self.state)}"),
+            ("author", self.author),
+            ("purpose", self.purpose),
+            ("study", self._text("study")),
+            *[(p, f"{r.get('dataset')}/{r.get('asset')}") for p, r in refs],
+            *[(p, repr(v)) for p, v in values],
+            ("code", self.code_digest),
+            ("entry", (self._data.get("code") or {}).get("entry")),
+            ("created", short_time(self._data.get("created"))),
+            ("question", self._question() if self.state == "asked" else ""),
+        ]
+
+    def __repr__(self) -> str:
+        return facts_text(self._title(), self._facts())
+
+    def _repr_html_(self) -> str:
+        code = f"<details><summary>code</summary>{pre_html(self.source)}</details>"
+        return facts_html(self._title(), self._facts()) + code
+
+
+NEXT = {
+    "pending": "Next: a reviewer or owner of the data reads the code and decides. Nothing for you to do but .wait().",
+    "asked": 'Next: answer with .answer("..."); then the owner decides.',
+    "approved": "Next: it runs by itself. Call .wait().",
+    "queued": "Next: it runs by itself. Call .wait().",
+    "running": "Next: its output is checked, then released or not. Call .wait().",
+    "deciding": "Next: the checks or the owner decide whether the output leaves. Call .wait().",
+    "held": "Next: an owner decides about the output: owner.releases.held().",
+    "released": "Next: .result() has the answer, .receipt().verify() the proof of what was done.",
+    "denied": "Next: change the code or the purpose as the reason says, and submit again.",
+    "failed": "Next: no details leave the site. Try odd values on the mock, or ask the owner; then submit again.",
+    "refused": "Next: the output stays at the site. Ask the owner, or ask for less detail.",
+    "expired": "Next: submit again for a new decision.",
+    "withdrawn": "Next: submit again if you still want the answer.",
+    "cancelled": "Next: submit again if you still want the answer.",
+}
+
+
+def decision_row(d: Decision) -> list[object]:
+    raw = d.raw
+    return [d.verdict, d.decider, raw.get("dataset"), d.reason, short_time(raw.get("created"))]
+
+
+def message_row(m: Json) -> list[object]:
+    return [m.get("name"), "asks" if m.get("question") else "answers", m.get("text"), short_time(m.get("created"))]
+
+
+class Requests:
+    """Requests that you may see: your own, and those that you may decide about."""
+
+    def __init__(self, http: Http, key: str, trust: str) -> None:
+        self._http = http
+        self._key = key
+        self._trust = trust
+
+    def __getitem__(self, id: str) -> Request:  # noqa: A002
+        data = self._http.get(f"/v1/requests/{quote(id)}")
+        return Request(self._http, data, self._key, self._trust)
+
+    def all(self, state: str = "") -> Listing[Request]:
+        """All requests, or those in one state; newest first."""
+        found = self._http.pages("/v1/requests", {"state": state})
+        requests = [Request(self._http, r, self._key, self._trust) for r in found]
+        return Listing(
+            requests, ("request", "state", "author", "purpose"), lambda r: [r.id, r.state, r.author, r.purpose]
+        )
+
+    def pending(self) -> Listing[Request]:
+        """Requests that wait for a decision, newest first."""
+        return self.all("pending")
+
+    def __iter__(self) -> Iterator[Request]:
+        return iter(self.all())
+
+    def __repr__(self) -> str:
+        return repr(self.all())
+
+    def _repr_html_(self) -> str:
+        return self.all()._repr_html_()

@@ -1,0 +1,237 @@
+"""A site, as somebody who is known there sees it: researcher, owner, reviewer or auditor."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ._capture import Captured, capture, choose_environment
+from ._dataset import Datasets
+from ._errors import Denied, InvalidReceipt, InvalidResult, Unauthenticated
+from ._http import Http
+from ._listing import Json, Listing, Record, short_time
+from ._login import find
+from ._note import Bad, parse_vkey
+from ._output import Releases, Runs
+from ._progress import interactive
+from ._request import Request, Requests
+from ._text import facts_html, facts_text, visible
+from .receipt import read_key
+
+
+class Principal(Record):
+    """Somebody who can act at the site."""
+
+    @property
+    def email(self) -> str:
+        """The address, or the id of somebody local."""
+        return self._text("email") or self.id
+
+    @property
+    def roles(self) -> list[str]:
+        """What they may be, and where: "owner", "researcher for dataset:heart"."""
+        found = []
+        for b in self._items("bindings"):
+            scope = b.get("scope")
+            found.append(str(b.get("role")) + (f" for {scope}" if scope and scope != "site" else ""))
+        return found
+
+    def _facts(self) -> list[tuple[str, object]]:
+        return [("email", self.email), ("roles", ", ".join(self.roles)), ("disabled", self._data.get("disabled") or "")]
+
+
+class NewUser:
+    """A user who was just added. The token is shown by .token and by nothing else, and cannot be had again."""
+
+    def __init__(self, data: Json) -> None:
+        self.id = str(data.get("id", ""))
+        self.email = str(data.get("email", ""))
+        self.role = str(data.get("role", ""))
+        self.expires = str(data.get("expires", ""))
+        self.token = str(data.get("token", ""))
+
+    def _facts(self) -> list[tuple[str, object]]:
+        rows: list[tuple[str, object]] = [
+            ("email", self.email),
+            ("role", self.role),
+            ("expires", short_time(self.expires)),
+        ]
+        return [*rows, ("token", "in .token; give it to them, it cannot be had again")]
+
+    def __repr__(self) -> str:
+        return facts_text("New user", self._facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html("New user", self._facts())
+
+
+class Users:
+    """The users of a site; for owners."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def all(self) -> Listing[Principal]:
+        """Everybody who is known here."""
+        found = [Principal(p) for p in self._http.pages("/v1/users")]
+        return Listing(found, ("id", "email", "roles"), lambda p: [p.id, p.email, ", ".join(p.roles)])
+
+    def add(self, email: str, role: str, scope: str | None = None) -> NewUser:
+        """Add a user as owner, reviewer, researcher or auditor; everywhere, or for "dataset:NAME"."""
+        return NewUser(
+            self._http.post("/v1/users", {"email": email, "role": role, **({"scope": scope} if scope else {})})
+        )
+
+    def __iter__(self) -> Iterator[Principal]:
+        return iter(self.all())
+
+    def __repr__(self) -> str:
+        return repr(self.all())
+
+    def _repr_html_(self) -> str:
+        return self.all()._repr_html_()
+
+
+class Site:
+    """A site that you are connected to. Made by connect."""
+
+    def __init__(self, http: Http, about: Json, me: Json, trust: str) -> None:
+        self._http = http
+        self._about = about
+        self.me = Principal(me)
+        self.key = str(about.get("key") or "")
+        self.datasets = Datasets(http)
+        self.requests = Requests(http, self.key, trust)
+        self.releases = Releases(http)
+        self.runs = Runs(http)
+        self.users = Users(http)
+
+    @property
+    def url(self) -> str:
+        """The site's address."""
+        return self._http.url
+
+    @property
+    def name(self) -> str:
+        """What the site calls itself."""
+        return str(self._about.get("name") or "")
+
+    @property
+    def environments(self) -> Listing[Json]:
+        """The environments in which code can run here."""
+        head = ("lock", "default", "python", "packages")
+        return Listing(list(self._about.get("environments") or []), head, environment_row)
+
+    def capture(self, fn: Callable[..., Any] | str, /, *, environment: str | None = None, **arguments: Any) -> Captured:
+        """What submit would send for a function and its arguments; nothing is sent."""
+        return capture(fn, arguments, choose_environment(list(self.environments), environment))
+
+    def submit(
+        self,
+        fn: Callable[..., Any] | str,
+        /,
+        *,
+        purpose: str,
+        study: str | None = None,
+        environment: str | None = None,
+        **arguments: Any,
+    ) -> Request:
+        """Ask the site to run a function on its private data.
+
+        Pass datasets or assets, and values, under the names of the function's
+        parameters. The function's source goes along with the helpers, constants and
+        imports that it uses; what cannot be captured is refused with the remedy.
+        Nothing of your data or memory is sent.
+        """
+        captured = self.capture(fn, environment=environment, **arguments)
+        if interactive():
+            print(f"Submitting {captured.summary}", file=sys.stderr)
+        body: Json = {
+            "code": captured.code,
+            "assets": {p: {"dataset": a.dataset, "asset": a.name} for p, a in captured.assets.items()},
+            "parameters": captured.values,
+            "purpose": purpose,
+        }
+        data = self._http.post("/v1/requests", {**body, "study": study} if study else body)
+        if data.get("code_digest") != captured.digest:
+            raise InvalidResult(
+                "the site names the code by another digest than this package", "update this package, or tell the owner"
+            )
+        return Request(self._http, data, self.key, self.requests._trust)
+
+    def ledger(self) -> Listing[Json]:
+        """Who has learnt what so far: one line for each release and each disclosed fact."""
+        head = ("class", "population", "who", "what", "subject", "at")
+        return Listing(self._http.pages("/v1/ledger"), head, ledger_row)
+
+    def audit(self, limit: int = 100) -> Listing[Json]:
+        """The newest entries of the audit log, in its order."""
+        found = self._http.get("/v1/audit/entries", {"limit": max(1, min(limit, 1000))})
+        head = ("index", "time", "actor", "action", "subject", "rule")
+        return Listing([e for e in found.get("items") or [] if isinstance(e, dict)], head, audit_row)
+
+    def __repr__(self) -> str:
+        return facts_text(f"Site {self.name}", self._facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html(f"Site {self.name}", self._facts())
+
+    def _facts(self) -> list[tuple[str, object]]:
+        you = f"{self.me.email} ({', '.join(self.me.roles)})"
+        return [("address", self.url), ("you", you), ("key", self.key), ("version", self._about.get("version"))]
+
+
+def environment_row(e: Json) -> list[object]:
+    packages = ", ".join(f"{p.get('name')} {p.get('version')}" for p in e.get("packages") or [])
+    return [e.get("lock"), "yes" if e.get("default") else "", e.get("python"), packages]
+
+
+def ledger_row(e: Json) -> list[object]:
+    names = ("class", "population", "principal", "what", "subject")
+    return [*[e.get(n) for n in names], short_time(e.get("created"))]
+
+
+def audit_row(e: Json) -> list[object]:
+    event = e.get("event") if isinstance(e.get("event"), dict) else e
+    assert event is not None
+    return [e.get("index"), *[event.get(n) for n in ("time", "actor", "action", "subject", "rule")]]
+
+
+def connect(
+    url: str | None = None,
+    token: str | None = None,
+    *,
+    key: str | os.PathLike[str] | None = None,
+    ca: str | os.PathLike[str] | None = None,
+    timeout: float = 30.0,
+) -> Site:
+    """Connect to a site.
+
+    Without arguments the address and token come from ANCHORHOLD_URL and
+    ANCHORHOLD_TOKEN, or from what `anchorhold login` stored. The site's public key
+    is pinned for as long as the connection is used; pass ``key`` (its text, or a
+    file) to insist on one that you know. ``ca`` is the file of a certificate to
+    trust, ``timeout`` the seconds to wait for an answer.
+    """
+    login = find(url, token)
+    http = Http(login.url, login.token, ca=os.fspath(ca) if ca is not None else None, timeout=timeout)
+    if login.token is None:
+        raise Unauthenticated(
+            f"there is no token for {visible(login.url)}",
+            "pass token=, set ANCHORHOLD_TOKEN, or run `anchorhold login` for this address",
+        )
+    about = http.get("/v1/site")
+    wanted = read_key(key) if key is not None else login.key
+    found = str(about.get("key") or "")
+    try:
+        parse_vkey(found)
+    except Bad:
+        raise InvalidReceipt("key", "the site does not name a public key that can be used") from None
+    if wanted is not None and wanted != found:
+        raise Denied(
+            "the site has another key than the one that you know", "do not use it; ask its owner which key is right"
+        )
+    trust = "the key that you know" if wanted is not None else "the key that the site named when you connected"
+    return Site(http, about, http.get("/v1/me"), trust)

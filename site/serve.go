@@ -1,0 +1,176 @@
+package site
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/sandbox"
+)
+
+// How long clients may take, and how long stopping waits for them.
+const (
+	headerTime = 10 * time.Second
+	idleTime   = 2 * time.Minute
+	stopTime   = 10 * time.Second
+)
+
+// ServeOptions say where and with what a site serves.
+type ServeOptions struct {
+	Listen  string // host:port; port 0 takes a free one
+	TLSCert string // PEM files; needed for every address but loopback
+	TLSKey  string
+	Slots   int // runs at once; 0: one
+	// NewSandbox starts the sandbox, and gives the path of the static program
+	// that parses outputs. Without a sandbox a site does not serve: requests
+	// would be accepted that nobody could run.
+	NewSandbox func() (sandbox.Sandbox, string, error)
+}
+
+// Serve opens the doors and executes runs until the context ends. ready is told
+// the URL once requests are answered.
+func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)) error {
+	listener, url, err := listen(o)
+	if err != nil {
+		return err
+	}
+	local, err := s.listenLocal()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	box, parser, err := o.NewSandbox()
+	if err != nil {
+		return errors.Join(err, listener.Close(), local.Close())
+	}
+	s.runs.Sandbox, s.runs.Parser, s.runs.Slots = box, parser, o.Slots
+
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	wg.Go(func() { s.runs.Work(working) })
+	remote := server(s.Handler())
+	onMachine := server(s.api.LocalHandler(peerUID))
+	onMachine.ConnContext = withPeer
+	failed := make(chan error, 2)
+	wg.Go(func() { failed <- remote.Serve(listener) })
+	wg.Go(func() { failed <- onMachine.Serve(local) })
+	ready(url)
+
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-failed:
+	}
+	stop()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	err = errors.Join(err, shutdown(closing, remote), shutdown(closing, onMachine))
+	wg.Wait()
+	return errors.Join(err, box.Close())
+}
+
+// shutdown lets running requests finish, then closes whatever is left: a
+// request that waits for a change would otherwise hold the site up.
+func shutdown(ctx context.Context, srv *http.Server) error {
+	if err := srv.Shutdown(ctx); errors.Is(err, context.DeadlineExceeded) {
+		return srv.Close()
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+func server(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: 64 << 10}
+}
+
+// listen opens the door for others: plain on loopback, with TLS anywhere.
+func listen(o ServeOptions) (net.Listener, string, error) {
+	host, _, err := net.SplitHostPort(o.Listen)
+	if err != nil {
+		return nil, "", anchorhold.Errorf(anchorhold.Invalid, "write it like 127.0.0.1:7440", "%q is not an address to listen on", o.Listen)
+	}
+	secure := o.TLSCert != "" || o.TLSKey != ""
+	if !secure && !loopback(host) {
+		return nil, "", anchorhold.Errorf(anchorhold.Invalid, "give --tls-cert and --tls-key, or listen on 127.0.0.1",
+			"others could reach %s, and without TLS they could read tokens and answers", o.Listen)
+	}
+	l, err := net.Listen("tcp", o.Listen)
+	if err != nil {
+		return nil, "", anchorhold.Errorf(anchorhold.Unavailable, "choose another --listen address, or stop what uses it", "the site cannot listen on %s", o.Listen).Because(err)
+	}
+	if !secure {
+		return l, "http://" + l.Addr().String(), nil
+	}
+	cert, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)
+	if err != nil {
+		return nil, "", errors.Join(anchorhold.Errorf(anchorhold.Invalid, "give a PEM certificate and its PEM key", "the TLS certificate cannot be used").Because(err), l.Close())
+	}
+	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13}), "https://" + l.Addr().String(), nil
+}
+
+// loopback says whether only this machine can reach a host. A name counts only
+// when every address of it is loopback.
+func loopback(host string) bool {
+	addrs, err := net.LookupIP(host)
+	if ip := net.ParseIP(host); ip != nil {
+		addrs, err = []net.IP{ip}, nil
+	}
+	if err != nil || len(addrs) == 0 {
+		return false
+	}
+	for _, a := range addrs {
+		if !a.IsLoopback() {
+			return false
+		}
+	}
+	return true
+}
+
+// listenLocal opens the door for programs on this machine: a socket in the
+// site's directory, which only its owner can enter.
+func (s *Site) listenLocal() (net.Listener, error) {
+	path := SocketPath(s.dir)
+	// A socket file of a site that was killed: the lock says that nobody uses it.
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, unusable(s.dir, err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, anchorhold.Errorf(anchorhold.Unavailable, "use a shorter path for the site's directory, at most 90 characters",
+			"the site's socket cannot be made").Because(err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+type peerKey struct{}
+
+// withPeer asks the kernel who is at the other end of a local connection.
+func withPeer(ctx context.Context, c net.Conn) context.Context {
+	uid, err := peer(c)
+	if err != nil {
+		return ctx
+	}
+	return context.WithValue(ctx, peerKey{}, uid)
+}
+
+// peerUID is who sent a local request: root, or the account that the site's
+// directory belongs to; nobody else.
+func peerUID(r *http.Request) (int, error) {
+	uid, ok := r.Context().Value(peerKey{}).(int)
+	if !ok || uid != 0 && uid != os.Geteuid() {
+		return 0, anchorhold.Errorf(anchorhold.Unauthenticated, "run the command as the site's own account, or use --url with a token",
+			"this account may not act for the site")
+	}
+	return uid, nil
+}

@@ -1,0 +1,132 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sync"
+
+	"github.com/anchorhold/anchorhold/store"
+)
+
+// maxGroup is how many waiting updates one commit may carry.
+const maxGroup = 64
+
+// queue gathers updates that wait while another commits, so that they share
+// the next commit and its one sync of the disk (group commit). Each runs within
+// a savepoint of its own: one that fails leaves nothing, and the others stay.
+type queue struct {
+	mu      sync.Mutex
+	waiting []*pending
+	leading bool // somebody is committing and will take those who wait
+}
+
+// pending is one update with how it ended.
+type pending struct {
+	ctx      context.Context
+	fn       func(store.Tx) error
+	err      error
+	panicked any
+	done     chan struct{}
+}
+
+// Update implements store.Store.
+func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
+	p := &pending{ctx: ctx, fn: fn, done: make(chan struct{})}
+	s.queue.mu.Lock()
+	s.queue.waiting = append(s.queue.waiting, p)
+	lead := !s.queue.leading
+	s.queue.leading = true
+	s.queue.mu.Unlock()
+	if lead {
+		s.lead()
+	}
+	<-p.done // also when ctx has ended: whether it was committed must be known
+	if p.panicked != nil {
+		panic(p.panicked)
+	}
+	return p.err
+}
+
+// lead commits groups until nobody waits.
+func (s *Store) lead() {
+	for {
+		s.queue.mu.Lock()
+		n := min(len(s.queue.waiting), maxGroup)
+		group := s.queue.waiting[:n:n]
+		s.queue.waiting = s.queue.waiting[n:]
+		if n == 0 {
+			s.queue.leading, s.queue.waiting = false, nil
+		}
+		s.queue.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		s.commit(group)
+	}
+}
+
+// commit carries out a group in one transaction and tells everybody.
+func (s *Store) commit(group []*pending) {
+	err := s.transact(group)
+	for _, p := range group {
+		if err != nil && p.err == nil {
+			p.err = err
+		}
+		close(p.done)
+	}
+}
+
+func (s *Store) transact(group []*pending) error {
+	// Not the context of any of them: an interrupted write would roll back the
+	// transaction of all.
+	t, err := s.write.BeginTx(context.Background(), nil)
+	if err != nil {
+		return busy(err)
+	}
+	defer t.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	kept := 0
+	for _, p := range group {
+		if err := s.apply(t, p); err != nil {
+			return busy(err)
+		}
+		if p.err == nil && p.panicked == nil {
+			kept++
+		}
+	}
+	if kept == 0 {
+		return nil
+	}
+	return busy(t.Commit())
+}
+
+// apply runs one update within a savepoint. The error is the transaction's; the
+// update's own is left in p.
+func (s *Store) apply(t *sql.Tx, p *pending) error {
+	if p.err = p.ctx.Err(); p.err != nil {
+		return nil
+	}
+	x := &tx{ctx: context.Background(), tx: t, hot: s.hot, size: -1}
+	if err := x.exec(sqlSavepoint); err != nil {
+		return fmt.Errorf("beginning an update: %w", err)
+	}
+	p.run(x)
+	if p.err != nil || p.panicked != nil {
+		if err := x.exec(sqlRollbackTo); err != nil {
+			return fmt.Errorf("taking an update back: %w", err)
+		}
+	}
+	return x.exec(sqlRelease)
+}
+
+// run calls the update; its panic belongs to the goroutine that asked for it.
+func (p *pending) run(x store.Tx) {
+	defer func() { p.panicked = recover() }()
+	p.err = p.fn(x)
+}
+
+const (
+	sqlSavepoint  = "SAVEPOINT one"
+	sqlRollbackTo = "ROLLBACK TO one"
+	sqlRelease    = "RELEASE one"
+)
