@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -192,12 +193,10 @@ func add[I, O any](a *API, op huma.Operation, action policy.Action,
 	op.Security = []map[string][]string{{"token": {}}, {}}
 	op.MaxBodyBytes = maxBody
 	op.Errors = []int{401, 403, 404, 409, 413, 422, 500, 503}
+	op.Middlewares = huma.Middlewares{a.knownCaller(action)}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		who := caller(ctx)
 		resources, err := on(ctx, in)
-		if who.ID == "" && err != nil { // nothing about what exists for a caller whom nobody knows
-			resources, err = []policy.Resource{policy.Site()}, nil
-		}
 		if err != nil {
 			return nil, problem(err)
 		}
@@ -215,6 +214,24 @@ func add[I, O any](a *API, op huma.Operation, action policy.Action,
 	})
 }
 
+// knownCaller turns away callers without a credential before anything that they
+// sent is read, unless the action is for anybody: neither what exists nor what
+// is well-formed is theirs to learn.
+func (a *API) knownCaller(action policy.Action) func(huma.Context, func(huma.Context)) {
+	return func(c huma.Context, next func(huma.Context)) {
+		if who := caller(c.Context()); who.ID == "" {
+			if _, err := a.Policy.Check(who, action, policy.Site()); err != nil {
+				p := problem(err)
+				c.SetHeader("Content-Type", p.ContentType(""))
+				c.SetStatus(p.Status)
+				_ = json.NewEncoder(c.BodyWriter()).Encode(p) // the client is gone if this fails
+				return
+			}
+		}
+		next(c)
+	}
+}
+
 // onSite is the resource of operations on the site as a whole.
 func onSite[I any](context.Context, *I) ([]policy.Resource, error) {
 	return []policy.Resource{policy.Site()}, nil
@@ -229,16 +246,16 @@ type page[T any] struct {
 	Next  *string `json:"next" doc:"cursor of the next page; null on the last"`
 }
 
-// paging are the parameters of every list.
-type paging struct {
+// Paging holds the parameters of every list.
+type Paging struct {
 	Limit  int    `query:"limit" minimum:"0" maximum:"1000" doc:"at most this many items; 0 means 50"`
 	Cursor string `query:"cursor" maxLength:"300" doc:"next of the page before"`
 }
 
-func (p paging) page() store.Page { return store.Page{Limit: p.Limit, Cursor: p.Cursor} }
+func (p Paging) page() store.Page { return store.Page{Limit: p.Limit, Cursor: p.Cursor} }
 
 // listed reads pages until one is full of items to keep, or the list ends.
-func listed[T any](p paging, read func(store.Page) ([]T, string, error), keep func(*T) bool) (*body[page[T]], error) {
+func listed[T any](p Paging, read func(store.Page) ([]T, string, error), keep func(*T) bool) (*body[page[T]], error) {
 	out := page[T]{Items: []T{}}
 	at := p.page()
 	for {

@@ -46,7 +46,7 @@ type tilePath struct {
 
 func (a *API) bookOperations() {
 	add(a, op("ledger", http.MethodGet, "/ledger", "The record of exposure, newest first"), policy.LedgerRead, onSite,
-		func(ctx context.Context, _ policy.Permit, in *paging) (*body[page[anchorhold.LedgerEntry]], error) {
+		func(ctx context.Context, _ policy.Permit, in *Paging) (*body[page[anchorhold.LedgerEntry]], error) {
 			return listed(*in, func(p store.Page) (out []anchorhold.LedgerEntry, next string, err error) {
 				err = a.Books.View(ctx, func(tx store.Tx) error {
 					out, next, err = tx.ListLedger(p)

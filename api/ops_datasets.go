@@ -25,22 +25,24 @@ func (a *API) datasetResource(ctx context.Context, name string) (res policy.Reso
 	return policy.Dataset(d), err
 }
 
-type datasetName struct {
+// DatasetName is the path parameter that names a dataset.
+type DatasetName struct {
 	Name string `path:"name" maxLength:"100"`
 }
 
-type assetName struct {
-	datasetName
+// AssetName is the path parameters that name an asset.
+type AssetName struct {
+	DatasetName
 	Asset string `path:"asset" maxLength:"100"`
 }
 
-func (a *API) onDataset(ctx context.Context, in *datasetName) ([]policy.Resource, error) {
+func (a *API) onDataset(ctx context.Context, in *DatasetName) ([]policy.Resource, error) {
 	res, err := a.datasetResource(ctx, in.Name)
 	return []policy.Resource{res}, err
 }
 
-func (a *API) onAsset(ctx context.Context, in *assetName) ([]policy.Resource, error) {
-	return a.onDataset(ctx, &in.datasetName)
+func (a *API) onAsset(ctx context.Context, in *AssetName) ([]policy.Resource, error) {
+	return a.onDataset(ctx, &in.DatasetName)
 }
 
 // showDataset hides the private side from those who may not see where it lies.
@@ -52,14 +54,14 @@ func (a *API) showDataset(ctx context.Context, d anchorhold.Dataset) anchorhold.
 }
 
 type listDatasets struct {
-	paging
+	Paging
 	Q string `query:"q" maxLength:"200" doc:"only datasets whose name, title, description or columns have these words"`
 }
 
 type newDataset struct{ Body dataset.New }
 
 type newVersion struct {
-	assetName
+	AssetName
 	Body dataset.NewAsset
 }
 
@@ -81,7 +83,7 @@ type fileBytes struct {
 func (a *API) datasetOperations() {
 	add(a, op("list-datasets", http.MethodGet, "/datasets", "Datasets that the caller may see, by name"), policy.DatasetList, onSite, a.listDatasets)
 	add(a, op("show-dataset", http.MethodGet, "/datasets/{name}", "One dataset"), policy.DatasetRead, a.onDataset,
-		func(ctx context.Context, _ policy.Permit, in *datasetName) (*body[anchorhold.Dataset], error) {
+		func(ctx context.Context, _ policy.Permit, in *DatasetName) (*body[anchorhold.Dataset], error) {
 			d, err := a.Datasets.Find(ctx, in.Name)
 			return &body[anchorhold.Dataset]{a.showDataset(ctx, d)}, err
 		})
@@ -99,7 +101,7 @@ func (a *API) datasetOperations() {
 		})
 	add(a, op("add-version", http.MethodPost, "/datasets/{name}/assets/{asset}/versions", "Register a changed file, or a mock, as a new version"), policy.DatasetVersion,
 		func(ctx context.Context, in *newVersion) ([]policy.Resource, error) {
-			return a.onAsset(ctx, &in.assetName)
+			return a.onAsset(ctx, &in.AssetName)
 		},
 		func(ctx context.Context, p policy.Permit, in *newVersion) (*body[anchorhold.Dataset], error) {
 			d, err := a.Datasets.AddVersion(ctx, p, in.Name, in.Asset, in.Body)
@@ -109,7 +111,7 @@ func (a *API) datasetOperations() {
 
 func (a *API) listDatasets(ctx context.Context, _ policy.Permit, in *listDatasets) (*body[page[anchorhold.Dataset]], error) {
 	words := strings.Fields(strings.ToLower(in.Q))
-	return listed(in.paging, func(p store.Page) ([]anchorhold.Dataset, string, error) { return a.Datasets.List(ctx, p) },
+	return listed(in.Paging, func(p store.Page) ([]anchorhold.Dataset, string, error) { return a.Datasets.List(ctx, p) },
 		func(d *anchorhold.Dataset) bool {
 			if !a.may(ctx, policy.DatasetRead, policy.Dataset(*d)) || !dataset.Matches(*d, words) {
 				return false
@@ -119,7 +121,7 @@ func (a *API) listDatasets(ctx context.Context, _ policy.Permit, in *listDataset
 		})
 }
 
-func (a *API) card(ctx context.Context, _ policy.Permit, in *datasetName) (*fileBytes, error) {
+func (a *API) card(ctx context.Context, _ policy.Permit, in *DatasetName) (*fileBytes, error) {
 	d, err := a.Datasets.Find(ctx, in.Name)
 	if err != nil {
 		return nil, err
@@ -131,7 +133,7 @@ func (a *API) card(ctx context.Context, _ policy.Permit, in *datasetName) (*file
 	}, err
 }
 
-func (a *API) mock(ctx context.Context, _ policy.Permit, in *assetName) (*fileBytes, error) {
+func (a *API) mock(ctx context.Context, _ policy.Permit, in *AssetName) (*fileBytes, error) {
 	m, err := a.Datasets.Mock(ctx, in.Name, in.Asset)
 	if err != nil {
 		return nil, err

@@ -54,11 +54,12 @@ func (a *API) forCaller(ctx context.Context, r anchorhold.Request, res policy.Re
 	return request.ForAuthor(r, a.Books.Now())
 }
 
-type requestID struct {
+// RequestID is the path parameter that names a request.
+type RequestID struct {
 	ID string `path:"id" maxLength:"100"`
 }
 
-func (a *API) onRequest(ctx context.Context, in *requestID) ([]policy.Resource, error) {
+func (a *API) onRequest(ctx context.Context, in *RequestID) ([]policy.Resource, error) {
 	_, res, err := a.loadRequest(ctx, in.ID)
 	return []policy.Resource{res}, err
 }
@@ -73,24 +74,24 @@ func (a *API) answer(ctx context.Context, id string) (*body[anchorhold.Request],
 type submission struct{ Body request.Submission }
 
 type listRequests struct {
-	paging
+	Paging
 	State   string `query:"state" maxLength:"20" doc:"only requests in this state"`
 	Dataset string `query:"dataset" maxLength:"100"`
 }
 
 type watchRequest struct {
-	requestID
+	RequestID
 	Wait  int    `query:"wait" minimum:"0" maximum:"60" doc:"answer only once the state differs from the one given, or after so many seconds"`
 	State string `query:"state" maxLength:"20" doc:"the state that the caller knows"`
 }
 
 type word struct {
-	requestID
+	RequestID
 	Body request.Word
 }
 
 type text struct {
-	requestID
+	RequestID
 	Body struct {
 		Text string `json:"text" maxLength:"10000"`
 	}
@@ -108,10 +109,10 @@ func (a *API) requestOperations() {
 	add(a, op("list-requests", http.MethodGet, "/requests", "Requests that the caller may see, newest first"), policy.RequestList, onSite, a.listRequests)
 	add(a, op("show-request", http.MethodGet, "/requests/{id}", "One request; waits for a change of state if asked to"), policy.RequestRead,
 		func(ctx context.Context, in *watchRequest) ([]policy.Resource, error) {
-			return a.onRequest(ctx, &in.requestID)
+			return a.onRequest(ctx, &in.RequestID)
 		}, a.watchRequest)
 	add(a, op("diff-request", http.MethodGet, "/requests/{id}/diff", "What changed in the code since the author's last version"), policy.RequestReview, a.onRequest,
-		func(ctx context.Context, _ policy.Permit, in *requestID) (*body[request.Diff], error) {
+		func(ctx context.Context, _ policy.Permit, in *RequestID) (*body[request.Diff], error) {
 			var d request.Diff
 			err := a.Books.View(ctx, func(tx store.Tx) error {
 				r, err := tx.Request(in.ID)
@@ -131,7 +132,7 @@ func (a *API) requestOperations() {
 		})
 	a.messageOperations()
 	add(a, op("withdraw-request", http.MethodPost, "/requests/{id}/withdraw", "Withdraw one's own request"), policy.RequestWithdraw, a.onRequest,
-		func(ctx context.Context, p policy.Permit, in *requestID) (*body[anchorhold.Request], error) {
+		func(ctx context.Context, p policy.Permit, in *RequestID) (*body[anchorhold.Request], error) {
 			if _, err := a.Requests.Withdraw(ctx, p, in.ID); err != nil {
 				return nil, err
 			}
@@ -140,7 +141,7 @@ func (a *API) requestOperations() {
 }
 
 func (a *API) messageOperations() {
-	onText := func(ctx context.Context, in *text) ([]policy.Resource, error) { return a.onRequest(ctx, &in.requestID) }
+	onText := func(ctx context.Context, in *text) ([]policy.Resource, error) { return a.onRequest(ctx, &in.RequestID) }
 	say := func(ctx context.Context, p policy.Permit, in *text) (*body[anchorhold.Request], error) {
 		if _, err := a.Requests.Say(ctx, p, in.ID, in.Body.Text); err != nil {
 			return nil, err
@@ -191,7 +192,7 @@ func (a *API) listRequests(ctx context.Context, p policy.Permit, in *listRequest
 	if onlyResearches(p.Principal()) {
 		filter.Author = p.Principal().ID
 	}
-	return listed(in.paging, func(at store.Page) (out []anchorhold.Request, next string, err error) {
+	return listed(in.Paging, func(at store.Page) (out []anchorhold.Request, next string, err error) {
 		err = a.Books.View(ctx, func(tx store.Tx) error {
 			if out, next, err = tx.ListRequests(filter, at); err != nil {
 				return err

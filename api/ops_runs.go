@@ -24,7 +24,9 @@ func sendBlob(f io.ReadCloser) func(huma.Context) {
 	}
 }
 
-type anyID struct {
+// AnyID is the path parameter that names a run or a release, or by a request
+// its newest.
+type AnyID struct {
 	ID string `path:"id" maxLength:"100" doc:"id of the thing, or of a request: its newest"`
 }
 
@@ -62,7 +64,7 @@ func (a *API) runResource(tx store.Tx, run anchorhold.Run) (policy.Resource, err
 	return res, err
 }
 
-func (a *API) onRun(ctx context.Context, in *anyID) ([]policy.Resource, error) {
+func (a *API) onRun(ctx context.Context, in *AnyID) ([]policy.Resource, error) {
 	_, res, err := a.loadRun(ctx, in.ID)
 	return []policy.Resource{res}, err
 }
@@ -84,12 +86,12 @@ type runLog struct {
 func (a *API) runOperations() {
 	add(a, op("list-runs", http.MethodGet, "/runs", "Runs that the caller may see, newest first"), policy.RunList, onSite, a.listRuns)
 	add(a, op("show-run", http.MethodGet, "/runs/{id}", "One run"), policy.RunRead, a.onRun,
-		func(ctx context.Context, _ policy.Permit, in *anyID) (*body[anchorhold.Run], error) {
+		func(ctx context.Context, _ policy.Permit, in *AnyID) (*body[anchorhold.Run], error) {
 			run, res, err := a.loadRun(ctx, in.ID)
 			return &body[anchorhold.Run]{a.showRun(ctx, run, res)}, err
 		})
 	add(a, op("run-log", http.MethodGet, "/runs/{id}/log", "What a run printed"), policy.RunLog, a.onRun,
-		func(ctx context.Context, _ policy.Permit, in *anyID) (*body[runLog], error) {
+		func(ctx context.Context, _ policy.Permit, in *AnyID) (*body[runLog], error) {
 			run, _, err := a.loadRun(ctx, in.ID)
 			if err != nil {
 				return nil, err
@@ -98,7 +100,7 @@ func (a *API) runOperations() {
 			return &body[runLog]{runLog{text, truncated}}, err
 		})
 	add(a, op("cancel-run", http.MethodPost, "/runs/{id}/cancel", "End a run that waits or goes on"), policy.RunCancel, a.onRun,
-		func(ctx context.Context, p policy.Permit, in *anyID) (*body[anchorhold.Run], error) {
+		func(ctx context.Context, p policy.Permit, in *AnyID) (*body[anchorhold.Run], error) {
 			run, res, err := a.loadRun(ctx, in.ID)
 			if err != nil {
 				return nil, err
@@ -108,7 +110,7 @@ func (a *API) runOperations() {
 		})
 }
 
-func (a *API) listRuns(ctx context.Context, _ policy.Permit, in *paging) (*body[page[anchorhold.Run]], error) {
+func (a *API) listRuns(ctx context.Context, _ policy.Permit, in *Paging) (*body[page[anchorhold.Run]], error) {
 	return listed(*in, func(p store.Page) (out []anchorhold.Run, next string, err error) {
 		err = a.Books.View(ctx, func(tx store.Tx) error {
 			if out, next, err = tx.ListRuns(p); err != nil {
@@ -164,8 +166,8 @@ func (a *API) loadRelease(ctx context.Context, id string) (out shownRelease, res
 	return out, res, err
 }
 
-func newestRelease(tx store.Tx, requestID string) (string, error) {
-	r, err := tx.Request(requestID)
+func newestRelease(tx store.Tx, RequestID string) (string, error) {
+	r, err := tx.Request(RequestID)
 	if err != nil {
 		return "", err
 	}
@@ -199,7 +201,7 @@ func (a *API) releaseResource(tx store.Tx, r anchorhold.Release) (shownRelease, 
 	return out, res, err
 }
 
-func (a *API) onRelease(ctx context.Context, in *anyID) ([]policy.Resource, error) {
+func (a *API) onRelease(ctx context.Context, in *AnyID) ([]policy.Resource, error) {
 	_, res, err := a.loadRelease(ctx, in.ID)
 	return []policy.Resource{res}, err
 }
@@ -220,12 +222,12 @@ func (a *API) showRelease(ctx context.Context, r shownRelease, res policy.Resour
 }
 
 type listReleases struct {
-	paging
+	Paging
 	State string `query:"state" enum:"held,approved,denied" doc:"only releases in this state"`
 }
 
 type releaseWord struct {
-	anyID
+	AnyID
 	Body struct {
 		Verdict anchorhold.Verdict `json:"verdict" enum:"approve,deny"`
 		Reason  string             `json:"reason,omitempty" maxLength:"10000"`
@@ -235,7 +237,7 @@ type releaseWord struct {
 func (a *API) releaseOperations() {
 	add(a, op("list-releases", http.MethodGet, "/releases", "Releases that the caller may see, newest first"), policy.ReleaseList, onSite, a.listReleases)
 	add(a, op("show-release", http.MethodGet, "/releases/{id}", "One release with its output's description"), policy.ReleaseRead, a.onRelease,
-		func(ctx context.Context, _ policy.Permit, in *anyID) (*body[shownRelease], error) {
+		func(ctx context.Context, _ policy.Permit, in *AnyID) (*body[shownRelease], error) {
 			r, res, err := a.loadRelease(ctx, in.ID)
 			if err != nil {
 				return nil, err
@@ -248,7 +250,7 @@ func (a *API) releaseOperations() {
 		})
 	add(a, op("decide-release", http.MethodPost, "/releases/{id}/decisions", "Let an output out, or refuse it"), policy.ReleaseDecide,
 		func(ctx context.Context, in *releaseWord) ([]policy.Resource, error) {
-			return a.onRelease(ctx, &in.anyID)
+			return a.onRelease(ctx, &in.AnyID)
 		},
 		func(ctx context.Context, p policy.Permit, in *releaseWord) (*body[shownRelease], error) {
 			r, _, err := a.loadRelease(ctx, in.ID)
@@ -263,7 +265,7 @@ func (a *API) releaseOperations() {
 		})
 	add(a, op("release-output", http.MethodGet, "/releases/{id}/output", "The output, byte for byte as approved"), policy.ReleaseOutput, a.onRelease, a.output)
 	add(a, op("release-receipt", http.MethodGet, "/releases/{id}/receipt", "The receipt"), policy.ReleaseReceipt, a.onRelease,
-		func(ctx context.Context, _ policy.Permit, in *anyID) (*fileBytes, error) {
+		func(ctx context.Context, _ policy.Permit, in *AnyID) (*fileBytes, error) {
 			r, _, err := a.loadRelease(ctx, in.ID)
 			if err != nil {
 				return nil, err
@@ -276,7 +278,7 @@ func (a *API) releaseOperations() {
 		})
 }
 
-func (a *API) output(ctx context.Context, _ policy.Permit, in *anyID) (*fileBytes, error) {
+func (a *API) output(ctx context.Context, _ policy.Permit, in *AnyID) (*fileBytes, error) {
 	r, _, err := a.loadRelease(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -296,7 +298,7 @@ func (a *API) listReleases(ctx context.Context, p policy.Permit, in *listRelease
 	if onlyResearches(p.Principal()) {
 		filter.Author = p.Principal().ID
 	}
-	return listed(in.paging, func(at store.Page) (out []shownRelease, next string, err error) {
+	return listed(in.Paging, func(at store.Page) (out []shownRelease, next string, err error) {
 		err = a.Books.View(ctx, func(tx store.Tx) error {
 			releases, n, err := tx.ListReleases(filter, at)
 			next = n

@@ -47,12 +47,13 @@ type addedUser struct {
 	Expires time.Time       `json:"expires"`
 }
 
-type namedUser struct {
+// UserEmail is the path parameter that names a user.
+type UserEmail struct {
 	Email string `path:"email" maxLength:"254"`
 }
 
 type newToken struct {
-	namedUser
+	UserEmail
 	Body struct {
 		ExpiresDays int `json:"expires_days,omitempty" minimum:"0" maximum:"1825"`
 	}
@@ -62,7 +63,7 @@ const day = 24 * time.Hour
 
 func (a *API) accountOperations() {
 	add(a, op("list-users", http.MethodGet, "/users", "Users of the site"), policy.UserList, onSite,
-		func(ctx context.Context, _ policy.Permit, in *paging) (*body[page[anchorhold.Principal]], error) {
+		func(ctx context.Context, _ policy.Permit, in *Paging) (*body[page[anchorhold.Principal]], error) {
 			return listed(*in, func(p store.Page) ([]anchorhold.Principal, string, error) { return a.Accounts.List(ctx, p) },
 				func(*anchorhold.Principal) bool { return true })
 		})
@@ -79,11 +80,11 @@ func (a *API) accountOperations() {
 			return &body[account.Issued]{issued}, err
 		})
 	add(a, op("revoke-tokens", http.MethodDelete, "/users/{email}/tokens", "Revoke all tokens of a user"), policy.UserToken, onSite,
-		func(ctx context.Context, p policy.Permit, in *namedUser) (*struct{}, error) {
+		func(ctx context.Context, p policy.Permit, in *UserEmail) (*struct{}, error) {
 			return nil, a.Accounts.RevokeTokens(ctx, p, in.Email)
 		})
 	add(a, op("remove-user", http.MethodDelete, "/users/{email}", "End a user's access"), policy.UserRemove, onSite,
-		func(ctx context.Context, p policy.Permit, in *namedUser) (*struct{}, error) {
+		func(ctx context.Context, p policy.Permit, in *UserEmail) (*struct{}, error) {
 			return nil, a.Accounts.Disable(ctx, p, in.Email)
 		})
 }

@@ -447,6 +447,40 @@ func TestExportAgain(t *testing.T) {
 	}
 }
 
+// lossy is a store that gives fewer entries than it was asked for.
+type lossy struct{ *audittest.Memory }
+
+func (l lossy) Entries(first int64, n int) ([][]byte, error) {
+	e, err := l.Memory.Entries(first, n)
+	return e[:n-1], err
+}
+
+// TestDamagedStore: a store that lost something is our fault and said so, never
+// served as if it were whole.
+func TestDamagedStore(t *testing.T) {
+	s := newSite(t, "a.example", 1)
+	s.grow(3)
+	if _, err := audit.Tile(lossy{s.store}, "tile/entries/000.p/3"); anchorhold.KindOf(err) != anchorhold.Internal {
+		t.Error("an entry is missing:", err)
+	}
+	if _, err := s.log.OpeningOf(lossy{s.store}, 1); anchorhold.KindOf(err) != anchorhold.Internal {
+		t.Error("an entry is missing:", err)
+	}
+	s.store.Leaves[1] = make([]byte, audit.MaxEntry+1)
+	if err := audit.Export(s.store, t.TempDir()); anchorhold.KindOf(err) != anchorhold.Internal {
+		t.Error("an entry is too large:", err)
+	}
+	s.store.Signed = []byte("3\n\n")
+	for _, path := range []string{"checkpoint", "tile/0/000.p/3"} {
+		if _, err := audit.Tile(s.store, path); anchorhold.KindOf(err) != anchorhold.Internal {
+			t.Errorf("%s with a broken checkpoint: %v", path, err)
+		}
+	}
+	if err := audit.Export(s.store, t.TempDir()); err == nil {
+		t.Error("a broken checkpoint was exported")
+	}
+}
+
 // FuzzTile: any path gives the content that it names or NotFound.
 func FuzzTile(f *testing.F) {
 	s := newSite(f, "a.example", 1)

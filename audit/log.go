@@ -59,9 +59,6 @@ func New(k *keys.SiteKeys) (*Log, error) {
 	return &Log{origin: k.Origin(), signer: k.NoteSigner(), prk: prk}, nil
 }
 
-// Origin names the log.
-func (l *Log) Origin() string { return l.origin }
-
 // Append encrypts an event and adds it to the log within tx. It returns the
 // entry's index. The transaction must end with Seal, else the newest checkpoint
 // does not cover the entry.

@@ -202,6 +202,9 @@ def main() -> None:
             tables = [measure_idle(site), measure_question(site, rounds)]
     tables.append(measure_import(rounds))
     tables.append(
+        measure_go("SitesPart", "The site's own part of a question", {"ms/question": ("submit to released, sandboxes that take no time", "ms", 60, None)})
+    )
+    tables.append(
         measure_go(
             "Durable",
             "The books",

@@ -501,15 +501,15 @@ func TestOperations(t *testing.T) {
 			}
 			return err
 		},
-		`GET /v1/requests/r/diff`:       func() error { _, err := c.Diff(ctx, "r"); return err },
+		`GET /v1/requests/r/diff`:                   func() error { _, err := c.Diff(ctx, "r"); return err },
 		`POST /v1/requests/r/answers {"text":"so"}`: func() error { _, err := c.Answer(ctx, "r", "so"); return err },
-		`POST /v1/requests/r/withdraw`:  func() error { _, err := c.Withdraw(ctx, "r"); return err },
-		`GET /v1/runs/r/log`:            func() error { _, err := c.RunLog(ctx, "r"); return err },
-		`GET /v1/runs/r`:                func() error { _, err := c.Run(ctx, "r"); return err },
-		`POST /v1/runs/r/cancel`:        func() error { _, err := c.CancelRun(ctx, "r"); return err },
-		`GET /v1/audit/entries?from=-1&limit=9`: func() error { _, err := c.AuditLatest(ctx, 9); return err },
-		`GET /v1/releases/r`:            func() error { _, err := c.Release(ctx, "r"); return err },
-		`GET /v1/audit/tile/0/x001/067`: func() error { _, err := c.Tile(ctx, "0/x001/067"); return err },
+		`POST /v1/requests/r/withdraw`:              func() error { _, err := c.Withdraw(ctx, "r"); return err },
+		`GET /v1/runs/r/log`:                        func() error { _, err := c.RunLog(ctx, "r"); return err },
+		`GET /v1/runs/r`:                            func() error { _, err := c.Run(ctx, "r"); return err },
+		`POST /v1/runs/r/cancel`:                    func() error { _, err := c.CancelRun(ctx, "r"); return err },
+		`GET /v1/audit/entries?from=-1&limit=9`:     func() error { _, err := c.AuditLatest(ctx, 9); return err },
+		`GET /v1/releases/r`:                        func() error { _, err := c.Release(ctx, "r"); return err },
+		`GET /v1/audit/tile/0/x001/067`:             func() error { _, err := c.Tile(ctx, "0/x001/067"); return err },
 		`POST /v1/requests/r/decisions {"verdict":"approve","uses":2}`: func() error {
 			_, err := c.Decide(ctx, "r", client.NewDecision{Verdict: anchorhold.Approve, Uses: 2})
 			return err

@@ -11,9 +11,7 @@ package dataset
 
 import (
 	"context"
-	"errors"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/anchorhold/anchorhold"
@@ -272,7 +270,7 @@ func (s *Service) Mock(ctx context.Context, dataset, asset string) (MockFile, er
 		return MockFile{}, anchorhold.Errorf(anchorhold.NotFound, "ask the owner for a mock", "the dataset %q has no mock for %q", dataset, asset)
 	}
 	f, err := s.Blobs.Open(a.Version.Mock.Blob)
-	if errors.Is(err, os.ErrNotExist) {
+	if err != nil {
 		err = anchorhold.Errorf(anchorhold.Internal, "ask the owner to register the mock again", "the mock's file is missing").Because(err)
 	}
 	return MockFile{*a.Version.Mock, f}, err

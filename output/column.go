@@ -14,8 +14,7 @@ import (
 // pattern, missing values have none, texts are checked, categories are listed
 // once and in order.
 type column struct {
-	name    string
-	typ     arrow.DataType
+	field   arrow.Field
 	builder array.Builder // of anything but categories
 	mem     memory.Allocator
 	lim     Limits
@@ -24,15 +23,15 @@ type column struct {
 	number     map[string]int32
 	codes      []int32 // -1: missing
 
-	done arrow.Array // once written: what was written
+	done arrow.Array // all values, once they are read
 }
 
-func newColumn(name string, typ arrow.DataType, mem memory.Allocator, lim Limits) *column {
-	c := &column{name: name, typ: typ, mem: mem, lim: lim}
-	if typ.ID() == arrow.DICTIONARY {
+func newColumn(field arrow.Field, mem memory.Allocator, lim Limits) *column {
+	c := &column{field: field, mem: mem, lim: lim}
+	if field.Type.ID() == arrow.DICTIONARY {
 		c.number = map[string]int32{}
 	} else {
-		c.builder = array.NewBuilder(mem, typ)
+		c.builder = array.NewBuilder(mem, field.Type)
 	}
 	return c
 }
@@ -64,7 +63,7 @@ func (c *column) finish() arrow.Array {
 	}
 	texts := array.NewStringBuilder(c.mem)
 	texts.AppendValues(c.categories, nil)
-	return array.NewDictionaryArray(c.typ, codes.NewArray(), texts.NewArray())
+	return array.NewDictionaryArray(c.field.Type, codes.NewArray(), texts.NewArray())
 }
 
 // addCategories appends coded texts. Each chunk of a file has a dictionary of its

@@ -229,7 +229,7 @@ func (t *tableReader) columns(r *pqarrow.FileReader) ([]*column, error) {
 		if err != nil {
 			return nil, err
 		}
-		columns[i] = newColumn(names[i], to, t.mem, t.lim)
+		columns[i] = newColumn(arrow.Field{Name: names[i], Type: to, Nullable: f.Nullable}, t.mem, t.lim)
 	}
 	return columns, nil
 }
@@ -257,14 +257,14 @@ func canonicalType(from arrow.DataType, says *arrowField) (arrow.DataType, error
 		if says.element != nil {
 			inner = says.element
 		}
-		if !isScalarType(t.Elem()) {
+		if !isScalarType(t.Elem()) || inner.kind == arrowDuration {
 			return nil, refuse(nestedColumn)
 		}
 		element, err := canonicalType(t.Elem(), inner)
 		if err != nil {
 			return nil, err
 		}
-		return arrow.ListOf(element), nil
+		return arrow.ListOfField(arrow.Field{Name: "element", Type: element, Nullable: true}), nil
 	}
 	if !isScalarType(from) {
 		return nil, refuse(badType)

@@ -2,6 +2,8 @@ package output
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -15,6 +17,7 @@ const (
 	maxTableMeta   = 4 << 20
 	maxColumnName  = 1 << 10
 	maxLevels      = 64
+	indexPrefix    = "__index_"
 )
 
 // tableMeta is the description of a table, as the runner writes it: what pandas
@@ -26,6 +29,7 @@ type tableMeta struct {
 	index       []*jsonValue // a name for each level of the index
 	rangeIndex  *rangeIndex
 	seriesName  *jsonValue // nil: none
+	dtypes      *jsonValue // nil: none; types of pandas by column, where Arrow's type does not tell
 }
 
 // rangeIndex is an index that is a range and needs no column.
@@ -53,6 +57,7 @@ func readTableMeta(text string) (tableMeta, error) {
 		m.seriesName = s
 		o.bad = o.bad || !isLabel(s)
 	}
+	m.readDtypes(o)
 	if !o.done() || len(m.index) > maxLevels || len(m.columnNames) > maxLevels {
 		return m, refuse(badMetadata)
 	}
@@ -95,6 +100,22 @@ func (m *tableMeta) readIndex(o *objectFields) {
 	step, ok3 := f.take("step").integer()
 	o.bad = o.bad || !ok1 || !ok2 || !ok3 || step == 0 || !f.done() || len(m.index) > 0
 	m.rangeIndex = &rangeIndex{start, stop, step}
+}
+
+// readDtypes reads which columns have a type of pandas that shares its Arrow type
+// with another.
+func (m *tableMeta) readDtypes(o *objectFields) {
+	v := o.take("dtypes")
+	if v.kind == jsonAbsent {
+		return
+	}
+	m.dtypes = v
+	o.bad = o.bad || v.kind != jsonObject
+	for _, item := range v.items {
+		o.bad = o.bad || item.kind != jsonString || !oneOf(item.text,
+			"Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64",
+			"Float32", "Float64", "boolean", "string", "object", "arrow")
+	}
 }
 
 // holds says whether a range has so many elements. Far ends are refused, so
@@ -143,20 +164,22 @@ func isPlainText(s string) bool {
 	return true
 }
 
-func indexColumn(i int) string { return fmt.Sprintf("__index_%d", i) }
+func indexColumn(i int) string { return fmt.Sprint(indexPrefix, i) }
 
-// check compares the description with the file: the index columns lead under
-// their names, and one label stands for each other column.
+// check compares the description with the file: index levels lead under their
+// numbers, and one label stands for each other column.
 func (m tableMeta) check(python string, names []string, rows int64) error {
 	if m.python != python {
 		return refuse(otherPython)
 	}
-	if len(names) != len(m.index)+len(m.columns) {
+	if !slices.Equal(names, m.names()) {
 		return refuse(otherColumns)
 	}
-	for i := range m.index {
-		if names[i] != indexColumn(i) {
-			return refuse(otherColumns)
+	if m.dtypes != nil {
+		for _, name := range m.dtypes.names {
+			if !slices.Contains(names, name) {
+				return refuse(otherColumns)
+			}
 		}
 	}
 	if m.rangeIndex != nil && !m.rangeIndex.holds(rows) {
@@ -176,12 +199,9 @@ func (m tableMeta) names() []string {
 		names = append(names, indexColumn(i))
 	}
 	seen := map[string]bool{}
-	for _, n := range names {
-		seen[n] = true
-	}
 	distinct := true
 	for _, l := range m.columns {
-		distinct = distinct && l.kind == jsonString && l.text != "" && !seen[l.text]
+		distinct = distinct && l.kind == jsonString && !seen[l.text] && !strings.HasPrefix(l.text, indexPrefix)
 		seen[l.text] = true
 	}
 	for i, l := range m.columns {
@@ -219,6 +239,9 @@ func (m tableMeta) canonical() string {
 	}
 	if m.seriesName != nil {
 		v.names, v.items = append(v.names, "series_name"), append(v.items, m.seriesName)
+	}
+	if m.dtypes != nil {
+		v.names, v.items = append(v.names, "dtypes"), append(v.items, m.dtypes)
 	}
 	return string(v.append(nil))
 }

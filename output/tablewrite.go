@@ -2,11 +2,12 @@ package output
 
 import (
 	"bytes"
-	"fmt"
+	"encoding/base64"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/flight"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/compress"
@@ -24,7 +25,8 @@ const createdBy = "anchorhold"
 // statistics, no page index, and as metadata the table's description and Arrow's
 // schema.
 func writeTable(columns []*column, meta tableMeta, rows int64, lim Limits) ([]byte, error) {
-	fields := make([]arrow.Field, len(columns))
+	fields := make([]arrow.Field, len(columns)) // as Arrow knows them
+	stored := make([]arrow.Field, len(columns)) // as Parquet stores them
 	arrays := make([]arrow.Array, len(columns))
 	options := []parquet.WriterProperty{
 		parquet.WithAllocator(memory.NewGoAllocator()),
@@ -39,33 +41,45 @@ func writeTable(columns []*column, meta tableMeta, rows int64, lim Limits) ([]by
 		parquet.WithMaxRowGroupLength(max(rows, 1)),
 	}
 	for i, c := range columns {
-		fields[i] = arrow.Field{Name: c.name, Type: c.typ, Nullable: true}
-		arrays[i] = c.finish()
-		if c.typ.ID() == arrow.DICTIONARY {
-			path := parquet.ColumnPath{c.name}
+		fields[i], stored[i] = c.field, c.field
+		c.done = c.finish()
+		arrays[i] = storage(c.done)
+		stored[i].Type = arrays[i].DataType()
+		if c.field.Type.ID() == arrow.DICTIONARY {
+			path := parquet.ColumnPath{c.field.Name}
 			options = append(options, parquet.WithDictionaryPath(path, true), parquet.WithDictionaryCostFallbackPath(path, false))
 		}
 	}
+	// PyArrow looks for the description in Arrow's schema, others in the file.
 	about := arrow.NewMetadata([]string{tableMetaKey}, []string{meta.canonical()})
-	s := arrow.NewSchema(fields, &about)
+	schema := flight.SerializeSchema(arrow.NewSchema(fields, &about), memory.NewGoAllocator())
+	about = arrow.NewMetadata([]string{tableMetaKey, arrowSchemaKey}, []string{meta.canonical(), base64.StdEncoding.EncodeToString(schema)})
+	s := arrow.NewSchema(stored, &about)
 	var out bytes.Buffer
-	w, err := pqarrow.NewFileWriter(s, &out, parquet.NewWriterProperties(options...), pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
+	w, err := pqarrow.NewFileWriter(s, &out, parquet.NewWriterProperties(options...), pqarrow.NewArrowWriterProperties())
 	if err != nil {
-		return nil, refuse(badType).Because(fmt.Errorf("W: %w", err))
+		return nil, refuse(badType).Because(err)
 	}
 	if rows > 0 && len(columns) > 0 {
 		record := array.NewRecordBatch(s, arrays, rows)
 		if err := w.Write(record); err != nil {
-			return nil, refuse(badType).Because(fmt.Errorf("W: %w", err))
+			return nil, refuse(badType).Because(err)
 		}
 	}
 	if err := w.Close(); err != nil {
-		return nil, refuse(badType).Because(fmt.Errorf("W: %w", err))
-	}
-	for i := range columns {
-		columns[i].done = arrays[i]
+		return nil, refuse(badType).Because(err)
 	}
 	return out.Bytes(), nil
+}
+
+// storage gives an array as the library can store it: it has no durations, which
+// Parquet knows as whole numbers. Their type is in Arrow's schema.
+func storage(a arrow.Array) arrow.Array {
+	if a.DataType().ID() != arrow.DURATION {
+		return a
+	}
+	d := a.Data()
+	return array.NewInt64Data(array.NewData(arrow.PrimitiveTypes.Int64, d.Len(), d.Buffers(), nil, d.NullN(), d.Offset()))
 }
 
 // tableCells gives a table's values, labels and unused categories to the checks.
@@ -87,7 +101,7 @@ func tableCells(columns []*column, meta tableMeta, rows int64, lim Limits) discl
 	b.addSheet(sheet)
 	for _, c := range columns {
 		b.addSheet(c.unused())
-		if t, ok := c.typ.(*arrow.TimestampType); ok && t.TimeZone != "" {
+		if t, ok := c.field.Type.(*arrow.TimestampType); ok && t.TimeZone != "" {
 			b.addSheet(disclosure.Sheet{Labels: []disclosure.Cell{disclosure.TextCell(t.TimeZone)}})
 		}
 	}

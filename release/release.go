@@ -14,7 +14,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/anchorhold/anchorhold"
@@ -132,11 +131,8 @@ func (s *Service) approve(tx store.Tx, p policy.Permit, rel anchorhold.Release) 
 // nothing. The caller closes it.
 func (s *Service) Open(_ context.Context, o anchorhold.Output) (io.ReadCloser, error) {
 	f, err := s.Blobs.Open(o.Blob)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, anchorhold.Errorf(anchorhold.Internal, "ask the owner to run the request again", "the output's file is missing").Because(err)
-	}
 	if err != nil {
-		return nil, err
+		return nil, anchorhold.Errorf(anchorhold.Internal, "ask the owner to run the request again", "the output's file is missing").Because(err)
 	}
 	sum := sha256.New()
 	_, err = io.Copy(sum, f)

@@ -28,7 +28,9 @@ func newDatasetLs(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "ls [WORD...]",
 		Short: "List the datasets that you may ask about",
-		RunE:  func(c *cobra.Command, args []string) error { return runDatasetLs(c.Context(), a, strings.Join(args, " ")) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return runDatasetLs(c.Context(), a, strings.Join(args, " "))
+		},
 	}
 }
 
@@ -273,4 +275,3 @@ func absolute(path string) (string, error) {
 	}
 	return p, nil
 }
-

@@ -239,7 +239,7 @@ func (o assetOptions) addColumns(assets []client.NewAsset, only string) error {
 			return usagef("describe each column once", "--column %s is given twice", m[1])
 		}
 		asset.Columns = append(asset.Columns, anchorhold.Column{
-			Name: column, Type: anchorhold.ColumnType(m[2]), Description: strings.Trim(m[3], `"`), Unit: m[4],
+			Name: column, Type: anchorhold.ColumnType(m[2]), Description: strings.TrimSpace(m[3]), Unit: m[4],
 		})
 	}
 	return nil

@@ -337,4 +337,3 @@ func ended(r anchorhold.Request) error {
 	}
 	return &statusError{exitNoAnswer, anchorhold.Errorf(anchorhold.Conflict, "see `anchorhold request show "+r.ID+"`", "there is no answer: the request was %s%s", r.State, why)}
 }
-

@@ -77,6 +77,9 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 		return err
 	}
 	defer s.Close() //nolint:errcheck // every act was durable when it was answered
+	if o.state == "" {
+		defer os.RemoveAll(box.StateDir) // nothing in it is worth keeping
+	}
 	return s.Serve(ctx, site.ServeOptions{
 		Listen: o.listen, TLSCert: o.tlsCert, TLSKey: o.tlsKey, Slots: o.slots,
 		NewSandbox: func() (sandbox.Sandbox, string, error) {
@@ -116,6 +119,29 @@ func (o boxOptions) resolve(dir string) (gvisor.Options, error) {
 		g.RunGID = g.RunUID
 	}
 	return g, err
+}
+
+// temporary is resolve with a folder of its own for a sandbox that lives beside
+// a serving site's; remove takes it away.
+func (o boxOptions) temporary(dir string) (g gvisor.Options, remove func(), err error) {
+	if g, err = o.resolve(dir); err != nil {
+		return g, nil, err
+	}
+	parent := os.TempDir()
+	if os.Geteuid() == 0 {
+		parent = filepath.Dir(g.StateDir)
+	}
+	err = os.MkdirAll(parent, 0o755)
+	if err == nil {
+		g.StateDir, err = os.MkdirTemp(parent, "anchorhold-doctor-")
+	}
+	if err == nil {
+		err = os.Chmod(g.StateDir, 0o711) // the run account passes through
+	}
+	if err != nil {
+		return g, nil, anchorhold.Errorf(anchorhold.Unavailable, "use --state with a folder that can be written", "there is no place for a sandbox in %s", parent).Because(err)
+	}
+	return g, func() { os.RemoveAll(g.StateDir) }, nil
 }
 
 // account finds an account by name or number.

@@ -101,8 +101,9 @@ func (v VKey) NoteVerifier() (note.Verifier, error) {
 }
 
 // smallOrder lists the y coordinates (little-endian, sign bit cleared) of the
-// points of order 1, 2, 4 and 8: crypto that multiplies by the cofactor, and
-// signatures with R = S·B for S = 0, hold for them whatever the message.
+// points of order 1, 2, 4 and 8. Under such a key A the term hash·A of the
+// verification vanishes for one hash in eight at least, so that one signature
+// fits very many messages, and for the identity all of them.
 func smallOrder() []string {
 	return []string{
 		"0000000000000000000000000000000000000000000000000000000000000000",

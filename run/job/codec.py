@@ -307,7 +307,7 @@ _REMEDIES = {
     "generator range map filter zip dict_keys dict_values dict_items Iterator": "return list(x)",
     "function builtin_function_or_method method type": "call it, and return what it gives",
     "coroutine": "write the function with def, not async def",
-    "datetime date time timedelta Timestamp Timedelta datetime64 timedelta64 Period": "return str(x), or a Series with it",
+    "datetime date time timedelta Timestamp Timedelta datetime64 timedelta64 Period": "return str(x)",
     "Decimal Fraction": "return float(x) or str(x)",
     "NAType NaTType": "return None",
     "bytes bytearray memoryview": "return text, an array, or the bytes of a PNG image",
@@ -377,17 +377,12 @@ def _is_float(value):
 def _to_json(value, where, depth):
     """The same value from JSON's own types alone; tuples become lists."""
     if depth > MAX_DEPTH:
-        raise ResultRefused(f"{where[:80]}… is nested deeper than {MAX_DEPTH} levels", "return it flat, or as a DataFrame")
+        raise ResultRefused(
+            f"{where[:80]}… is nested deeper than {MAX_DEPTH} levels", "return it flat, or as a DataFrame"
+        )
     kind = type(value)
-    if value is None or kind is bool:
-        return value
-    if kind is str:
-        _utf8(value, where)
-        return value
-    if kind is int:
-        return _int_to_json(value, where)
-    if kind is float:
-        return _float_to_json(value, where)
+    if kind in _SCALARS:
+        return _SCALARS[kind](value, where)
     if kind in (list, tuple):
         return [_to_json(v, f"{where}[{i}]", depth + 1) for i, v in enumerate(value)]
     if isinstance(value, dict):
@@ -401,12 +396,24 @@ def _int_to_json(value, where):
     return value
 
 
+def _text_to_json(value, where):
+    _utf8(value, where)
+    return value
+
+
 def _float_to_json(value, where):
     if not math.isfinite(value):
         what = "NaN" if math.isnan(value) else "infinite"
         remedy = "put None in its place, or return a Series" if math.isnan(value) else "return str(x) or numpy.array(x)"
         raise ResultRefused(f"{where} is {what}, which JSON cannot hold", remedy)
     return value
+
+
+def _same(value, _):
+    return value
+
+
+_SCALARS = {type(None): _same, bool: _same, str: _text_to_json, int: _int_to_json, float: _float_to_json}
 
 
 def _key(key, where):
@@ -443,7 +450,9 @@ def _write_array(value, f):
         raise ResultRefused("the result is a masked array", "return x.filled(numpy.nan)")
     kind = value.dtype.kind
     if kind == "c":
-        raise ResultRefused("the result is an array of complex numbers", "return x.real and x.imag, for example numpy.stack")
+        raise ResultRefused(
+            "the result is an array of complex numbers", "return x.real and x.imag, for example numpy.stack"
+        )
     if kind == "V":
         raise ResultRefused("the result is a structured array", "return pandas.DataFrame(x)")
     if kind not in "biufMmU" or (kind == "f" and value.dtype.itemsize > 8):

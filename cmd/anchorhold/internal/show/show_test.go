@@ -15,19 +15,19 @@ import (
 
 func TestOne(t *testing.T) {
 	for in, want := range map[string]string{
-		"plain text, 100% ~":      "plain text, 100% ~",
-		"Zürich, 東京, 5 µg ± 2 €":  "Zürich, 東京, 5 µg ± 2 €",
-		"a\x1b[2Jb":               "a⟨U+001B⟩[2Jb",
-		"a\x9b2J":                 "a⟨0x9B⟩2J",
-		"a\u009b2J":               "a⟨U+009B⟩2J",
-		"one\ntwo\rthree\tfour":   "one⟨U+000A⟩two⟨U+000D⟩three⟨U+0009⟩four",
-		"admin\u202e⁦nimda":       "admin⟨U+202E⟩⟨U+2066⟩nimda",
-		"a\u200bb\u2060c\ufeffd":  "a⟨U+200B⟩b⟨U+2060⟩c⟨U+FEFF⟩d",
-		"a\u00a0b\u3000c\u2028d":  "a⟨U+00A0⟩b⟨U+3000⟩c⟨U+2028⟩d",
+		"plain text, 100% ~":       "plain text, 100% ~",
+		"Zürich, 東京, 5 µg ± 2 €":   "Zürich, 東京, 5 µg ± 2 €",
+		"a\x1b[2Jb":                "a⟨U+001B⟩[2Jb",
+		"a\x9b2J":                  "a⟨0x9B⟩2J",
+		"a\u009b2J":                "a⟨U+009B⟩2J",
+		"one\ntwo\rthree\tfour":    "one⟨U+000A⟩two⟨U+000D⟩three⟨U+0009⟩four",
+		"admin\u202e\u2066nimda":   "admin⟨U+202E⟩⟨U+2066⟩nimda",
+		"a\u200bb\u2060c\ufeffd":   "a⟨U+200B⟩b⟨U+2060⟩c⟨U+FEFF⟩d",
+		"a\u00a0b\u3000c\u2028d":   "a⟨U+00A0⟩b⟨U+3000⟩c⟨U+2028⟩d",
 		"\u3164\u115f\uffa0\u2800": "⟨U+3164⟩⟨U+115F⟩⟨U+FFA0⟩⟨U+2800⟩",
 		"a\ufe0f\U000e0041\u00ad":  "a⟨U+FE0F⟩⟨U+E0041⟩⟨U+00AD⟩",
-		"\xff\xfe bad":            "⟨0xFF⟩⟨0xFE⟩ bad",
-		"\x7f\x00":                "⟨U+007F⟩⟨U+0000⟩",
+		"\xff\xfe bad":             "⟨0xFF⟩⟨0xFE⟩ bad",
+		"\x7f\x00":                 "⟨U+007F⟩⟨U+0000⟩",
 	} {
 		if got := show.One(in); got != want {
 			t.Errorf("One(%q) = %q, want %q", in, got, want)

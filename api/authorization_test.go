@@ -1,0 +1,461 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/account"
+	"github.com/anchorhold/anchorhold/api"
+	"github.com/anchorhold/anchorhold/blob"
+	"github.com/anchorhold/anchorhold/books/bookstest"
+	"github.com/anchorhold/anchorhold/dataset"
+	"github.com/anchorhold/anchorhold/disclosure"
+	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/release"
+	"github.com/anchorhold/anchorhold/request"
+	"github.com/anchorhold/anchorhold/run"
+	"github.com/anchorhold/anchorhold/sandbox"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+const lock = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
+
+// fixture is an API over a site with one of everything: a request by the
+// author with an ended run and a held release, on a dataset for all and on a
+// hidden one.
+type fixture struct {
+	*bookstest.Set
+	t       *testing.T
+	api     *api.API
+	handler http.Handler
+	tokens  map[string]string
+	ids     map[string]string // "request", "run", "release" on the visible dataset; "hidden-..." on the hidden
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{Set: bookstest.New(t), t: t, tokens: map[string]string{}, ids: map[string]string{}}
+	blobs, err := blob.Open(t.TempDir()+"/blobs", f.Keys.BlobKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := policy.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	releases := &release.Service{Books: f.Books, Blobs: blobs, Keys: f.Keys}
+	runs := &run.Service{Books: f.Books, Blobs: blobs, Releases: releases, Limits: sandbox.DefaultLimits()}
+	runs.Ready()
+	accounts := &account.Service{Books: f.Books}
+	f.api = api.New(api.Services{
+		Books: f.Books, Policy: rules, Accounts: accounts, Releases: releases, Runs: runs,
+		Datasets: &dataset.Service{Books: f.Books, Blobs: blobs, IndexKey: disclosure.Key(f.Keys.IndexKey())},
+		Requests: &request.Service{Books: f.Books, HasEnvironment: func(l string) bool { return l == lock }, Wake: runs.Wake},
+		Site:     func() api.SiteInfo { return api.SiteInfo{Name: "test", Environments: []api.Environment{}} },
+	})
+	f.handler = f.api.Handler()
+	f.people(accounts)
+	f.things(blobs)
+	return f
+}
+
+// people makes a user for each role, and credentials that do not hold.
+func (f *fixture) people(accounts *account.Service) {
+	f.t.Helper()
+	ctx := context.Background()
+	site := policy.SiteAct(policy.UserAdd, "test")
+	for name, n := range map[string]account.New{
+		"author":     {Email: "author@example.org", Role: anchorhold.RoleResearcher},
+		"researcher": {Email: "researcher@example.org", Role: anchorhold.RoleResearcher},
+		"reviewer":   {Email: "reviewer@example.org", Role: anchorhold.RoleReviewer},
+		"owner":      {Email: "owner@example.org", Role: anchorhold.RoleOwner},
+		"auditor":    {Email: "auditor@example.org", Role: anchorhold.RoleAuditor},
+		"elsewhere":  {Email: "elsewhere@example.org", Role: anchorhold.RoleOwner, Scope: "dataset:other"},
+		"expired":    {Email: "expired@example.org", Role: anchorhold.RoleOwner, Life: time.Minute},
+		"revoked":    {Email: "revoked@example.org", Role: anchorhold.RoleOwner},
+	} {
+		_, issued, err := accounts.Add(ctx, site, n)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		f.tokens[name] = issued.Token
+	}
+	f.Clock.Move(time.Hour)
+	if err := accounts.RevokeTokens(ctx, site, "revoked@example.org"); err != nil {
+		f.t.Fatal(err)
+	}
+	foreign := newTokenOfAnotherSite(f.t)
+	f.tokens["foreign"], f.tokens["nonsense"], f.tokens["none"] = foreign, "aht_nonsense", ""
+}
+
+func newTokenOfAnotherSite(t *testing.T) string {
+	other := &account.Service{Books: bookstest.New(t).Books}
+	_, issued, err := other.Add(context.Background(), policy.SiteAct(policy.UserAdd, "test"), account.New{Email: "owner@example.org", Role: anchorhold.RoleOwner})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return issued.Token
+}
+
+// things stores datasets, requests, runs and releases.
+func (f *fixture) things(blobs *blob.Store) {
+	f.t.Helper()
+	info, err := blobs.Put(strings.NewReader("an output"), 100)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	mock, err := blobs.Put(strings.NewReader("a\n1\n"), 100)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	err = f.Store.Update(context.Background(), func(tx store.Tx) error {
+		who, err := tx.PrincipalByEmail("author@example.org")
+		if err != nil {
+			return err
+		}
+		for name, v := range map[string]anchorhold.Visibility{"heart": anchorhold.VisibleToUsers, "hidden": anchorhold.VisibleToNamed} {
+			prefix := strings.TrimPrefix(name+"-", "heart-")
+			if err := f.put(tx, name, prefix, v, who, info, mock); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) put(tx store.Tx, name, prefix string, v anchorhold.Visibility, who anchorhold.Principal, output, mock blob.Info) error {
+	now := f.Clock.Now()
+	version := anchorhold.Version{
+		ID: anchorhold.NewID(anchorhold.PrefixVersion), Number: 1, Columns: []anchorhold.Column{{Name: "a", Type: anchorhold.TypeInt}}, Commitment: lock,
+		Mock: &anchorhold.Mock{Format: "csv", Size: mock.Size, SHA256: mock.SHA256, Blob: mock.ID}, Private: &anchorhold.Source{Path: "/secret/place.csv"},
+	}
+	r := anchorhold.Request{
+		ID: anchorhold.NewID(anchorhold.PrefixRequest), Digest: "sha256:" + name, Author: who.ID, AuthorName: who.Email, Opening: 1, Created: now, Opened: now,
+		Code:   anchorhold.Code{Entry: "main.py:f", Environment: lock, Files: []anchorhold.File{{Path: "main.py", Text: "def f(): pass"}}},
+		Assets: map[string]anchorhold.AssetRef{"patients": {Dataset: name, Asset: "patients", Version: version.ID}},
+	}
+	job := anchorhold.Run{ID: anchorhold.NewID(anchorhold.PrefixRun), Request: r.ID, State: anchorhold.RunDone, Queued: now, Reason: "private reason"}
+	o := anchorhold.Output{ID: anchorhold.NewID(anchorhold.PrefixOutput), Run: job.ID, Name: "result", Kind: "text", File: "result.txt", Media: "text/plain",
+		Size: output.Size, SHA256: output.SHA256, Blob: output.ID}
+	rel := anchorhold.Release{ID: anchorhold.NewID(anchorhold.PrefixRelease), Output: o.ID, Request: r.ID, State: anchorhold.ReleaseHeld}
+	f.ids[prefix+"request"], f.ids[prefix+"run"], f.ids[prefix+"release"], f.ids[prefix+"dataset"] = r.ID, job.ID, rel.ID, name
+	for _, err := range []error{
+		tx.PutDataset(anchorhold.Dataset{ID: "dat-" + name, Name: name, Population: name, Visibility: v, Quorum: 1}),
+		tx.PutVersion(name, "patients", version), tx.PutRequest(r), tx.PutRun(job), tx.PutOutput(o), tx.PutRelease(rel),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// call sends a request with somebody's token.
+func (f *fixture) call(who, method, path, body string) *httptest.ResponseRecorder {
+	f.t.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if token := f.tokens[who]; token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, r)
+	return w
+}
+
+// who is permitted what; everybody else is refused. "-" is nobody.
+const (
+	anybody   = "none author researcher reviewer owner auditor elsewhere"
+	users     = "author researcher reviewer owner auditor elsewhere"
+	reviewers = "reviewer owner"
+)
+
+// operations says for every operation who may do it on the visible dataset or
+// its request (by author), and with which body. An operation that is not here
+// fails the test.
+func operations() map[string]struct{ may, body string } {
+	submission := `{"code":{"files":[{"path":"main.py","text":"def f(patients): pass"}],"entry":"main.py:f",
+		"parameters":[{"name":"patients","kind":"asset","type":"dataframe"}],"outputs":[{"name":"result","kind":"any"}],"environment":"` + lock + `"},
+		"assets":{"patients":{"dataset":"heart","asset":"patients","version":""}},"purpose":"p"}`
+	return map[string]struct{ may, body string }{
+		"site":             {anybody, ""},
+		"me":               {users, ""},
+		"environments":     {users, ""},
+		"list-users":       {"owner auditor", ""},
+		"add-user":         {"owner", `{"email":"new@example.org","role":"auditor"}`},
+		"add-token":        {"owner", `{}`},
+		"revoke-tokens":    {"owner", ""},
+		"remove-user":      {"owner", ""},
+		"list-datasets":    {users, ""},
+		"show-dataset":     {users, ""},
+		"dataset-card":     {users, ""},
+		"dataset-mock":     {users, ""},
+		"inspect-file":     {"", `{"path":"/x"}`},
+		"add-dataset":      {"", `{"name":"x","assets":[{"name":"a","path":"/x"}]}`},
+		"add-version":      {"", `{"path":"/x"}`},
+		"submit-request":   {"author researcher owner", submission},
+		"list-requests":    {users, ""},
+		"show-request":     {"author reviewer owner auditor", ""},
+		"diff-request":     {"reviewer owner auditor", ""},
+		"decide-request":   {reviewers, `{"verdict":"approve"}`},
+		"ask":              {reviewers, `{"text":"why?"}`},
+		"answer":           {"author", `{"text":"so"}`},
+		"withdraw-request": {"author", ""},
+		"list-runs":        {users, ""},
+		"show-run":         {"author reviewer owner auditor", ""},
+		"run-log":          {reviewers, ""},
+		"cancel-run":       {"author owner", ""},
+		"list-releases":    {users, ""},
+		"show-release":     {"reviewer owner auditor", ""}, // held: its author does not see it
+		"decide-release":   {reviewers, `{"verdict":"deny","reason":"r"}`},
+		"release-output":   {reviewers, ""},
+		"release-receipt":  {"reviewer owner auditor", ""},
+		"ledger":           {"owner auditor", ""},
+		"audit-entries":    {"owner auditor", ""},
+		"audit-checkpoint": {anybody, ""},
+		"audit-tile":       {anybody, ""},
+	}
+}
+
+// path fills an operation's path with the ids of the fixture.
+func (f *fixture) path(path, prefix string) string {
+	kind := "request"
+	switch {
+	case strings.Contains(path, "/runs/"):
+		kind = "run"
+	case strings.Contains(path, "/releases/"):
+		kind = "release"
+	}
+	return strings.NewReplacer("{id}", f.ids[prefix+kind], "{name}", f.ids[prefix+"dataset"], "{asset}", "patients",
+		"{email}", "researcher@example.org", "{path...}", "0/000").Replace(path)
+}
+
+// each calls fn for every operation of the OpenAPI document.
+func (f *fixture) each(fn func(id, method, path string)) {
+	for path, item := range f.api.OpenAPI().Paths {
+		data, err := json.Marshal(item)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		var methods map[string]struct {
+			OperationID string `json:"operationId"`
+		}
+		if err := json.Unmarshal(data, &methods); err != nil {
+			f.t.Fatal(err)
+		}
+		for method, op := range methods {
+			fn(op.OperationID, strings.ToUpper(method), path)
+		}
+	}
+}
+
+// refused says whether an answer is a refusal to this caller.
+func refused(code int) bool {
+	return code == http.StatusUnauthorized || code == http.StatusForbidden || code == http.StatusNotFound
+}
+
+func TestEveryOperationWithEveryRoleAndCredential(t *testing.T) {
+	table := operations()
+	seen := map[string]bool{}
+	// Acts change what follows, so every operation has a site of its own.
+	newFixture(t).each(func(id, method, path string) {
+		seen[id] = true
+		row, ok := table[id]
+		if !ok {
+			t.Errorf("operation %s (%s %s) is in no row of the table: who may do it?", id, method, path)
+			return
+		}
+		t.Run(id, func(t *testing.T) {
+			for _, who := range []string{"author", "researcher", "reviewer", "owner", "auditor", "elsewhere", "none"} {
+				f := newFixture(t)
+				w := f.call(who, method, f.path(path, ""), row.body)
+				if may := slices.Contains(strings.Fields(row.may), who); may == refused(w.Code) && !emptyIsAbsent(id, w) {
+					t.Errorf("%s: status %d (%s), permitted should be %v", who, w.Code, strings.TrimSpace(w.Body.String()), may)
+				}
+			}
+			f := newFixture(t)
+			for _, who := range []string{"expired", "revoked", "foreign", "nonsense"} {
+				if w := f.call(who, method, f.path(path, ""), row.body); w.Code != http.StatusUnauthorized {
+					t.Errorf("a token that is %s: status %d, want 401", who, w.Code)
+				}
+			}
+		})
+	})
+	for id := range table {
+		if !seen[id] {
+			t.Errorf("the table speaks of %s, which is no operation", id)
+		}
+	}
+}
+
+// emptyIsAbsent knows the operations that are permitted but find nothing here: a
+// receipt of a release that is held, tiles of an empty log.
+func emptyIsAbsent(id string, w *httptest.ResponseRecorder) bool {
+	return w.Code == http.StatusNotFound && slices.Contains([]string{"release-receipt", "audit-tile", "audit-checkpoint"}, id)
+}
+
+// For those who may not see a dataset, every operation on it, or on what
+// belongs to it, answers exactly as if it did not exist.
+func TestHiddenThingsLookAbsent(t *testing.T) {
+	table := operations()
+	newFixture(t).each(func(id, method, path string) {
+		if !strings.Contains(path, "{id}") && !strings.Contains(path, "{name}") {
+			return
+		}
+		f := newFixture(t)
+		hidden := f.path(path, "hidden-")
+		absent := hidden
+		for _, k := range []string{"hidden-request", "hidden-run", "hidden-release"} {
+			absent = strings.ReplaceAll(absent, f.ids[k], f.ids[k][:4]+"0123456789abcdef")
+		}
+		absent = strings.ReplaceAll(absent, "/hidden", "/absent")
+		got, want := f.call("researcher", method, hidden, table[id].body), f.call("researcher", method, absent, table[id].body)
+		normal := func(w *httptest.ResponseRecorder, p string) string {
+			text := w.Body.String()
+			for _, part := range strings.Split(p, "/") {
+				if len(part) > 5 {
+					text = strings.ReplaceAll(text, part, "X")
+				}
+			}
+			return fmt.Sprint(w.Code, text)
+		}
+		if normal(got, hidden) != normal(want, absent) {
+			t.Errorf("%s: hidden: %d %s, absent: %d %s", id, got.Code, got.Body, want.Code, want.Body)
+		}
+	})
+	f := newFixture(t)
+	w := f.call("researcher", "POST", "/v1/requests", strings.ReplaceAll(table["submit-request"].body, `"heart"`, `"hidden"`))
+	v := f.call("researcher", "POST", "/v1/requests", strings.ReplaceAll(table["submit-request"].body, `"heart"`, `"absent"`))
+	if w.Code != 404 || strings.ReplaceAll(w.Body.String(), "hidden", "absent") != v.Body.String() {
+		t.Errorf("submitting: hidden: %s, absent: %s", w.Body, v.Body)
+	}
+}
+
+// Lists show nothing that the single operations would refuse.
+func TestListsHideWhatIsHidden(t *testing.T) {
+	f := newFixture(t)
+	for _, c := range []struct{ who, path, not string }{
+		{"researcher", "/v1/datasets", "hidden"},
+		{"researcher", "/v1/datasets", "/secret/place.csv"},
+		{"auditor", "/v1/datasets", "/secret/place.csv"},
+		{"researcher", "/v1/requests", "req-"},
+		{"researcher", "/v1/runs", "run-"},
+		{"researcher", "/v1/releases", "rel-"},
+		{"author", "/v1/releases", "rel-"},
+		{"author", "/v1/requests", "private reason"},
+		{"author", "/v1/requests", "out-"},
+		{"elsewhere", "/v1/requests", "req-"},
+	} {
+		w := f.call(c.who, "GET", c.path, "")
+		if w.Code != 200 || strings.Contains(w.Body.String(), c.not) {
+			t.Errorf("%s %s: %d, shows %q: %s", c.who, c.path, w.Code, c.not, w.Body)
+		}
+	}
+	if w := f.call("owner", "GET", "/v1/datasets", ""); !strings.Contains(w.Body.String(), "hidden") || !strings.Contains(w.Body.String(), "/secret/place.csv") {
+		t.Errorf("an owner does not see her datasets: %s", w.Body)
+	}
+}
+
+// The principal comes from the credential alone.
+func TestNothingElseSaysWhoTheCallerIs(t *testing.T) {
+	f := newFixture(t)
+	r := httptest.NewRequest("GET", "/v1/me?principal=local:0&token="+f.tokens["owner"], nil)
+	for _, h := range []string{"X-Principal", "X-Forwarded-User", "X-Remote-User", "From", "Cookie", "Proxy-Authorization"} {
+		r.Header.Set(h, "local:0")
+	}
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, r)
+	if w.Code != http.StatusUnauthorized {
+		t.Errorf("status %d: %s", w.Code, w.Body)
+	}
+	local := httptest.NewRequest("GET", "/v1/me", nil)
+	local.Header.Set("Authorization", "Bearer "+f.tokens["owner"])
+	w = httptest.NewRecorder()
+	f.api.LocalHandler(func(*http.Request) (int, error) { return 1234, nil }).ServeHTTP(w, local)
+	if !strings.Contains(w.Body.String(), `"local:1234"`) {
+		t.Errorf("on the machine: %s", w.Body)
+	}
+}
+
+// Errors follow RFC 9457, name a remedy, and repeat nothing that was sent.
+func TestErrorsEchoNothing(t *testing.T) {
+	f := newFixture(t)
+	const canary = "zorro-canary"
+	for _, c := range []struct{ method, path, body string }{
+		{"POST", "/v1/users", `{"email":"` + canary + `","role":"` + canary + `"}`},
+		{"POST", "/v1/users", `{"email":5,"role":"` + canary + `","x` + canary + `":1}`},
+		{"POST", "/v1/users", canary},
+		{"POST", "/v1/requests", `{"purpose":"` + canary + `"}`},
+		{"GET", "/v1/requests?limit=" + canary, ""},
+		{"POST", "/v1/requests/" + f.ids["request"] + "/decisions", `{"verdict":"` + canary + `"}`},
+	} {
+		w := f.call("owner", c.method, c.path, c.body)
+		var p api.Problem
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Status != w.Code || p.Detail == "" || p.Kind == "" || w.Code < 400 {
+			t.Errorf("%s %s: not a problem: %d %s", c.method, c.path, w.Code, w.Body)
+		}
+		if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
+			t.Errorf("%s %s: content type %s", c.method, c.path, got)
+		}
+		if strings.Contains(w.Body.String(), canary) {
+			t.Errorf("%s %s: the answer repeats what was sent: %s", c.method, c.path, w.Body)
+		}
+	}
+}
+
+func TestIdempotencyKeys(t *testing.T) {
+	f := newFixture(t)
+	send := func(key, body string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("POST", "/v1/requests", strings.NewReader(body))
+		r.Header.Set("Authorization", "Bearer "+f.tokens["author"])
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Idempotency-Key", key)
+		w := httptest.NewRecorder()
+		f.handler.ServeHTTP(w, r)
+		return w
+	}
+	body := operations()["submit-request"].body
+	first, again := send("k1", body), send("k1", body)
+	if first.Code != 200 || !bytes.Equal(first.Body.Bytes(), again.Body.Bytes()) {
+		t.Errorf("first: %d %s, again: %d %s", first.Code, first.Body, again.Code, again.Body)
+	}
+	if w := send("k1", strings.ReplaceAll(body, `"p"`, `"q"`)); w.Code != http.StatusConflict {
+		t.Errorf("one key for two requests: %d %s", w.Code, w.Body)
+	}
+	if w := send(strings.Repeat("k", 300), body); w.Code != http.StatusUnprocessableEntity {
+		t.Errorf("an endless key: %d %s", w.Code, w.Body)
+	}
+	if w := send("k2", strings.Repeat(" ", 9<<20)); w.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("an endless body: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestOpenAPIDocument(t *testing.T) {
+	f := newFixture(t)
+	w := f.call("none", "GET", "/v1/openapi.json", "")
+	var doc struct {
+		OpenAPI string `json:"openapi"`
+	}
+	data, err := io.ReadAll(w.Body)
+	if err == nil {
+		err = json.Unmarshal(data, &doc)
+	}
+	if err != nil || !strings.HasPrefix(doc.OpenAPI, "3.1") {
+		t.Errorf("status %d, %v, version %q", w.Code, err, doc.OpenAPI)
+	}
+}

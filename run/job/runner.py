@@ -1,0 +1,250 @@
+"""Runs one job inside the sandbox: started with the folder of the environment
+and the folder for results, it speaks over descriptor 3.
+
+    guest: one byte "R" when it is ready
+    host:  length (4 bytes, big-endian) and JSON of the job, with the open
+           input files attached to the message that carries the length
+    guest: one tar stream, manifest.json first, then one file for each output
+
+When the host closes the connection before it sent a job, the runner ends.
+Exit status: 0 when every output was written, 1 when the manifest says what
+went wrong, 2 when there was no job to run.
+
+The author's code runs in this very process and can do whatever this file can:
+write another manifest, another archive, close the descriptor. Nothing here
+protects anything. The boundary is the sandbox, and the host takes every byte
+that comes from here for hostile. What follows serves honest code.
+"""
+
+import contextlib
+import errno
+import importlib.util
+import json
+import os
+import socket
+import struct
+import sys
+
+CHANNEL = 3
+MAX_JOB_BYTES = 64 << 20
+MAX_INPUTS = 253  # Linux passes no more descriptors in one message
+MAX_TEXT = 4 << 10  # of an error's message
+MAX_TRACEBACK = 64 << 10
+
+
+class CodeRefused(Exception):
+    """Code that cannot be started as the job says."""
+
+
+def main(environment, out):
+    channel = socket.socket(fileno=CHANNEL)
+    channel.set_inheritable(False)
+    codec = load("_anchorhold_codec", os.path.join(os.path.dirname(os.path.abspath(__file__)), "codec.py"))
+    sys.path.append(os.path.join(environment, "packages"))
+    prepare_fonts(environment)
+    channel.sendall(b"R")
+    job, files = receive(channel)
+    if job is None:
+        return 2
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # what was printed survives a kill
+    manifest = answer(codec, job, files, out)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # the code may have closed or replaced it
+            stream.flush()
+    send(channel, manifest, out)
+    return 0 if manifest["ok"] else 1
+
+
+def load(name, path):
+    """Import the file at path as the module name."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def temporary(name):
+    """A fresh folder of our own; TMPDIR is empty at the start."""
+    path = os.path.join(os.environ["TMPDIR"], name)
+    os.mkdir(path)
+    return path
+
+
+def prepare_fonts(environment):
+    """Hand Matplotlib the list of fonts that the environment was built with.
+
+    Its folder must be writable, or Matplotlib warns and makes another; so a
+    link to the list stands in one that is.
+    """
+    fonts = os.path.join(environment, "matplotlib")
+    if os.path.isdir(fonts):
+        folder = temporary("matplotlib")
+        for name in os.listdir(fonts):
+            os.symlink(os.path.join(fonts, name), os.path.join(folder, name))
+        os.environ["MPLCONFIGDIR"] = folder
+
+
+# ---- the conversation -------------------------------------------------------
+
+
+def receive(channel):
+    """The job and its input files, or (None, None) when none came."""
+    head, files, _, _ = socket.recv_fds(channel, 4, MAX_INPUTS)
+    head += exactly(channel, 4 - len(head)) if head else b""
+    if len(head) < 4:
+        return None, None
+    size = struct.unpack(">I", head)[0]
+    text = exactly(channel, size) if size <= MAX_JOB_BYTES else b""
+    if len(text) < size:
+        return None, None
+    return json.loads(text), files
+
+
+def exactly(channel, size):
+    parts = bytearray()
+    while len(parts) < size:
+        part = channel.recv(min(size - len(parts), 1 << 20))
+        if not part:
+            break
+        parts += part
+    return bytes(parts)
+
+
+def send(channel, manifest, out):
+    import io
+    import tarfile
+
+    text = json.dumps(manifest, ensure_ascii=False).encode("utf-8", "replace")
+    with channel.makefile("wb") as stream, tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        entry = tarfile.TarInfo("manifest.json")
+        entry.size = len(text)
+        tar.addfile(entry, io.BytesIO(text))
+        for output in manifest.get("outputs", []):
+            with open(os.path.join(out, output["file"]), "rb") as f:
+                entry = tarfile.TarInfo(output["file"])
+                entry.size = os.fstat(f.fileno()).st_size
+                tar.addfile(entry, f)
+    channel.shutdown(socket.SHUT_WR)  # also where a child process still holds the descriptor
+
+
+# ---- the job ----------------------------------------------------------------
+
+
+def answer(codec, job, files, out):
+    """Run the job and give its manifest; every error becomes one."""
+    code = temporary("job")
+    try:
+        function = entry_point(job, code)
+        arguments = inputs(codec, job, files)
+        arguments.update(job["values"])
+        returned = function(**arguments)
+        return {"v": 1, "ok": True, "outputs": encode(codec, job["outputs"], returned, out)}
+    except BaseException as e:  # sys.exit and the like are no way to end a job either
+        return {"v": 1, "ok": False, "error": describe(e, code)}
+
+
+def entry_point(job, code):
+    """Write the code's files, import the one with the entry point, find the function."""
+    for file in job["files"]:
+        path = os.path.join(code, file["path"])
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "x", encoding="utf-8", newline="") as f:
+            f.write(file["text"])
+    sys.path.insert(0, code)
+    path, _, name = job["entry"].rpartition(":")
+    module = path.removesuffix(".py").replace("/", ".")
+    if module in sys.modules or module in sys.stdlib_module_names:
+        raise CodeRefused(f"the file {path} has the name of a module of Python; give it another name")
+    function = getattr(load(module, os.path.join(code, path)), name, None)
+    if not callable(function):
+        raise CodeRefused(f"{path} has no function {name}; check the entry point")
+    return function
+
+
+def inputs(codec, job, files):
+    """The registered files as the parameters ask for them."""
+    arguments, paths = {}, None
+    for spec in job["inputs"]:
+        source = f"/dev/fd/{files[spec['fd']]}"
+        if spec["type"] == "path":
+            from pathlib import Path
+
+            # A link with a telling name: libraries look at the extension.
+            paths = paths or temporary("inputs")
+            link = Path(paths, f"{spec['parameter']}.{spec['format']}")
+            link.symlink_to(source)
+            arguments[spec["parameter"]] = link
+        else:
+            arguments[spec["parameter"]] = codec.read_table(source, spec)
+    return arguments
+
+
+def encode(codec, declared, returned, out):
+    """Write a file for each declared output: for one, what was returned; for
+    several, the values of the returned dict, which has their names.
+    """
+    if len(declared) == 1:
+        values = {declared[0]["name"]: returned}
+    else:
+        names = {o["name"] for o in declared}
+        if not isinstance(returned, dict) or set(returned) != names:
+            raise codec.ResultRefused(
+                f"the function declares {len(names)} outputs and did not return a dict with exactly their names",
+                f"return {{{', '.join(f'{n!r}: ...' for n in sorted(names))}}}",
+            )
+        values = returned
+    try:
+        return [codec.encode_result(values[o["name"]], o["name"], o["kind"], out) for o in declared]
+    except OSError as e:
+        if e.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            raise codec.ResultRefused(
+                "the result is larger than results may be", "return a summary, or ask the owner for a higher limit"
+            ) from e
+        raise
+
+
+# ---- errors -----------------------------------------------------------------
+
+
+def describe(error, code):
+    """An error for the owner's eyes: type, message, and where in the author's code."""
+    import traceback
+
+    kind = type(error)
+    name = (
+        kind.__name__
+        if kind.__module__ in ("builtins", "__main__", "_anchorhold_codec")
+        else f"{kind.__module__}.{kind.__name__}"
+    )
+    try:
+        message = str(error)
+    except Exception:  # the author's own class of error
+        message = "(the error cannot say what it is)"
+    if isinstance(error, SystemExit):
+        message = "the code called sys.exit; return the result instead"
+    steps = error.__traceback__
+    while steps is not None and not steps.tb_frame.f_code.co_filename.startswith(code):
+        steps = steps.tb_next
+    try:
+        lines = "".join(traceback.format_exception(kind, error, steps or error.__traceback__))
+    except Exception:  # the same
+        lines = name
+    return {
+        "type": clean(name, 256),
+        "message": clean(message, MAX_TEXT),
+        "traceback": clean(lines.replace(code + "/", ""), MAX_TRACEBACK, keep_end=True),
+    }
+
+
+def clean(text, size, keep_end=False):
+    """Text of at most size bytes that UTF-8 can write."""
+    data = text.encode("utf-8", "replace")
+    if len(data) > size:
+        data = b"... " + data[4 - size :] if keep_end else data[: size - 4] + b" ..."
+    return data.decode("utf-8", "ignore")
+
+
+if __name__ == "__main__":
+    # Not sys.exit: threads that the code left behind must not hold the job.
+    os._exit(main(*sys.argv[1:]))
