@@ -13,13 +13,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/anchorhold/anchorhold"
 )
@@ -79,11 +76,11 @@ func (s *Store) lock(ctx context.Context, progress func(string)) (unlock func(),
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
 	for told := false; ; told = true {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
+		held, err := tryLock(f)
+		if held {
 			return func() { f.Close() }, nil
 		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+		if err != nil {
 			f.Close()
 			return nil, storeError(s.Dir, err)
 		}
@@ -219,13 +216,8 @@ const maxOutput = 64 << 10
 func runAll(cmd *exec.Cmd) (string, error) {
 	out := &head{}
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 10 * time.Second
-	// Pdeathsig speaks of the thread that started the process.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	err := cmd.Run()
+	err := runBound(cmd)
 	return out.String(), err
 }
 
@@ -337,25 +329,20 @@ func writeRecord(dir string, r record) error {
 	return nil
 }
 
-// publish makes a finished directory durable and gives it its name. One syncfs
-// instead of one fsync for each of ten thousand files.
+// publish makes a finished directory durable and gives it its name.
 func publish(tmp, dir string) error {
-	if err := syncDir(tmp, unix.Syncfs); err != nil {
+	if err := syncTree(tmp); err != nil {
 		return err
 	}
 	if err := os.Rename(tmp, dir); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(dir), unix.Fsync)
-}
-
-func syncDir(dir string, sync func(int) error) error {
-	f, err := os.Open(dir)
+	parent, err := os.Open(filepath.Dir(dir))
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	return sync(int(f.Fd()))
+	defer parent.Close()
+	return parent.Sync()
 }
 
 // storeError is about the store's own directory.
@@ -367,8 +354,10 @@ func storeError(dir string, err error) error {
 	remedy := "check the directory, or set ANCHORHOLD_ENVS to another"
 	message := "the environment cannot be written to %s"
 	switch {
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		message, remedy = "the disk that holds %s is full", "free about 2 GB, or set ANCHORHOLD_ENVS to a directory on another disk"
+	case errors.Is(err, errors.ErrUnsupported):
+		message, remedy = "environments cannot be built in %s on this system", "use a Linux machine, as sites do"
 	case errors.Is(err, fs.ErrPermission):
 		message, remedy = "this account may not write to %s", "set ANCHORHOLD_ENVS to a directory of your own, or run the command as the site's account"
 	}

@@ -4,7 +4,7 @@ import sys
 
 sys.path.append(sys.argv[1])
 
-from matplotlib import font_manager  # noqa: E402
+from matplotlib import font_manager
 
 font_manager.findSystemFonts = lambda *_, **__: []
 manager = font_manager.FontManager()

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/anchorhold/anchorhold"
 )
 
@@ -35,7 +33,7 @@ type interpreter struct {
 // probe remembers an interpreter as long as its file stays the same.
 type probe struct {
 	interpreter
-	stat unix.Stat_t
+	file os.FileInfo
 }
 
 const probeCode = `import json, platform, sys, sysconfig
@@ -59,25 +57,25 @@ func (s *Store) interpreter(ctx context.Context) (interpreter, error) {
 	if !strings.HasPrefix(real, "/usr/") {
 		return interpreter{}, pythonError("%s is not below /usr, and jobs see nothing else of this machine", path)
 	}
-	var st unix.Stat_t
-	if err := unix.Stat(real, &st); err != nil {
+	info, err := os.Stat(real)
+	if err != nil {
 		return interpreter{}, pythonError("%s cannot be read", path).Because(err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.probed.Path == path && sameFile(s.probed.stat, st) {
+	if s.probed.Path == path && unchanged(s.probed.file, info) {
 		return s.probed.interpreter, nil
 	}
 	py, err := ask(ctx, path)
 	if err != nil {
 		return interpreter{}, err
 	}
-	s.probed = probe{interpreter: py, stat: st}
+	s.probed = probe{interpreter: py, file: info}
 	return py, nil
 }
 
-func sameFile(a, b unix.Stat_t) bool {
-	return a.Dev == b.Dev && a.Ino == b.Ino && a.Size == b.Size && a.Mtim == b.Mtim && a.Ctim == b.Ctim
+func unchanged(a, b os.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
 func ask(ctx context.Context, path string) (interpreter, error) {

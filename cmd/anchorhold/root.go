@@ -9,12 +9,7 @@ import (
 	"github.com/anchorhold/anchorhold"
 )
 
-// newRoot builds the command tree.
-func newRoot(a *app) *cobra.Command {
-	root := &cobra.Command{
-		Use:   "anchorhold",
-		Short: "Let others compute on data that they may never see",
-		Long: `Anchorhold lets others compute on data that they may never see.
+const about = `Anchorhold lets others compute on data that they may never see.
 
 An owner runs a site beside the data; a researcher asks with ordinary Python
 code; the owner decides; only what was decided to leave ever leaves, and both
@@ -24,7 +19,14 @@ Where a command acts:
   --dir DIR   on the site in that folder, as the person at its machine
               (or ANCHORHOLD_DIR)
   --url URL   on a site elsewhere, with the token in ANCHORHOLD_TOKEN
-              (or ANCHORHOLD_URL, or what ` + "`anchorhold login`" + ` stored)`,
+              (or ANCHORHOLD_URL, or what "anchorhold login" stored)`
+
+// newRoot builds the command tree.
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "anchorhold",
+		Short:         "Let others compute on data that they may never see",
+		Long:          about,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       anchorhold.ProgramVersion,

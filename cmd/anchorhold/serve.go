@@ -14,6 +14,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
+	"github.com/anchorhold/anchorhold/pyenv"
 	"github.com/anchorhold/anchorhold/sandbox"
 	"github.com/anchorhold/anchorhold/sandbox/gvisor"
 	"github.com/anchorhold/anchorhold/site"
@@ -77,6 +78,13 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 		return err
 	}
 	defer s.Close() //nolint:errcheck // every act was durable when it was answered
+	if _, err := a.buildEnvironment(ctx, pyenv.Default()); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		a.tell(err)
+		show.NewPrinter(a.err).Printf("The site serves, but code cannot run before `anchorhold env add` works.\n")
+	}
 	if o.state == "" {
 		defer os.RemoveAll(box.StateDir) // nothing in it is worth keeping
 	}
@@ -107,7 +115,7 @@ func (o boxOptions) resolve(dir string) (gvisor.Options, error) {
 	switch {
 	case g.StateDir != "":
 	case root:
-		g.StateDir = filepath.Join("/var/lib/anchorhold", hex.EncodeToString(sum[:8]))
+		g.StateDir = filepath.Join("/var/lib/anchorhold/sandbox", hex.EncodeToString(sum[:8]))
 	default:
 		g.StateDir = filepath.Join(dir, "sandbox")
 	}

@@ -44,6 +44,7 @@ type abuseCase struct {
 }
 
 func TestAbuse(t *testing.T) {
+	t.Parallel()
 	h := newHost(t)
 	theSandbox(t)
 	files, err := fs.Glob(abuse, "testdata/abuse/*.py")
@@ -52,6 +53,7 @@ func TestAbuse(t *testing.T) {
 	}
 	for _, f := range files {
 		t.Run(strings.TrimSuffix(path.Base(f), ".py"), func(t *testing.T) {
+			t.Parallel()
 			b, err := abuse.ReadFile(f)
 			if err != nil {
 				t.Fatal(err)
@@ -63,7 +65,6 @@ func TestAbuse(t *testing.T) {
 			h.inside(t, c)
 		})
 	}
-	nothingLeft(t, shared.state)
 }
 
 func parseCase(t *testing.T, script string) abuseCase {
@@ -289,9 +290,7 @@ func (h *host) inside(t *testing.T, c abuseCase) {
 	if after := h.snapshot(t); after != h.before["in"] {
 		t.Errorf("the bound directory has changed:\n%s\nwas:\n%s", after, h.before["in"])
 	}
-	if _, guests := processes(shared.state); len(guests) > 0 {
-		t.Errorf("processes %v are left", guests)
-	}
+	nothingLeft(t, shared.state, spec.ID)
 	if t.Failed() {
 		t.Logf("%s, exit %d, %+v\n%.2000s", r.Reason, r.ExitCode, r.Usage, log)
 	}

@@ -93,20 +93,12 @@ func pipe() (r, out, err *os.File, _ error) {
 	return r, out, err, nil
 }
 
-// started waits for the launcher's word that the guest is set up.
-func (g *guest) started() error {
+// started waits for the launcher's word on whether the guest is set up.
+func (g *guest) started() (report, error) {
 	var r report
 	files, err := receive(g.control, &r)
 	closeAll(files)
-	switch {
-	case err != nil:
-		return startError("try again", "its launcher has ended").Because(err)
-	case r.Error != nil:
-		return r.Error.err()
-	case !r.Started:
-		return startError("try again", "its launcher speaks another language")
-	}
-	return nil
+	return r, err
 }
 
 // follow waits for the end and makes the result.

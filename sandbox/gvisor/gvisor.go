@@ -280,31 +280,63 @@ func closeOnExec() {
 	}
 }
 
-// Start begins a session; see sandbox.Sandbox.
+// Start begins a session; see sandbox.Sandbox. A launcher that has just ended
+// is replaced once: nothing of the session can have run on without it.
 func (s *Sandbox) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Session, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
+	g, err := s.start(ctx, spec)
+	if errors.Is(err, errLauncherGone) {
+		g, err = s.start(ctx, spec)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// errLauncherGone marks a start that failed because the launcher had ended.
+var errLauncherGone = errors.New("the launcher has ended")
+
+func (s *Sandbox) start(ctx context.Context, spec sandbox.Spec) (*guest, error) {
 	l, err := s.launcher()
 	if err != nil {
 		return nil, err
 	}
 	g, err := l.begin(spec)
 	if err != nil {
-		return nil, startError("try again", "its launcher does not take sessions").Because(err)
+		return nil, l.lost(err)
 	}
 	stop := context.AfterFunc(ctx, g.Kill)
 	defer stop()
-	if err := g.started(); err != nil {
-		g.conn.Close()
-		g.control.Close()
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, err
+	r, err := g.started()
+	if err == nil && r.Started {
+		go g.follow()
+		return g, nil
 	}
-	go g.follow()
-	return g, nil
+	g.conn.Close()
+	g.control.Close()
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, l.lost(err)
+	case r.Error != nil:
+		return nil, r.Error.err()
+	}
+	return nil, startError("install the program anew", "its launcher speaks another language")
+}
+
+// lost ends a launcher that does not answer and waits for its end.
+func (l *launching) lost(err error) error {
+	l.control.Close()
+	select {
+	case <-l.ended:
+		return startError("try again", "its launcher has ended").Because(errors.Join(errLauncherGone, err))
+	case <-time.After(5 * time.Second):
+		return startError("start the site again", "its launcher neither answers nor ends").Because(err)
+	}
 }
 
 // Program is the path of this program as the run account can read it. Bind it

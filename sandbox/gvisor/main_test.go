@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -70,6 +71,12 @@ func run(m *testing.M) int {
 		}
 	}
 	defer shared.close()
+	// Tests wait most of the time: more of them fit than there are processors.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "5"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return m.Run()
 }
 
@@ -139,7 +146,7 @@ func python(script string) sandbox.Spec {
 	defer ids.Unlock()
 	ids.n++
 	return sandbox.Spec{
-		ID:     fmt.Sprintf("test-%d", ids.n),
+		ID:     fmt.Sprintf("test-%d-", ids.n),
 		Argv:   []string{"/usr/bin/python3", "-I", "/script.py"},
 		Files:  map[string][]byte{"/script.py": []byte(script)},
 		Limits: limits(),
@@ -167,14 +174,14 @@ func wait(t testing.TB, g sandbox.Session) sandbox.Result {
 	return r
 }
 
-// processes finds processes that belong to the sandbox of a state directory:
-// the launcher is one of them, guests are the others.
-func processes(state string) (launcher int, guests []int) {
+// processes finds processes that belong to the sandbox of a state directory, or
+// to some of its sessions: the launcher is one of them, guests are the others.
+func processes(state, sessions string) (launcher int, guests []int) {
 	dirs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, f := range dirs {
 		b, err := os.ReadFile(f)
 		pid, perr := strconv.Atoi(filepath.Base(filepath.Dir(f)))
-		if err != nil || perr != nil || !bytes.Contains(b, []byte(state+"/run")) {
+		if err != nil || perr != nil || !bytes.Contains(b, []byte(filepath.Join(state, "run")+sessions)) {
 			continue
 		}
 		if bytes.HasPrefix(b, []byte("anchorhold-launcher")) {
@@ -201,18 +208,16 @@ func within(t testing.TB, most time.Duration, what string, f func() bool) {
 	}
 }
 
-// nothingLeft fails unless every guest of a state directory is gone for good.
-func nothingLeft(t testing.TB, state string) {
+// nothingLeft fails unless every guest of a state directory is gone for good,
+// or those sessions whose id begins so.
+func nothingLeft(t testing.TB, state, sessions string) {
 	t.Helper()
-	if _, guests := processes(state); len(guests) > 0 {
-		t.Fatalf("processes %v are left", guests)
+	if _, guests := processes(state, "/"+sessions); len(guests) > 0 {
+		t.Errorf("processes %v are left", guests)
 	}
-	left, err := os.ReadDir(filepath.Join(state, "run"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		t.Fatal(err)
-	}
-	for _, e := range left {
-		t.Errorf("%s is left", e.Name())
+	left, err := filepath.Glob(filepath.Join(state, "run", sessions+"*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
 	}
 }
 
@@ -236,6 +241,7 @@ func hold() int {
 // TestOrdinaryUser runs every test again as an ordinary user, for whom
 // everything happens under one account.
 func TestOrdinaryUser(t *testing.T) {
+	t.Parallel()
 	if !installed() {
 		t.Run("installed mode needs rights", func(t *testing.T) {
 			o := options(filepath.Join(t.TempDir(), "state"))

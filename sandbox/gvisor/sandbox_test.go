@@ -26,6 +26,7 @@ import (
 )
 
 func TestProbe(t *testing.T) {
+	t.Parallel()
 	began := time.Now()
 	b, err := theSandbox(t).Probe(t.Context())
 	for _, c := range b.Checks {
@@ -47,7 +48,7 @@ func TestProbe(t *testing.T) {
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("took %v", took)
 	}
-	nothingLeft(t, shared.state)
+	nothingLeft(t, shared.state, "probe-")
 }
 
 // conversation answers lines until an input arrives, then attacks it in every
@@ -112,6 +113,7 @@ s.sendall(json.dumps({"content": content, "again": again, "worked": worked}).enc
 // TestConversation speaks with a running guest both ways and hands in an input
 // after the start that the run account could not open itself.
 func TestConversation(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(openDir(t), "private.csv")
 	if err := os.WriteFile(path, []byte("a,b\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -163,6 +165,7 @@ func TestConversation(t *testing.T) {
 // TestHostileArchive lets guests send what they can make in /out, and unpacks
 // it as the site does.
 func TestHostileArchive(t *testing.T) {
+	t.Parallel()
 	const send = `
 import io, os, socket, tarfile
 os.chdir("/out")
@@ -209,6 +212,7 @@ out.close()
 
 // TestSeenFromInside checks what a guest is told of its limits and its world.
 func TestSeenFromInside(t *testing.T) {
+	t.Parallel()
 	spec := python(`
 import os, resource, socket
 print(sorted(os.environ), os.getcwd(), socket.gethostname())
@@ -229,6 +233,7 @@ print(os.statvfs("/out").f_blocks * os.statvfs("/out").f_frsize, os.statvfs("/tm
 
 // TestStatuses maps ends to statuses and reasons.
 func TestStatuses(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		script string
 		status sandbox.Status
@@ -254,6 +259,7 @@ func TestStatuses(t *testing.T) {
 // TestMemoryAndUsage: what a job used is measured from outside, its files
 // included.
 func TestMemoryAndUsage(t *testing.T) {
+	t.Parallel()
 	r := wait(t, start(t, python(`
 import time
 kept = b"x" * (100 << 20)
@@ -271,7 +277,9 @@ time.sleep(0.2)
 }
 
 func TestKill(t *testing.T) {
-	g := start(t, python("import signal, time\nfor s in (1, 2, 15): signal.signal(s, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(3600)"))
+	t.Parallel()
+	spec := python("import signal, time\nfor s in (1, 2, 15): signal.signal(s, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(3600)")
+	g := start(t, spec)
 	if _, err := g.Wait(canceled()); !errors.Is(err, context.Canceled) {
 		t.Fatalf("Wait: %v", err)
 	}
@@ -290,7 +298,7 @@ func TestKill(t *testing.T) {
 		t.Errorf("second Wait: %s", again.Status)
 	}
 	g.Kill()
-	nothingLeft(t, shared.state)
+	nothingLeft(t, shared.state, spec.ID)
 }
 
 func canceled() context.Context {
@@ -302,6 +310,7 @@ func canceled() context.Context {
 // TestSideBySide runs more sessions than there are processors, which end in
 // different ways and do not disturb each other.
 func TestSideBySide(t *testing.T) {
+	t.Parallel()
 	var all sync.WaitGroup
 	for i := range 9 {
 		all.Go(func() {
@@ -319,17 +328,18 @@ func TestSideBySide(t *testing.T) {
 			if i%3 < 2 && (r.ExitCode != i%3 || string(r.Log) != fmt.Sprintln(i)) {
 				t.Errorf("session %d: exit %d, log %q", i, r.ExitCode, r.Log)
 			}
+			nothingLeft(t, shared.state, spec.ID)
 		})
 	}
 	all.Wait()
-	nothingLeft(t, shared.state)
 }
 
 func TestStartRefuses(t *testing.T) {
-	running := start(t, python("import time; time.sleep(3600)"))
-	_ = running
+	t.Parallel()
+	running := python("import time; time.sleep(3600)")
+	start(t, running)
 	same := python("")
-	same.ID = fmt.Sprintf("test-%d", ids.n-1)
+	same.ID = running.ID
 	bind := python("")
 	bind.Binds = []sandbox.Bind{{Host: "/nonexistent-directory", Guest: "/in"}}
 	device := python("")
@@ -351,6 +361,7 @@ func TestStartRefuses(t *testing.T) {
 		"no time to start":  {short, "wall time"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			if g, err := theSandbox(t).Start(t.Context(), c.spec); err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v, %v", g, err)
 			}
@@ -375,6 +386,7 @@ func TestStartRefuses(t *testing.T) {
 
 // TestBare: a static program gets nothing of the host but itself.
 func TestBare(t *testing.T) {
+	t.Parallel()
 	s := theSandbox(t)
 	spec := python("")
 	spec.Bare, spec.Argv = true, []string{"/anchorhold-probe", "nothing"}
@@ -395,8 +407,9 @@ func TestBare(t *testing.T) {
 // TestLauncher looks at the launcher from outside: its account, environment,
 // descriptors and rights.
 func TestLauncher(t *testing.T) {
+	t.Parallel()
 	theSandbox(t)
-	pid, _ := processes(shared.state)
+	pid, _ := processes(shared.state, "")
 	proc := "/proc/" + strconv.Itoa(pid)
 	env, err := os.ReadFile(proc + "/environ")
 	if err != nil || len(env) != 0 {
@@ -435,6 +448,7 @@ func TestLauncher(t *testing.T) {
 // TestKilled kills site and launcher with SIGKILL: guests die with them, and
 // the next start removes what they left.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	for _, victim := range []string{"site", "launcher"} {
 		t.Run(victim, func(t *testing.T) {
 			t.Parallel()
@@ -458,7 +472,7 @@ func TestKilled(t *testing.T) {
 			if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "holding\n" {
 				t.Fatalf("%q, %v", line, err)
 			}
-			launcher, guests := processes(state)
+			launcher, guests := processes(state, "")
 			if launcher == 0 || len(guests) < 3 {
 				t.Fatalf("launcher %d, guests %v", launcher, guests)
 			}
@@ -470,7 +484,7 @@ func TestKilled(t *testing.T) {
 				t.Fatal(err)
 			}
 			within(t, 2*time.Second, "every process is gone", func() bool {
-				launcher, guests := processes(state)
+				launcher, guests := processes(state, "")
 				return launcher == 0 && len(guests) == 0
 			})
 			_ = c.Process.Kill()
@@ -480,7 +494,7 @@ func TestKilled(t *testing.T) {
 				t.Fatal(full(err))
 			}
 			defer s.Close()
-			nothingLeft(t, state)
+			nothingLeft(t, state, "")
 			if _, err := os.Stat(filepath.Join(state, "run")); err != nil {
 				t.Error(err)
 			}
@@ -491,6 +505,7 @@ func TestKilled(t *testing.T) {
 // TestLauncherComesBack: the sessions of a launcher that died are lost, and
 // say so; the next session has a new one.
 func TestLauncherComesBack(t *testing.T) {
+	t.Parallel()
 	state := filepath.Join(openDir(t), "state")
 	s, err := gvisor.New(options(state))
 	if err != nil {
@@ -502,7 +517,7 @@ func TestLauncherComesBack(t *testing.T) {
 		t.Fatal(full(err))
 	}
 	defer g.Conn().Close()
-	launcher, _ := processes(state)
+	launcher, _ := processes(state, "")
 	if err := unix.Kill(launcher, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -520,6 +535,7 @@ func TestLauncherComesBack(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
+	t.Parallel()
 	state := filepath.Join(openDir(t), "state")
 	s, err := gvisor.New(options(state))
 	if err != nil {
@@ -542,17 +558,18 @@ func TestClose(t *testing.T) {
 	if _, err := s.Start(t.Context(), python("")); anchorhold.KindOf(err) != anchorhold.Unavailable {
 		t.Errorf("%v", err)
 	}
-	if launcher, _ := processes(state); launcher != 0 {
+	if launcher, _ := processes(state, ""); launcher != 0 {
 		t.Errorf("launcher %d is left", launcher)
 	}
 	if _, err := os.Stat(filepath.Join(state, "run")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the launcher's directory is left: %v", err)
 	}
-	nothingLeft(t, state)
+	nothingLeft(t, state, "")
 }
 
 // TestNoSidecar: without gVisor's links nothing starts, and the error says so.
 func TestNoSidecar(t *testing.T) {
+	t.Parallel()
 	state := filepath.Join(openDir(t), "state")
 	s, err := gvisor.New(options(state))
 	if err != nil {
@@ -571,11 +588,12 @@ func TestNoSidecar(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	nothingLeft(t, state)
+	nothingLeft(t, state, "")
 }
 
 // TestNew refuses what would be unsafe or could not work, with a remedy.
 func TestNew(t *testing.T) {
+	t.Parallel()
 	dir := openDir(t)
 	closed := filepath.Join(dir, "closed")
 	if err := os.Mkdir(closed, 0o700); err != nil {
@@ -628,6 +646,7 @@ func TestNew(t *testing.T) {
 // TestProgramInPlace: an installed program with its links is used where it is,
 // one that the run account cannot reach is copied.
 func TestProgramInPlace(t *testing.T) {
+	t.Parallel()
 	dir := openDir(t)
 	exe := filepath.Join(dir, "anchorhold")
 	b, err := os.ReadFile(program)
@@ -675,6 +694,7 @@ func TestProgramInPlace(t *testing.T) {
 
 // TestArchiveOfRealFiles closes the loop: what Python writes, Go reads.
 func TestArchiveOfRealFiles(t *testing.T) {
+	t.Parallel()
 	g := start(t, python(`
 import os, socket, tarfile
 with open("/out/result.csv", "w") as f: f.write("a,b\n" * 50000)

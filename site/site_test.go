@@ -1,0 +1,227 @@
+package site_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/identity/keys"
+	"github.com/anchorhold/anchorhold/sandbox"
+	"github.com/anchorhold/anchorhold/site"
+)
+
+// closedBox is a sandbox in which nothing is ever started: these tests are
+// about doors, not runs.
+type closedBox struct{ sandbox.Sandbox }
+
+func (closedBox) Close() error { return nil }
+
+func newClosedBox() (sandbox.Sandbox, string, error) { return closedBox{}, "", nil }
+
+func makeSite(t *testing.T) (dir string, made site.InitResult) {
+	t.Helper()
+	t.Setenv("ANCHORHOLD_ENVS", t.TempDir())
+	dir = filepath.Join(t.TempDir(), "site")
+	made, err := site.Init(context.Background(), dir, site.InitOptions{Name: "cleveland"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir, made
+}
+
+func TestInit(t *testing.T) {
+	dir, made := makeSite(t)
+	if _, err := keys.ParseVKey(made.Key); err != nil || made.Site != "cleveland" || made.Admin != site.DefaultAdmin {
+		t.Errorf("got %+v, %v", made, err)
+	}
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("others may use %s: %v", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := site.Init(context.Background(), dir, site.InitOptions{Name: "again"}); anchorhold.KindOf(err) != anchorhold.Conflict {
+		t.Errorf("a second site in one directory: %v", err)
+	}
+	for _, name := range []string{"", "a b", "../x", strings.Repeat("x", 300)} {
+		if _, err := site.Init(context.Background(), filepath.Join(t.TempDir(), "s"), site.InitOptions{Name: name}); err == nil {
+			t.Errorf("a site named %q was made", name)
+		}
+	}
+	if _, err := site.Open(context.Background(), t.TempDir(), site.Options{}); anchorhold.KindOf(err) != anchorhold.NotFound {
+		t.Errorf("opening an empty directory: %v", err)
+	}
+}
+
+func TestOneProcessAtATime(t *testing.T) {
+	dir, _ := makeSite(t)
+	s, err := site.Open(context.Background(), dir, site.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := site.Open(context.Background(), dir, site.Options{}); anchorhold.KindOf(err) != anchorhold.Unavailable {
+		t.Errorf("opened twice: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := site.Open(context.Background(), dir, site.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
+}
+
+// serve serves a site until the test ends and gives its URL.
+func serve(t *testing.T, dir string) (url string, stop func() error) {
+	t.Helper()
+	s, err := site.Open(context.Background(), dir, site.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan string, 1), make(chan error, 1)
+	go func() {
+		err := s.Serve(ctx, site.ServeOptions{Listen: "127.0.0.1:0", NewSandbox: newClosedBox}, func(u string) { ready <- u })
+		ended <- errors.Join(err, s.Close())
+	}()
+	stop = func() error {
+		cancel()
+		return <-ended
+	}
+	select {
+	case url = <-ready:
+	case err := <-ended:
+		t.Fatalf("the site did not start: %v", err)
+	}
+	return url, stop
+}
+
+func get(t *testing.T, c *http.Client, url, token string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(body)
+}
+
+func TestServe(t *testing.T) {
+	dir, made := makeSite(t)
+	url, stop := serve(t, dir)
+	code, body := get(t, http.DefaultClient, url+"/v1/site", "")
+	var info struct{ Name, Key string }
+	if err := json.Unmarshal([]byte(body), &info); err != nil || code != 200 || info.Name != "cleveland" || info.Key != made.Key {
+		t.Errorf("the site says %d %s (%v)", code, body, err)
+	}
+	token, err := os.ReadFile(made.TokenFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, body := get(t, http.DefaultClient, url+"/v1/me", strings.TrimSpace(string(token))); code != 200 || !strings.Contains(body, site.DefaultAdmin) {
+		t.Errorf("the first owner: %d %s", code, body)
+	}
+	local := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", site.SocketPath(dir))
+	}}}
+	if code, body := get(t, local, "http://localhost/v1/me", ""); code != 200 || !strings.Contains(body, "local:") {
+		t.Errorf("on the machine: %d %s", code, body)
+	}
+	local.CloseIdleConnections()
+	if err := stop(); err != nil {
+		t.Errorf("stopping: %v", err)
+	}
+	if _, err := os.Stat(site.SocketPath(dir)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket stays behind: %v", err)
+	}
+}
+
+// A request that waits for a change must not hold up the end of the site.
+func TestStopDoesNotWaitForWaitingClients(t *testing.T) {
+	dir, _ := makeSite(t)
+	url, stop := serve(t, dir)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	began := time.Now()
+	if err := stop(); err != nil {
+		t.Errorf("stopping: %v", err)
+	}
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("stopping took %v", took)
+	}
+}
+
+func TestOtherAddressesNeedTLS(t *testing.T) {
+	dir, _ := makeSite(t)
+	s, err := site.Open(context.Background(), dir, site.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, c := range []struct {
+		o    site.ServeOptions
+		want string
+	}{
+		{site.ServeOptions{Listen: "0.0.0.0:0"}, "TLS"},
+		{site.ServeOptions{Listen: ":0"}, "TLS"},
+		{site.ServeOptions{Listen: "[::]:0"}, "TLS"},
+		{site.ServeOptions{Listen: "nonsense"}, "not an address"},
+		{site.ServeOptions{Listen: "127.0.0.1:0", TLSCert: "absent", TLSKey: "absent"}, "certificate"},
+	} {
+		c.o.NewSandbox = newClosedBox
+		err := s.Serve(context.Background(), c.o, func(string) { t.Errorf("%s: served", c.o.Listen) })
+		var e *anchorhold.Error
+		if !errors.As(err, &e) || !strings.Contains(e.Message, c.want) || e.Remedy == "" {
+			t.Errorf("%s: got %v, want a word of %s", c.o.Listen, err, c.want)
+		}
+	}
+}
+
+// Without a sandbox nothing is served: there is no other way to run code.
+func TestNoSandboxNoSite(t *testing.T) {
+	dir, _ := makeSite(t)
+	s, err := site.Open(context.Background(), dir, site.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	broken := anchorhold.Errorf(anchorhold.Unavailable, "enable user namespaces", "the sandbox cannot start")
+	err = s.Serve(context.Background(), site.ServeOptions{
+		Listen: "127.0.0.1:0", NewSandbox: func() (sandbox.Sandbox, string, error) { return nil, "", broken },
+	}, func(string) { t.Error("served") })
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+}
