@@ -29,7 +29,7 @@ GO_TEST        = $(GOTESTSUM) --format pkgname-and-test-fails --format-hide-empt
 # The tests use these: the built program and a Python that has the package.
 export ANCHORHOLD_TEST_BINARY := $(CURDIR)/bin/anchorhold
 export ANCHORHOLD_TEST_PYTHON := $(PYTHON)
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH):/usr/local/go/bin
 
 # Packages whose tests gain nothing from the race detector: they read the tree,
 # or they only start other programs.
@@ -42,18 +42,18 @@ help: ## list what can be made
 # ---- what people run -------------------------------------------------------
 
 .PHONY: demo
-demo: machine build $(VENV)/ready ## the whole way of a question on real data, end to end
+demo: machine build environment ## the whole way of a question on real data, end to end
 	bin/anchorhold demo $(DEMO_FLAGS)
 
 .PHONY: test
-test: machine-test build report lint vet test-go test-race test-python test-reproducible ## set up, then all tests
+test: machine-test build environment report lint vet test-go test-race test-python test-reproducible ## set up, then all tests
 	@.ci/tally $(REPORT)
 
 .PHONY: test-all
 test-all: test test-cross test-fuzz ## and the longest: other platforms, a while of fuzzing
 
 .PHONY: bench
-bench: machine-test build $(VENV)/ready ## the tables of figures
+bench: machine-test build environment $(VENV)/ready ## the tables of figures
 	$(PYTHON) bench/bench.py
 
 .PHONY: build
@@ -89,6 +89,12 @@ $(VENV)/tools: .ci/tools.lock | machine
 $(VENV)/ready: $(VENV)/tools sdk/python/pyproject.toml
 	$(VENV)/bin/uv pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation --editable sdk/python
 	@touch $@
+
+# The libraries that code at a site may use, where every site of this machine
+# finds them. At once done when they are there.
+.PHONY: environment
+environment: build $(VENV)/tools
+	bin/anchorhold env add
 
 .PHONY: tools-lock
 tools-lock: $(VENV)/tools ## pin what .ci/tools.in names
@@ -133,7 +139,7 @@ vet:
 	go vet ./...
 
 .PHONY: test-go
-test-go: $(GOTESTSUM) $(VENV)/ready build ## the Go tests, the README's blocks among them
+test-go: $(GOTESTSUM) $(VENV)/ready environment ## the Go tests, the README's blocks among them
 	@mkdir -p $(REPORT)
 	$(GO_TEST) --jsonfile $(REPORT)/go.json -- -count=1 -p 2 -vet=off -timeout 20m ./...
 
@@ -150,7 +156,7 @@ test-race: $(GOTESTSUM) ## the Go tests once more under the race detector, where
 	CGO_ENABLED=1 $(GO_TEST) --jsonfile $(REPORT)/race.json -- -count=1 -race -p 2 -vet=off -timeout 20m $$list
 
 .PHONY: test-python
-test-python: $(VENV)/ready build ## the Python package's tests
+test-python: $(VENV)/ready environment ## the Python package's tests
 	@mkdir -p $(REPORT)
 	cd sdk/python && $(PYTHON) -m pytest -q --junitxml $(CURDIR)/$(REPORT)/python.xml
 

@@ -83,7 +83,7 @@ type Version struct {
 // Column describes a column on the card.
 type Column struct {
 	Name        string     `json:"name"`
-	Type        ColumnType `json:"type"`
+	Type        ColumnType `json:"type,omitempty"`
 	Description string     `json:"description,omitempty"`
 	Unit        string     `json:"unit,omitempty"`
 	Facts       []Fact     `json:"facts,omitempty"`

@@ -73,7 +73,7 @@ type Code struct {
 type AssetRef struct {
 	Dataset string `json:"dataset"`
 	Asset   string `json:"asset"`
-	Version string `json:"version"` // portable version id
+	Version string `json:"version,omitempty"` // portable version id; in a submission empty: the newest
 }
 
 // Request is a code digest with parameter values, asset versions, purpose and

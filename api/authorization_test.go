@@ -191,7 +191,7 @@ const (
 func operations() map[string]struct{ may, body string } {
 	submission := `{"code":{"files":[{"path":"main.py","text":"def f(patients): pass"}],"entry":"main.py:f",
 		"parameters":[{"name":"patients","kind":"asset","type":"dataframe"}],"outputs":[{"name":"result","kind":"any"}],"environment":"` + lock + `"},
-		"assets":{"patients":{"dataset":"heart","asset":"patients","version":""}},"purpose":"p"}`
+		"assets":{"patients":{"dataset":"heart","asset":"patients"}},"purpose":"p"}`
 	return map[string]struct{ may, body string }{
 		"site":             {anybody, ""},
 		"me":               {users, ""},

@@ -148,31 +148,21 @@ func parseNumber(c Cell) Cell {
 // scanNumber says whether t is an integer or a decimal number, without its
 // sign; it is stricter than strconv, which reads hexadecimal and underscores.
 func scanNumber(t string) (unsigned string, form CellKind) {
-	unsigned = t
-	if t != "" && (t[0] == '-' || t[0] == '+') {
-		unsigned = t[1:]
-	}
+	unsigned = unsign(t)
 	whole, rest := span(unsigned)
-	if rest == "" {
-		if whole > 0 {
-			return unsigned, CellInt
-		}
-		return unsigned, CellText
+	if rest == "" && whole > 0 {
+		return unsigned, CellInt
 	}
 	fraction := 0
-	if rest[0] == '.' {
+	if rest != "" && rest[0] == '.' {
 		fraction, rest = span(rest[1:])
 	}
 	if whole+fraction == 0 {
 		return unsigned, CellText
 	}
 	if rest != "" && (rest[0] == 'e' || rest[0] == 'E') {
-		rest = rest[1:]
-		if rest != "" && (rest[0] == '-' || rest[0] == '+') {
-			rest = rest[1:]
-		}
-		n, after := span(rest)
-		if n == 0 {
+		exponent, after := span(unsign(rest[1:]))
+		if exponent == 0 {
 			return unsigned, CellText
 		}
 		rest = after
@@ -181,6 +171,14 @@ func scanNumber(t string) (unsigned string, form CellKind) {
 		return unsigned, CellText
 	}
 	return unsigned, CellFloat
+}
+
+// unsign cuts one sign off.
+func unsign(s string) string {
+	if s != "" && (s[0] == '-' || s[0] == '+') {
+		return s[1:]
+	}
+	return s
 }
 
 // span counts leading digits and gives what follows them.

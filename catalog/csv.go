@@ -328,7 +328,7 @@ func (g *guard) check(p []byte, last bool) error {
 	}
 	text := p
 	if len(g.tail) > 0 {
-		text = append(g.tail, p...)
+		text = append(append(make([]byte, 0, len(g.tail)+len(p)), g.tail...), p...)
 	}
 	start := g.offset - int64(len(g.tail))
 	whole := len(text) - partial(text)

@@ -94,9 +94,9 @@ func TestUnreadableFileIsExplained(t *testing.T) {
 }
 
 func TestSymlinkIsFollowedAndItsTargetRecorded(t *testing.T) {
-	real := writeFile(t, "real.csv", "a\n1\n")
+	target := writeFile(t, "real.csv", "a\n1\n")
 	link := filepath.Join(t.TempDir(), "link.csv")
-	if err := os.Symlink(real, link); err != nil {
+	if err := os.Symlink(target, link); err != nil {
 		t.Fatal(err)
 	}
 	table, err := Open(link, ReadOptions{})
@@ -104,7 +104,7 @@ func TestSymlinkIsFollowedAndItsTargetRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer table.Close()
-	want, err := filepath.EvalSymlinks(real)
+	want, err := filepath.EvalSymlinks(target)
 	if err != nil {
 		t.Fatal(err)
 	}

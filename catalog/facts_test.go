@@ -184,8 +184,10 @@ func TestCheckMock(t *testing.T) {
 
 func TestCompareMock(t *testing.T) {
 	private := []anchorhold.Column{
-		{Name: "id", Type: anchorhold.TypeInt}, {Name: "share", Type: anchorhold.TypeFloat},
-		{Name: "at", Type: anchorhold.TypeTimestamp}, {Name: "name", Type: anchorhold.TypeString},
+		{Name: "id", Type: anchorhold.TypeInt},
+		{Name: "share", Type: anchorhold.TypeFloat},
+		{Name: "at", Type: anchorhold.TypeTimestamp},
+		{Name: "name", Type: anchorhold.TypeString},
 	}
 	for mock, want := range map[string][]string{
 		"id,share,at,name\n1,0.5,2024-01-01T10:00:00,x\n": nil,

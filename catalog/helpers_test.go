@@ -75,14 +75,3 @@ func checkRefusal(t *testing.T, err error, want string) {
 		t.Errorf("a cell is shown: %q", e.Error())
 	}
 }
-
-func factValue(t *testing.T, facts []anchorhold.Fact, name string) any {
-	t.Helper()
-	for _, f := range facts {
-		if f.Name == name {
-			return f.Value
-		}
-	}
-	t.Fatalf("no fact %q among %v", name, facts)
-	return nil
-}

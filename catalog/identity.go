@@ -42,7 +42,7 @@ func CheckIdentity(ctx context.Context, f *os.File, id Identity) (anchorhold.Sta
 	if now.Size != id.Stamp.Size {
 		return anchorhold.Stamp{}, changed()
 	}
-	got, _, err := Commit(id.Secret, id.Label, contextReader{ctx, io.NewSectionReader(f, 0, now.Size)})
+	got, _, err := Commit(id.Secret, id.Label, cancellable(ctx, io.NewSectionReader(f, 0, now.Size)))
 	if err != nil {
 		if ctx.Err() != nil {
 			return anchorhold.Stamp{}, ctx.Err()
@@ -78,16 +78,18 @@ func settle(s anchorhold.Stamp) anchorhold.Stamp {
 	return s
 }
 
-// contextReader stops reading once its context has ended.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
+// readerFunc is a function as an io.Reader.
+type readerFunc func(p []byte) (int, error)
 
 // Read implements io.Reader.
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// cancellable stops reading once the context has ended.
+func cancellable(ctx context.Context, r io.Reader) io.Reader {
+	return readerFunc(func(p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return r.Read(p)
+	})
 }

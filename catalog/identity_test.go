@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -111,7 +112,7 @@ func TestIdentityOfAnEndedContext(t *testing.T) {
 	id.Stamp.CTime = 0
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := CheckIdentity(ctx, f, id); err != context.Canceled {
+	if _, err := CheckIdentity(ctx, f, id); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }

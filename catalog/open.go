@@ -8,8 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"github.com/anchorhold/anchorhold"
 )
@@ -54,11 +53,11 @@ type source interface {
 
 // Open opens a table. A symbolic link is followed, and Path says where it led.
 func Open(path string, o ReadOptions) (*Table, error) {
-	f, real, err := OpenFile(path)
+	f, resolved, err := OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
-	t, err := newTable(f, real, o, nil)
+	t, err := newTable(f, resolved, o, nil)
 	if err != nil {
 		f.Close()
 		return nil, err
@@ -136,16 +135,14 @@ func (t *Table) Close() error {
 // any symbolic links led to. The returned file is what its stamp and the
 // commitment speak of: whoever passes it on needs no path any more.
 func OpenFile(path string) (*os.File, string, error) {
-	real, err := filepath.EvalSymlinks(path)
+	resolved, err := filepath.EvalSymlinks(path)
 	if err == nil {
-		real, err = filepath.Abs(real)
+		resolved, err = filepath.Abs(resolved)
 	}
 	if err != nil {
 		return nil, "", openError(path, err)
 	}
-	// Without O_NONBLOCK a named pipe would wait for a writer. With O_NOFOLLOW
-	// nobody can swap a link in after it was resolved.
-	f, err := os.OpenFile(real, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	f, err := os.OpenFile(resolved, openFlags, 0)
 	if err != nil {
 		return nil, "", openError(path, err)
 	}
@@ -158,7 +155,7 @@ func OpenFile(path string) (*os.File, string, error) {
 		f.Close()
 		return nil, "", invalid("name a CSV or Parquet file", "%s is %s, not a file", path, kindOf(info.Mode()))
 	}
-	return f, real, nil
+	return f, resolved, nil
 }
 
 func kindOf(m fs.FileMode) string {
@@ -179,22 +176,10 @@ func openError(path string, err error) error {
 		return anchorhold.Errorf(anchorhold.NotFound, "check the path; a relative one starts at the current directory", "there is no file %s", path).Because(err)
 	case errors.Is(err, fs.ErrPermission):
 		return invalid("give the site's account permission to read it, for example with chmod or setfacl", "the file %s may not be read by this account", path).Because(err)
-	case errors.Is(err, unix.ENXIO):
+	case errors.Is(err, syscall.ENXIO):
 		return invalid("name a CSV or Parquet file", "%s is a special file, not a file with data", path).Because(err)
 	}
 	return invalid("check that it can be read, for example with: head -c 100 FILE", "the file %s cannot be opened", path).Because(err)
-}
-
-// StampOf identifies the content of an open file without reading it.
-func StampOf(f *os.File) (anchorhold.Stamp, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return anchorhold.Stamp{}, anchorhold.Errorf(anchorhold.Unavailable, "check the file system that holds it", "the state of the file cannot be read").Because(err)
-	}
-	return anchorhold.Stamp{
-		Device: uint64(st.Dev), Inode: st.Ino, Size: st.Size,
-		MTime: st.Mtim.Nano(), CTime: st.Ctim.Nano(),
-	}, nil
 }
 
 const parquetMagic = "PAR1"

@@ -185,6 +185,16 @@ func otherTypeRemedy(t arrow.DataType) string {
 	return "write it as a number, a text, a date or a timestamp"
 }
 
+// as gives an array as what the schema said it is. That it is something else is
+// a fault of the file, which recoverParquet reports.
+func as[T arrow.Array](a arrow.Array) T {
+	t, ok := a.(T)
+	if !ok {
+		panic("a column's data is of another type than its schema")
+	}
+	return t
+}
+
 func readInt(a arrow.Array, i int) Cell {
 	c := Cell{Kind: CellInt}
 	switch a := a.(type) {
@@ -237,23 +247,23 @@ func shortest(v float32) float64 {
 }
 
 func readBool(a arrow.Array, i int) Cell {
-	if a.(*array.Boolean).Value(i) {
+	if as[*array.Boolean](a).Value(i) {
 		return Cell{Kind: CellBool, Int: 1}
 	}
 	return Cell{Kind: CellBool}
 }
 
 func readText(a arrow.Array, i int) Cell {
-	return Cell{Kind: CellText, Text: a.(*array.String).Value(i)}
+	return Cell{Kind: CellText, Text: as[*array.String](a).Value(i)}
 }
 
 func readDate(a arrow.Array, i int) Cell {
-	return Cell{Kind: CellDate, Int: int64(a.(*array.Date32).Value(i))}
+	return Cell{Kind: CellDate, Int: int64(as[*array.Date32](a).Value(i))}
 }
 
 func readTimestamp(unit arrow.TimeUnit) cellReader {
 	return func(a arrow.Array, i int) Cell {
-		return timestampCell(Cell{}, a.(*array.Timestamp).Value(i).ToTime(unit))
+		return timestampCell(Cell{}, as[*array.Timestamp](a).Value(i).ToTime(unit))
 	}
 }
 

@@ -185,12 +185,12 @@ func TestParquetPandasNotes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer table.Close()
 		for i, c := range table.Columns() {
 			if f, _ := c.Fact(anchorhold.FactStorage); f.Value != want[i] {
 				t.Errorf("%s: column %s is stored as %v, want %v", notes, c.Name, f.Value, want[i])
 			}
 		}
+		table.Close()
 	}
 }
 
@@ -202,7 +202,7 @@ func TestDamagedParquet(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	path := filepath.Join(t.TempDir(), "damaged.parquet")
 	refused := 0
-	for range 3000 {
+	for range 1000 {
 		bad := bytes.Clone(good)
 		for range 1 + rng.IntN(3) {
 			bad[4+rng.IntN(len(bad)-8)] = byte(rng.IntN(256))
@@ -219,8 +219,8 @@ func TestDamagedParquet(t *testing.T) {
 			t.Fatalf("a damaged file took %s", took)
 		}
 	}
-	if refused < 500 {
-		t.Errorf("only %d of 3000 damaged files were noticed", refused)
+	if refused < 150 {
+		t.Errorf("only %d of 1000 damaged files were noticed", refused)
 	}
 }
 

@@ -78,7 +78,7 @@ func Register(ctx context.Context, path string, o Options) (Registration, error)
 		o.Secret = make([]byte, SecretSize)
 		rand.Read(o.Secret) // never fails: crypto/rand ends the program instead
 	}
-	f, real, err := OpenFile(path)
+	f, resolved, err := OpenFile(path)
 	if err != nil {
 		return Registration{}, err
 	}
@@ -87,7 +87,7 @@ func Register(ctx context.Context, path string, o Options) (Registration, error)
 	if err != nil {
 		return Registration{}, err
 	}
-	reg, failed := readAll(ctx, f, real, o)
+	reg, failed := readAll(ctx, f, resolved, o)
 	after, err := StampOf(f)
 	if err != nil {
 		return Registration{}, err
@@ -97,7 +97,7 @@ func Register(ctx context.Context, path string, o Options) (Registration, error)
 		return Registration{}, ctx.Err()
 	case after != before: // also the likely reason of a row that seems torn
 		return Registration{}, anchorhold.Errorf(anchorhold.Conflict, "wait until nobody writes to it and try again",
-			"%s changed while it was being read", filepath.Base(real)).Because(failed)
+			"%s changed while it was being read", filepath.Base(resolved)).Because(failed)
 	case failed != nil:
 		return Registration{}, failed
 	}
@@ -106,12 +106,12 @@ func Register(ctx context.Context, path string, o Options) (Registration, error)
 }
 
 // readAll is the pass itself.
-func readAll(ctx context.Context, f *os.File, real string, o Options) (Registration, error) {
+func readAll(ctx context.Context, f *os.File, path string, o Options) (Registration, error) {
 	commit, err := newCommitter(o.Secret, o.Label)
 	if err != nil {
 		return Registration{}, err
 	}
-	table, err := newTable(f, real, o.ReadOptions, commit)
+	table, err := newTable(f, path, o.ReadOptions, commit)
 	if err != nil {
 		return Registration{}, err
 	}
@@ -119,7 +119,7 @@ func readAll(ctx context.Context, f *os.File, real string, o Options) (Registrat
 	p := progress{tell: o.Progress, total: table.stamp.Size}
 	if table.format == FormatParquet {
 		p.total *= 2
-		if err := p.copy(ctx, commit, f, table.stamp.Size, filepath.Base(real)); err != nil {
+		if err := p.copy(ctx, commit, f, table.stamp.Size, filepath.Base(path)); err != nil {
 			return Registration{}, err
 		}
 	}
@@ -131,7 +131,7 @@ func readAll(ctx context.Context, f *os.File, real string, o Options) (Registrat
 		return Registration{}, err
 	}
 	reg := Registration{
-		Path: real, Format: table.format, Columns: table.Columns(), Missing: o.Missing,
+		Path: path, Format: table.format, Columns: table.Columns(), Missing: o.Missing,
 		Rows: table.rows, Size: commit.size, Secret: o.Secret, Label: o.Label, Commitment: commit.commitment(),
 	}
 	if sinks.facts != nil {
@@ -156,7 +156,7 @@ func (p *progress) at(n int64) {
 
 // copy reads a whole file into w.
 func (p *progress) copy(ctx context.Context, w io.Writer, f *os.File, size int64, name string) error {
-	r := contextReader{ctx, io.NewSectionReader(f, 0, size)}
+	r := cancellable(ctx, io.NewSectionReader(f, 0, size))
 	buf := make([]byte, ChunkSize)
 	for {
 		n, err := r.Read(buf)

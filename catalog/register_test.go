@@ -211,7 +211,7 @@ func bigParquet(t testing.TB, rows int) string {
 // TestRegisterIsBoundedInMemory reads files much larger than what it may hold.
 func TestRegisterIsBoundedInMemory(t *testing.T) {
 	const bound = 24 << 20
-	for _, path := range []string{bigCSV(t, 48<<20), bigParquet(t, 1_000_000)} {
+	for _, path := range []string{bigCSV(t, 40<<20), bigParquet(t, 900_000)} {
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
@@ -231,7 +231,7 @@ func TestRegisterIsBoundedInMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("%s: %d MiB, heap grew by %d MiB", filepath.Base(path), info.Size()>>20, (int64(peak)-int64(before.HeapAlloc))>>20)
-		if info.Size() < bound || peak == 0 || peak-before.HeapAlloc > bound {
+		if info.Size() < 3*bound/2 || peak == 0 || peak-before.HeapAlloc > bound {
 			t.Errorf("%s of %d bytes took %d bytes of memory", filepath.Base(path), info.Size(), peak-before.HeapAlloc)
 		}
 	}

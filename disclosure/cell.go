@@ -130,7 +130,7 @@ func TextCell(s string) Cell {
 // normalText trims, collapses white space, and puts text in NFKC and lower case.
 func normalText(s string) string {
 	if !isASCII(s) {
-		s = norm.NFKC.String(s)
+		s = norm.NFKC.String(strings.ToLower(norm.NFKC.String(s)))
 	}
 	return strings.Join(strings.Fields(strings.ToLower(s)), " ")
 }

@@ -17,18 +17,18 @@ import (
 func parseImage(_ ManifestEntry, data []byte, lim Limits) (parsed, error) {
 	head, err := png.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
-		return parsed{}, refuse(notPNG).Because(err)
+		return parsed{}, refuseFor(notPNG, err)
 	}
 	if head.Width <= 0 || head.Height <= 0 || int64(head.Width)*int64(head.Height) > int64(lim.Pixels) {
 		return parsed{}, refuse(tooManyPixels)
 	}
 	decoded, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
-		return parsed{}, refuse(notPNG).Because(err)
+		return parsed{}, refuseFor(notPNG, err)
 	}
 	var out bytes.Buffer
 	if err := (&png.Encoder{CompressionLevel: png.DefaultCompression}).Encode(&out, redraw(decoded)); err != nil {
-		return parsed{}, refuse(notPNG).Because(err)
+		return parsed{}, refuseFor(notPNG, err)
 	}
 	return parsed{data: out.Bytes(), rows: 1, cells: disclosure.Cells{}}, nil
 }

@@ -202,5 +202,5 @@ func asRefusal(err error) error {
 	if errors.As(err, &known) {
 		return known
 	}
-	return refuse(damagedFile).Because(err)
+	return refuseFor(damagedFile, err)
 }

@@ -129,18 +129,27 @@ func (r reason) sentenceOfFormat() sentence {
 	return sentence{"the output's file is damaged", again}
 }
 
-// refusal is the error for a reason; number keeps it for the way out.
-type refusal struct{ number reason }
+// refusal is the cause of the error that people see: it keeps the number for the
+// way out of the sandbox, and what a library said, which goes nowhere.
+type refusal struct {
+	number reason
+	cause  error
+}
 
 func (r refusal) Error() string { return r.number.sentence().message }
 
+func (r refusal) Unwrap() error { return r.cause }
+
 // refuse makes the error that people see.
-func refuse(r reason) *anchorhold.Error {
+func refuse(r reason) *anchorhold.Error { return refuseFor(r, nil) }
+
+// refuseFor is refuse with what a library said.
+func refuseFor(r reason, cause error) *anchorhold.Error {
 	s := r.sentence()
 	kind := anchorhold.Invalid
 	switch r {
 	case tooManyBytes, tooMuchMemory, tooManyRows, tooManyColumns, tooLongText, tooManyPixels:
 		kind = anchorhold.TooLarge
 	}
-	return anchorhold.Errorf(kind, s.remedy, "%s", s.message).Because(refusal{r})
+	return anchorhold.Errorf(kind, s.remedy, "%s", s.message).Because(refusal{r, cause})
 }

@@ -63,7 +63,7 @@ func (t *tableReader) open(data []byte, python string) error {
 	props.MaxUncompressedPageSize = t.lim.Memory
 	r, err := file.NewParquetReader(bytes.NewReader(data), file.WithReadProps(props))
 	if err != nil {
-		return refuse(badFooter).Because(err)
+		return refuseFor(badFooter, err)
 	}
 	t.file = r
 	if err := t.checkShape(r.MetaData()); err != nil {
@@ -113,7 +113,7 @@ func checkChunks(group *metadata.RowGroupMetaData) error {
 	for j := range group.NumColumns() {
 		chunk, err := group.ColumnChunk(j)
 		if err != nil {
-			return refuse(badFooter).Because(err)
+			return refuseFor(badFooter, err)
 		}
 		switch chunk.Compression() {
 		case compress.Codecs.Uncompressed, compress.Codecs.Snappy, compress.Codecs.Gzip, compress.Codecs.Lz4Raw:
@@ -174,7 +174,7 @@ func (t *tableReader) read() ([]*column, error) {
 	}
 	r, err := pqarrow.NewFileReader(t.file, props, t.mem)
 	if err != nil {
-		return nil, refuse(badFooter).Because(err)
+		return nil, refuseFor(badFooter, err)
 	}
 	columns, err := t.columns(r)
 	if err != nil || len(columns) == 0 || t.rows == 0 {
@@ -182,7 +182,7 @@ func (t *tableReader) read() ([]*column, error) {
 	}
 	records, err := r.GetRecordReader(context.Background(), nil, nil)
 	if err != nil {
-		return nil, refuse(damagedFile).Because(err)
+		return nil, refuseFor(damagedFile, err)
 	}
 	defer records.Release()
 	done := int64(0)
@@ -192,7 +192,7 @@ func (t *tableReader) read() ([]*column, error) {
 			break
 		}
 		if err != nil {
-			return nil, refuse(damagedFile).Because(err)
+			return nil, refuseFor(damagedFile, err)
 		}
 		done += record.NumRows()
 		if done > t.rows || int(record.NumCols()) != len(columns) {
@@ -214,7 +214,7 @@ func (t *tableReader) read() ([]*column, error) {
 func (t *tableReader) columns(r *pqarrow.FileReader) ([]*column, error) {
 	s, err := r.Schema()
 	if err != nil {
-		return nil, refuse(badType).Because(err)
+		return nil, refuseFor(badType, err)
 	}
 	if s.NumFields() != len(t.arrow) {
 		return nil, refuse(nestedColumn)

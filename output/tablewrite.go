@@ -58,16 +58,16 @@ func writeTable(columns []*column, meta tableMeta, rows int64, lim Limits) ([]by
 	var out bytes.Buffer
 	w, err := pqarrow.NewFileWriter(s, &out, parquet.NewWriterProperties(options...), pqarrow.NewArrowWriterProperties())
 	if err != nil {
-		return nil, refuse(badType).Because(err)
+		return nil, refuseFor(badType, err)
 	}
 	if rows > 0 && len(columns) > 0 {
 		record := array.NewRecordBatch(s, arrays, rows)
 		if err := w.Write(record); err != nil {
-			return nil, refuse(badType).Because(err)
+			return nil, refuseFor(badType, err)
 		}
 	}
 	if err := w.Close(); err != nil {
-		return nil, refuse(badType).Because(err)
+		return nil, refuseFor(badType, err)
 	}
 	return out.Bytes(), nil
 }

@@ -66,7 +66,7 @@ func (s *Store) Build(ctx context.Context, l Lock, progress func(string)) (Env, 
 
 // lock takes the store's lock, which ends with the process however it ends.
 func (s *Store) lock(ctx context.Context, progress func(string)) (unlock func(), err error) {
-	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
+	if err := mkdirPublic(s.Dir); err != nil {
 		return nil, storeError(s.Dir, err)
 	}
 	f, err := os.OpenFile(filepath.Join(s.Dir, ".lock"), os.O_RDWR|os.O_CREATE, 0o600)
@@ -96,6 +96,26 @@ func (s *Store) lock(ctx context.Context, progress func(string)) (unlock func(),
 	}
 }
 
+// mkdirPublic makes a directory and its parents so that other accounts can
+// enter them, whatever the umask: jobs run under an account of their own.
+func mkdirPublic(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if parent := filepath.Dir(dir); parent != dir {
+		if err := mkdirPublic(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil
+		}
+		return err
+	}
+	return os.Chmod(dir, 0o755) //nolint:gosec // environments hold no secrets, and jobs must read them
+}
+
 // removeLeftovers removes what killed builds left, and a damaged directory in
 // the place of the one that is to be built. The caller holds the lock.
 func (s *Store) removeLeftovers(lockDigest string, py interpreter) error {
@@ -114,7 +134,7 @@ func (s *Store) removeLeftovers(lockDigest string, py interpreter) error {
 func removeReadOnly(dir string) error {
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
-			return os.Chmod(path, 0o700)
+			return os.Chmod(path, 0o700) //nolint:gosec // directories must be entered
 		}
 		return err
 	})
@@ -139,7 +159,7 @@ func (b *builder) build(ctx context.Context) (Env, error) {
 	if err != nil {
 		return Env{}, storeError(b.store.Dir, err)
 	}
-	defer removeReadOnly(tmp) // nothing is there after the rename
+	defer func() { _ = removeReadOnly(tmp) }() // nothing is there after the rename, and the next build tries again
 	r, err := b.fill(ctx, tmp)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -159,7 +179,7 @@ func (b *builder) fill(ctx context.Context, tmp string) (record, error) {
 	if err := os.WriteFile(filepath.Join(tmp, lockFile), []byte(b.lock.String()), 0o644); err != nil {
 		return record{}, storeError(tmp, err)
 	}
-	b.progress(fmt.Sprintf("installing packages for Python %s from a lock with %d lines of packages", b.py.Version, b.lock.packages))
+	b.progress(fmt.Sprintf("installing packages for Python %s from a lock of %d lines", b.py.Version, b.lock.packages))
 	if err := b.install(ctx, tmp); err != nil {
 		return record{}, err
 	}
@@ -239,13 +259,13 @@ var fontsCode string
 func (b *builder) listFonts(ctx context.Context, tmp string) error {
 	packages := filepath.Join(tmp, packagesDir)
 	if _, err := os.Stat(filepath.Join(packages, "matplotlib")); err != nil {
-		return nil //nolint:nilerr // no Matplotlib, no list
+		return nil // no Matplotlib, no list
 	}
 	scratch, err := os.MkdirTemp("", "anchorhold-fonts-")
 	if err != nil {
 		return storeError(os.TempDir(), err)
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { _ = os.RemoveAll(scratch) }()
 	fonts := filepath.Join(tmp, fontsDir)
 	cmd := exec.CommandContext(ctx, b.py.Path, "-I", "-S", "-B", "-c", fontsCode, packages, fonts)
 	cmd.Env = []string{"HOME=" + scratch, "MPLCONFIGDIR=" + scratch, "MPLBACKEND=Agg", "LANG=C.UTF-8", "PATH=/usr/bin:/bin"}
@@ -311,7 +331,7 @@ func makeReadOnly(dir string) error {
 		if d.IsDir() || info.Mode()&0o111 != 0 {
 			mode = 0o555
 		}
-		return os.Chmod(path, mode)
+		return os.Chmod(path, mode) //nolint:gosec // the tree is ours alone until it has its name
 	})
 }
 
@@ -321,7 +341,7 @@ func writeRecord(dir string, r record) error {
 		err = os.WriteFile(filepath.Join(dir, recordFile), append(data, '\n'), 0o444)
 	}
 	if err == nil {
-		err = os.Chmod(dir, 0o555)
+		err = os.Chmod(dir, 0o555) //nolint:gosec // as in mkdirPublic
 	}
 	if err != nil {
 		return storeError(dir, err)

@@ -92,7 +92,7 @@ func bytecodeDigest(sums []fileSum) string {
 
 func digestLines(head string, sums []fileSum, bytecode bool) string {
 	h := sha256.New()
-	io.WriteString(h, head)
+	h.Write([]byte(head))
 	for _, s := range sums {
 		if strings.HasSuffix(s.path, ".pyc") != bytecode {
 			continue
@@ -101,7 +101,7 @@ func digestLines(head string, sums []fileSum, bytecode bool) string {
 		if s.executable {
 			mode = "x"
 		}
-		fmt.Fprintf(h, "%x %s %s\n", s.sum, mode, s.path)
+		h.Write(fmt.Appendf(nil, "%x %s %s\n", s.sum, mode, s.path))
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }

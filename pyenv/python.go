@@ -50,14 +50,14 @@ func (s *Store) interpreter(ctx context.Context) (interpreter, error) {
 	if path == "" {
 		path = defaultPython
 	}
-	real, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return interpreter{}, pythonError("there is no Python at %s", path).Because(err)
 	}
-	if !strings.HasPrefix(real, "/usr/") {
+	if !strings.HasPrefix(target, "/usr/") {
 		return interpreter{}, pythonError("%s is not below /usr, and jobs see nothing else of this machine", path)
 	}
-	info, err := os.Stat(real)
+	info, err := os.Stat(target)
 	if err != nil {
 		return interpreter{}, pythonError("%s cannot be read", path).Because(err)
 	}
@@ -161,7 +161,7 @@ func uvError(runErr error, output string) error {
 		},
 		{
 			anchorhold.Invalid,
-			[]string{"In `--require-hashes` mode", "not found in the package registry", "was not found in", "No solution found"},
+			[]string{"Hash-checking is required", "In `--require-hashes` mode", "not found in the package registry", "was not found in", "No solution found"},
 			"the lock is not complete, or the index lacks a package of it", "make the lock again with --generate-hashes, or use another index",
 		},
 	} {

@@ -72,7 +72,8 @@ type Sandbox interface {
 // Session is one running guest.
 type Session interface {
 	// Conn is the host's end of the guest's descriptor 3, a stream socket that
-	// carries bytes both ways. SendFiles passes open files over it.
+	// carries bytes both ways. SendFiles passes open files over it. It is the
+	// caller's to close, and stays readable after the end of the session.
 	Conn() *net.UnixConn
 	// Wait waits for the end and MAY be called several times. A context that
 	// ends first makes it return the context's error; the session runs on.

@@ -111,8 +111,12 @@ func (c *column) bounds() (low, high float64, err error) {
 	return low, high, nil
 }
 
-// whole numbers beyond this are not exact as JSON numbers.
-const exact = 1 << 53
+// Whole numbers beyond exact are not exact as JSON numbers. Times are written as
+// text and may go on to latest, in microseconds.
+const (
+	exact  = 1 << 53
+	latest = 1e18
+)
 
 func (c *column) fromWholes(unique bool) error {
 	low, high, err := c.bounds()
@@ -120,7 +124,11 @@ func (c *column) fromWholes(unique bool) error {
 		return err
 	}
 	low, high = math.Ceil(low), math.Floor(high)
-	if low > high || low < -exact || high > exact {
+	limit := float64(exact)
+	if c.Type == anchorhold.TypeTimestamp {
+		limit = latest
+	}
+	if low > high || low < -limit || high > limit {
 		return wrong("state bounds with a whole number between them, within ±2^53", "no whole number lies within the bounds of the column %q", c.Name)
 	}
 	grain := 1.0

@@ -111,11 +111,26 @@ func (c *column) append(b array.Builder, v value) {
 	case *array.Date64Builder:
 		b.Append(arrow.Date64FromTime(time.Unix(v.whole*86400, 0).UTC()))
 	case *array.TimestampBuilder:
-		at, _ := arrow.TimestampFromTime(time.UnixMicro(v.whole).UTC(), b.Type().(*arrow.TimestampType).Unit) // fails only for units that do not exist
-		b.Append(at)
+		appendTime(b, time.UnixMicro(v.whole).UTC())
 	default:
 		appendWhole(b, v.whole)
 	}
+}
+
+// appendTime leaves a time out that the unit cannot say: nanoseconds end in the
+// year 2262.
+func appendTime(b *array.TimestampBuilder, at time.Time) {
+	t, ok := b.Type().(*arrow.TimestampType)
+	if !ok {
+		b.AppendNull()
+		return
+	}
+	v, err := arrow.TimestampFromTime(at, t.Unit)
+	if err != nil {
+		b.AppendNull()
+		return
+	}
+	b.Append(v)
 }
 
 func appendWhole(b array.Builder, v int64) {

@@ -53,9 +53,10 @@ func runAuditLs(ctx context.Context, a *app, o auditLsOptions) error {
 		return err
 	}
 	return emit(a, entries, func(p *show.Printer, entries []client.AuditEntry) {
+		name := namesOf(ctx, c.Client)
 		var rows [][]string
 		for _, e := range entries {
-			rows = append(rows, []string{strconv.FormatInt(e.Index, 10), show.Time(e.Event.Time), e.Event.Actor, e.Event.Action, e.Event.Subject, e.Event.Rule})
+			rows = append(rows, []string{strconv.FormatInt(e.Index, 10), show.Time(e.Event.Time), name(e.Event.Actor), e.Event.Action, e.Event.Subject, e.Event.Rule})
 		}
 		p.Table("There are no such entries.", []string{"ENTRY", "WHEN", "WHO", "DID", "TO", "BY RULE"}, rows)
 	})

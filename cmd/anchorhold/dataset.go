@@ -51,7 +51,7 @@ func runDatasetLs(ctx context.Context, a *app, words string) error {
 			for _, as := range d.Assets {
 				assets = append(assets, as.Name)
 			}
-			rows = append(rows, []string{d.Name, d.Title, strings.Join(assets, ", "), string(d.Visibility), show.Time(d.Created)})
+			rows = append(rows, []string{d.Name, show.Cut(d.Title, 50), strings.Join(assets, ", "), string(d.Visibility), show.Time(d.Created)})
 		}
 		p.Table("There is no dataset that you may see.", []string{"NAME", "TITLE", "ASSETS", "VISIBLE TO", "SINCE"}, rows)
 	})

@@ -45,6 +45,6 @@ func runInit(ctx context.Context, a *app, o initOptions) error {
 		p.Field("first owner", r.Admin)
 		p.Field("their token", r.TokenFile)
 		p.Printf("\nGive the public key to whoever will check receipts.\n")
-		p.Printf("Next: anchorhold env add --dir %s, then: anchorhold serve --dir %s\n", dir, dir)
+		p.Printf("Next: offer a table with `anchorhold dataset add`, then `anchorhold serve`, both with --dir %s.\n", dir)
 	})
 }

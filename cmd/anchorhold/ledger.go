@@ -40,9 +40,10 @@ func runLedgerShow(ctx context.Context, a *app, limit int) error {
 		return err
 	}
 	return emit(a, all, func(p *show.Printer, all []anchorhold.LedgerEntry) {
+		name := namesOf(ctx, c.Client)
 		var rows [][]string
 		for _, e := range all {
-			rows = append(rows, []string{show.Time(e.Created), string(e.Class), e.Population, e.Principal, e.What, e.Subject})
+			rows = append(rows, []string{show.Time(e.Created), string(e.Class), e.Population, name(e.Principal), e.What, e.Subject})
 		}
 		p.Table("Nothing was disclosed yet.", []string{"WHEN", "CLASS", "POPULATION", "TO", "WHAT", "SUBJECT"}, rows)
 	})

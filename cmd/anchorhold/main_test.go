@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,10 +15,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/client"
 	"github.com/anchorhold/anchorhold/sandbox/gvisor"
+	"github.com/anchorhold/anchorhold/site"
 )
 
 // TestMain lets the test binary play the program in the scripts.
@@ -56,7 +61,7 @@ func setup(e *testscript.Env) error {
 // commands are what the scripts use beside what testscript brings.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"exits": exits, "fake": fake, "json": checkJSON, "mode": mode, "keep": keep,
+		"exits": exits, "fake": fake, "json": checkJSON, "mode": mode, "keep": keep, "await": await,
 	}
 }
 
@@ -150,6 +155,19 @@ func keep(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s has no %s", args[1], args[2])
 	}
 	ts.Setenv(args[0], got)
+}
+
+// await ID STATE DIR waits until a request is in a state, at the site in a folder.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	c := client.NewSocket(site.SocketPath(ts.MkAbs(args[2])), client.Options{})
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	want := anchorhold.State(args[1])
+	r, err := c.Wait(ctx, args[0], func(r anchorhold.Request) bool { return r.State == want || r.State.Ended() })
+	if err != nil || r.State != want {
+		ts.Fatalf("the request is %s (%v), not %s", r.State, err, want)
+	}
 }
 
 // fake ROUTES starts a site that answers as a file says, one operation a line:

@@ -51,7 +51,7 @@ func runRequestLs(ctx context.Context, a *app, o requestLsOptions) error {
 	return emit(a, all, func(p *show.Printer, all []anchorhold.Request) {
 		var rows [][]string
 		for _, r := range all {
-			rows = append(rows, []string{r.ID, string(r.State), r.AuthorName, strings.Join(datasetsOf(r), ", "), show.Time(r.Opened), r.Purpose})
+			rows = append(rows, []string{r.ID, string(r.State), r.AuthorName, strings.Join(datasetsOf(r), ", "), show.Time(r.Opened), show.Cut(r.Purpose, 60)})
 		}
 		p.Table("There are no such requests.", []string{"ID", "STATE", "WHO", "DATA", "ASKED", "WHY"}, rows)
 	})

@@ -211,5 +211,5 @@ func ended(r anchorhold.Request) error {
 			why = ": " + d.Reason
 		}
 	}
-	return &statusError{exitNoAnswer, anchorhold.Errorf(anchorhold.Conflict, "see `anchorhold request show "+r.ID+"`", "there is no answer: the request was %s%s", r.State, why)}
+	return &statusError{exitNoAnswer, anchorhold.Errorf(anchorhold.Conflict, "see `anchorhold request show "+r.ID+"`", "there is no answer: %s%s", meaning(r.State), why)}
 }

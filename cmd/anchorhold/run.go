@@ -41,7 +41,7 @@ func runRunLs(ctx context.Context, a *app, limit int) error {
 	return emit(a, all, func(p *show.Printer, all []anchorhold.Run) {
 		var rows [][]string
 		for _, r := range all {
-			rows = append(rows, []string{r.ID, string(r.State), r.Request, show.Time(r.Queued), show.TimeOf(r.Finished), r.Reason})
+			rows = append(rows, []string{r.ID, string(r.State), r.Request, show.Time(r.Queued), show.TimeOf(r.Finished), show.Cut(r.Reason, 60)})
 		}
 		p.Table("Nothing has run yet.", []string{"ID", "STATE", "REQUEST", "QUEUED", "FINISHED", "REASON"}, rows)
 	})
@@ -149,8 +149,10 @@ func runRunLogs(ctx context.Context, a *app, id string) error {
 		return err
 	}
 	return emit(a, log, func(p *show.Printer, l client.Log) {
-		if l.Text != "" {
-			p.Printf("%s\n", show.Block(strings.TrimSuffix(l.Text, "\n")))
+		if strings.Trim(l.Text, "\n") == "" {
+			p.Printf("It printed nothing.\n")
+		} else {
+			p.Printf("%s\n", show.Block(strings.Trim(l.Text, "\n")))
 		}
 		if l.Truncated {
 			p.Printf("(the rest was cut off: the log reached its limit)\n")

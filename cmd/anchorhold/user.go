@@ -98,6 +98,24 @@ func runUserLs(ctx context.Context, a *app) error {
 	})
 }
 
+// namesOf gives people their names in place of ids, where the caller may know
+// the site's users.
+func namesOf(ctx context.Context, c *client.Client) func(id string) string {
+	names := map[string]string{}
+	for u, err := range c.Users(ctx) {
+		if err != nil {
+			break
+		}
+		names[u.ID] = u.Name()
+	}
+	return func(id string) string {
+		if name, ok := names[id]; ok {
+			return name
+		}
+		return id
+	}
+}
+
 type userTokenOptions struct {
 	expires string
 	revoke  bool

@@ -36,6 +36,7 @@ var floors = []place{
 	{"sandbox", 2, "the contract of a boundary around foreign code"},
 	{"sandbox/gvisor", 2, "the one implementation, the only room that knows gVisor"},
 	{"pyenv", 2, "Python environments from locks"},
+	{"run/job", 2, "the runner inside of the sandbox, and what it is told: words and embedded text"},
 	{"output", 2, "parses what foreign code wrote, as hostile bytes"},
 
 	{"books", 3, "one durable act together with its audit entry"},
@@ -51,12 +52,14 @@ var floors = []place{
 	{"api", 4, "HTTP: translates, never decides"},
 
 	{"client", 5, "a researcher's or owner's side of the HTTP API"},
+	{"sdk/python", 0, "the collector of the Python package, embedded as text"},
 	{"demo/data", 0, "the demonstration's tables and their licence: bytes alone"},
 	{"demo", 5, "the demonstration: sites as processes, a researcher, an independent computation"},
 	{"cmd/anchorhold", 6, "one file per command; wires and sets exit codes"},
 
 	{"internal/house", 7, "the rules: imports nothing of ours and is imported by nothing"},
 	{"internal/readme", 7, "runs the README against the built program"},
+	{"internal/wholeway", 7, "tests of the whole way of a question"},
 	{"bench", 7, "measures the rooms below"},
 }
 

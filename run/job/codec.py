@@ -665,7 +665,7 @@ def _write_parquet(table, meta, f):
     import pyarrow.parquet as pq
 
     text = json.dumps(meta, ensure_ascii=False, allow_nan=False)
-    pq.write_table(table.replace_schema_metadata({METADATA_KEY: text.encode()}), f, compression="zstd")
+    pq.write_table(table.replace_schema_metadata({METADATA_KEY: text.encode()}), f, compression="snappy")
 
 
 # ---- reading results --------------------------------------------------------

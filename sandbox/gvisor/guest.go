@@ -4,14 +4,17 @@ package gvisor
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/sandbox"
 )
 
@@ -99,6 +102,18 @@ func (g *guest) started() (report, error) {
 	files, err := receive(g.control, &r)
 	closeAll(files)
 	return r, err
+}
+
+// explained adds to the cause of a failed start what gVisor printed. No guest
+// has run, so none of it is a guest's.
+func (g *guest) explained(e *anchorhold.Error) error {
+	_ = g.pipe.SetReadDeadline(time.Now().Add(2 * time.Second))
+	<-g.drained
+	printed := strings.TrimSpace(cut(string(g.log.bytes())))
+	if printed == "" {
+		return e
+	}
+	return e.Because(errors.Join(e.Cause, errors.New(printed)))
 }
 
 // follow waits for the end and makes the result.

@@ -52,7 +52,9 @@ type launching struct {
 }
 
 // New prepares the boundary and starts the launcher. One directory serves one
-// Sandbox at a time; what an earlier one left there is ended and removed.
+// Sandbox at a time; what an earlier one left there is ended and removed. All
+// of this process's descriptors are marked close-on-exec, so that none is born
+// into the launcher.
 func New(o Options) (*Sandbox, error) {
 	s := &Sandbox{o: o}
 	if err := s.accounts(); err != nil {
@@ -223,17 +225,18 @@ func (s *Sandbox) launch() (*launching, error) {
 	}
 	defer there.Close()
 	stderr := &head{most: 16 << 10}
-	cmd := &exec.Cmd{
-		Path: s.program, Args: []string{roleLauncher, string(config)}, Env: []string{}, Dir: "/",
-		Stderr: stderr, ExtraFiles: []*os.File{there, s.lock}, WaitDelay: time.Second,
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
-	}
-	if s.mode == sandbox.ModeInstalled {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(s.run.uid), Gid: uint32(s.run.gid), Groups: []uint32{}}
-	}
-	if err := cmd.Start(); err != nil {
+	var cmd *exec.Cmd
+	// A program that was just copied is "busy" while any thread of this process
+	// is between fork and exec, for then a child still has it open for writing.
+	poll(2*time.Second, func() bool {
+		cmd = s.launcherCommand(string(config), stderr, there)
+		err = cmd.Start()
+		return !errors.Is(err, unix.ETXTBSY)
+	})
+	if err != nil {
 		control.Close()
-		return nil, startError("see its cause", "its launcher does not start").Because(err)
+		return nil, startError("check that the state directory's file system may run programs (not noexec), and see the cause",
+			"its launcher does not start").Because(err)
 	}
 	l := &launching{control: control, process: cmd.Process, ended: make(chan struct{})}
 	go func() {
@@ -250,6 +253,20 @@ func (s *Sandbox) launch() (*launching, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// launcherCommand is the launcher's start: under the run account, with nothing
+// of this process but its socket and the lock.
+func (s *Sandbox) launcherCommand(config string, stderr io.Writer, control *os.File) *exec.Cmd {
+	cmd := &exec.Cmd{
+		Path: s.program, Args: []string{roleLauncher, config}, Env: []string{}, Dir: "/",
+		Stderr: stderr, ExtraFiles: []*os.File{control, s.lock}, WaitDelay: time.Second,
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	if s.mode == sandbox.ModeInstalled {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(s.run.uid), Gid: uint32(s.run.gid), Groups: []uint32{}}
+	}
+	return cmd
 }
 
 // greet waits for the launcher's first packet.
@@ -323,7 +340,7 @@ func (s *Sandbox) start(ctx context.Context, spec sandbox.Spec) (*guest, error) 
 	case err != nil:
 		return nil, l.lost(err)
 	case r.Error != nil:
-		return nil, r.Error.err()
+		return nil, g.explained(r.Error.err())
 	}
 	return nil, startError("install the program anew", "its launcher speaks another language")
 }
@@ -366,8 +383,7 @@ func (s *Sandbox) Close() error {
 		select {
 		case <-s.l.ended:
 		case <-time.After(10 * time.Second):
-			_ = s.l.process.Kill()
-			<-s.l.ended
+			_ = s.l.process.Kill() // it has the lock, so that a next New waits for it
 		}
 	}
 	s.release()

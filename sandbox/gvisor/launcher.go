@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,7 +39,7 @@ type launcher struct {
 
 	mu     sync.Mutex
 	jobs   map[int]bool          // live job processes
-	spent  map[int]time.Duration // processor time of processes that sweep has reaped
+	spent  map[int]time.Duration // processor time of jobs' own children, once sweep has reaped them
 	rotate int                   // where the next job's processors begin
 }
 
@@ -79,10 +80,14 @@ func (l *launcher) ready() error {
 	unix.CloseOnExec(launcherLock)
 	// No new privileges: nothing started from here gains rights by a set-user-ID
 	// file. Subreaper: what a dying job leaves behind becomes our child.
-	err := errors.Join(
-		unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
-		unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0),
-	)
+	err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+	if _, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); errno != 0 {
+		err = errno // unlike the others it is a setting of each thread
+	}
+	if err == nil && l.c.Mode == sandbox.ModeInstalled {
+		// A guest that broke out has this account: it must not trace us.
+		err = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	}
 	if err != nil {
 		return startError("use Linux 3.5 or later", "the launcher cannot be secured").Because(err)
 	}
@@ -195,27 +200,51 @@ func (l *launcher) finished(pid int) {
 
 // sweep ends and reaps what dead jobs have left: every child of ours that is
 // not a live job. A live job's processes are its own children.
-func (l *launcher) sweep() bool {
+func (l *launcher) sweep() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return poll(2*time.Second, func() bool {
-		left := false
+	for {
+		var orphans []int
 		for _, pid := range children(processTable(), os.Getpid()) {
-			if l.jobs[pid] {
-				continue
-			}
-			left = true
-			_ = unix.Kill(pid, unix.SIGKILL)
-			var ru unix.Rusage
-			if got, err := unix.Wait4(pid, nil, unix.WNOHANG, &ru); err == nil && got == pid {
-				l.spent[pid] = time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
+			if !l.jobs[pid] {
+				orphans = append(orphans, pid)
+				_ = unix.Kill(pid, unix.SIGKILL)
 			}
 		}
-		return !left
-	})
+		// Their own children become ours when they end: so look again.
+		if len(orphans) == 0 || !poll(2*time.Second, func() bool { return l.reaped(orphans) }) {
+			return
+		}
+	}
 }
 
-// takeSpent is the processor time of reaped processes, counted once.
+// reaped waits for processes without blocking and says whether all are gone.
+func (l *launcher) reaped(pids []int) bool {
+	all := true
+	for _, pid := range pids {
+		var ru unix.Rusage
+		got, err := unix.Wait4(pid, nil, unix.WNOHANG, &ru)
+		if _, expected := l.spent[pid]; expected && got == pid {
+			l.spent[pid] = time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
+		}
+		all = all && (got == pid || err != nil)
+	}
+	return all
+}
+
+// expect lists the processes that a job has started, so that their processor
+// time is known even when the job dies before them.
+func (l *launcher) expect(job int) []int {
+	pids := children(processTable(), job)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, pid := range pids {
+		l.spent[pid] = 0
+	}
+	return pids
+}
+
+// takeSpent is the processor time of expected processes that sweep has reaped.
 func (l *launcher) takeSpent(pids []int) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -23,12 +23,12 @@ const (
 	probePath        = "/" + roleProbe
 	probeInput       = "an input"
 	probeMemoryLimit = 96 << 20
-	probeWall        = time.Second
+	probeWall        = 3 * time.Second // enough to start on a busy host
 )
 
 // Probe runs three hostile guests at once: one tries everything that a guest
 // must not be able to do, one takes memory in several processes, one ignores
-// every signal. It takes about two seconds.
+// every signal. It takes about three seconds.
 func (s *Sandbox) Probe(ctx context.Context) (sandbox.Boundary, error) {
 	b, err := s.Boundary()
 	if err != nil {
@@ -145,7 +145,7 @@ func (s *Sandbox) probeEnd(ctx context.Context, part, name string, want sandbox.
 	}
 	defer g.Conn().Close()
 	r, err := g.Wait(ctx)
-	late := time.Duration(r.Usage.WallSeconds*float64(time.Second)) > spec.Limits.Wall+2*time.Second
+	late := time.Duration(r.Usage.WallSeconds*float64(time.Second)) > spec.Limits.Wall+5*time.Second
 	switch {
 	case err != nil:
 		g.Kill()
@@ -229,6 +229,11 @@ func (h *probeHost) listen() error {
 		}
 		h.listeners = append(h.listeners, listener)
 		*l.to = listener.Addr().String()
+		if l.to == &h.plan.Socket { // so that rights are not what keeps the guest out
+			if err := os.Chmod(l.address, 0o777); err != nil {
+				return err
+			}
+		}
 		go h.count(listener)
 	}
 	return nil

@@ -109,14 +109,24 @@ const memoryFileName = "/memfd:runsc-memory (deleted)"
 
 // memoryFiles finds the descriptors of a sandbox that hold its guest's memory.
 func memoryFiles(pid int) []string {
+	dir := "/proc/" + strconv.Itoa(pid) + "/fd"
+	fds, _ := os.ReadDir(dir) // what cannot be read cannot be metered: the same
 	var found []string
-	fds, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/fd/*")
 	for _, fd := range fds {
-		if target, err := os.Readlink(fd); err == nil && target == memoryFileName {
-			found = append(found, fd)
+		path := filepath.Join(dir, fd.Name())
+		if target, err := os.Readlink(path); err == nil && target == memoryFileName {
+			found = append(found, path)
 		}
 	}
 	return found
+}
+
+// isEnding says that a process is gone or on its way: it has given back its
+// memory, so there is nothing to meter any more. On a busy host it can stay so
+// for seconds, while the kernel ends what ran inside it.
+func isEnding(pid int) bool {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm") // proc_pid_statm(5)
+	return err != nil || bytes.HasPrefix(b, []byte("0 "))
 }
 
 // memoryUse is what these files really occupy: the job's memory, its /tmp and

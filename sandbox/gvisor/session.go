@@ -175,7 +175,8 @@ func (j *job) boot() error {
 	var err error
 	select {
 	case j.meter.sandbox = <-pid:
-		j.meter.below = children(processTable(), j.cmd.Process.Pid)
+		j.pidFile.Close()
+		j.meter.below = j.l.expect(j.cmd.Process.Pid)
 		return nil
 	case <-j.exited:
 		err = explainStart(j.runscLog())
@@ -222,11 +223,11 @@ func (j *job) look() sandbox.Status {
 		m.files = memoryFiles(m.sandbox)
 	}
 	use, ok := memoryUse(m.files)
-	if ok {
+	if ok || isEnding(m.sandbox) {
 		m.blind, m.peak = 0, max(m.peak, use)
 	} else {
-		m.blind++ // normal for a moment: the sandbox is just ending
-		m.files = nil
+		m.blind++
+		m.files = nil // look for them anew: they may have moved
 	}
 	if m.looks%cpuEvery == 0 {
 		m.cpu = max(m.cpu, cpuTime(processTable(), j.cmd.Process.Pid))
@@ -253,7 +254,7 @@ func (j *job) end(broke sandbox.Status) ending {
 	if broke == "" {
 		kills, log = j.cgroup.oomKills(), j.runscLog()
 	}
-	j.clean()
+	j.remove()
 	cpu := max(j.meter.cpu, j.cmd.ProcessState.UserTime()+j.cmd.ProcessState.SystemTime()+j.l.takeSpent(j.meter.below))
 	e := ending{
 		ExitCode: exitCode(j.cmd.ProcessState), Boundary: j.l.boundary.String(),
@@ -303,6 +304,9 @@ func (j *job) reason(e ending) string {
 	case sandbox.Failed:
 		return fmt.Sprintf("the program ended with exit code %d", e.ExitCode)
 	}
+	if j.meter.blind > blindMost {
+		return "the job was stopped because its memory could not be measured"
+	}
 	return "the sandbox failed; nothing of the job may be trusted"
 }
 
@@ -315,9 +319,13 @@ func (j *job) stop() {
 	j.l.sweep()
 }
 
-// clean ends the job and removes all that it had. It MAY be called twice.
+// clean ends the job and removes all that it had.
 func (j *job) clean() {
 	j.stop()
+	j.remove()
+}
+
+func (j *job) remove() {
 	if j.pidFile != nil {
 		j.pidFile.Close()
 	}

@@ -81,7 +81,10 @@ class Mock:
 
         columns = [{"name": c.get("name"), "type": c.get("type")} for c in self._version.get("columns") or []]
         spec = {"type": kind, "format": self.format, "columns": columns, "missing": self._version.get("missing") or []}
-        return _codec.read_table(os.fspath(self.path()), spec)
+        try:
+            return _codec.read_table(os.fspath(self.path()), spec)
+        except _codec.InputRefused as e:
+            raise InvalidResult(visible(e, 2000), "read it yourself from .path()") from None
 
     def __repr__(self) -> str:
         return f"<Mock of {visible(self._dataset)}/{visible(self._asset)}, {self.rows} rows: .to_pandas(), .path()>"

@@ -30,8 +30,9 @@ class Login(NamedTuple):
 
 def login_file() -> Path:
     """The file that `anchorhold login` writes."""
-    base = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    return Path(base) / "anchorhold" / "login.json"
+    base = os.environ.get("XDG_CONFIG_HOME") or ""
+    folder = Path(base) if os.path.isabs(base) else Path.home() / ".config"
+    return folder / "anchorhold" / "login.json"
 
 
 def find(url: str | None, token: str | None) -> Login:

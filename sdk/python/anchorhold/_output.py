@@ -103,12 +103,25 @@ def decode(kind: str, python: str, data: bytes) -> Any:
     from . import _codec
 
     try:
-        return _codec.decode_result(kind, python, data)
-    except (ValueError, TypeError, KeyError, OSError) as e:
+        value = _codec.decode_result(kind, python, data)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError) as e:
         raise InvalidResult(
             f"the {visible(kind)} output cannot be read ({type(e).__name__})",
             "save it with .save(path) and look at the file",
         ) from None
+    return Picture(value) if kind == "image" else value
+
+
+class Picture(bytes):
+    """The bytes of a PNG image, which a notebook shows as the image."""
+
+    __slots__ = ()
+
+    def _repr_png_(self) -> bytes:
+        return bytes(self)
+
+    def __repr__(self) -> str:
+        return f"<PNG image, {len(self)} bytes>"
 
 
 class Release(Record):

@@ -71,11 +71,9 @@ func (p *Printer) Field(name, value string) {
 // Heading writes a line that begins a part.
 func (p *Printer) Heading(text string) { p.write("\n" + One(text) + "\n") }
 
-// maxCell is the widest cell of a table, in characters.
-const maxCell = 60
-
-// Table writes rows under a heading, in columns that line up. With no rows it
-// writes the sentence that says so.
+// Table writes rows under a heading, in columns that line up. Nothing is cut:
+// callers Cut texts that may be long. With no rows it writes the sentence that
+// says so.
 func (p *Printer) Table(empty string, head []string, rows [][]string) {
 	if len(rows) == 0 {
 		p.write(One(empty) + "\n")
@@ -86,7 +84,7 @@ func (p *Printer) Table(empty string, head []string, rows [][]string) {
 	for _, row := range append([][]string{head}, rows...) {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			cells[i] = Cut(One(cell), maxCell)
+			cells[i] = One(cell)
 		}
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}

@@ -94,13 +94,21 @@ func TestTable(t *testing.T) {
 		}
 	}
 	lines := strings.Split(b.String(), "\n")
-	if at := utf8.RuneCountInString(lines[0][:strings.Index(lines[0], "WHO")]); at != 62 || !strings.HasPrefix(string([]rune(lines[1])[at:]), "zoë") {
+	if at := utf8.RuneCountInString(lines[0][:strings.Index(lines[0], "WHO")]); at != 101 || !strings.HasPrefix(string([]rune(lines[1])[at:]), "zoë") {
 		t.Errorf("columns do not line up:\n%s", b.String())
 	}
 	b.Reset()
 	p.Table("nothing yet", []string{"ID"}, nil)
 	if b.String() != "nothing yet\n" {
 		t.Errorf("%q", b.String())
+	}
+}
+
+func TestCut(t *testing.T) {
+	for in, want := range map[string]string{"äöü": "äöü", "äöüß": "äö…", "": ""} {
+		if got := show.Cut(in, 3); got != want {
+			t.Errorf("%q became %q", in, got)
+		}
 	}
 }
 

@@ -1,0 +1,327 @@
+// Package wholeway tests the program as it is installed: built, started as
+// processes, killed, asked over HTTP, with real code in the real sandbox. What
+// can be tested closer to the code is tested there; this is what only the whole
+// can show: that the way of a question works end to end, that nothing accepted
+// is lost or doubled when the site is killed, and that hostile code and data
+// get a clear answer.
+package wholeway
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/client"
+	"github.com/anchorhold/anchorhold/identity/keys"
+	"github.com/anchorhold/anchorhold/pyenv"
+	"github.com/anchorhold/anchorhold/receipt"
+)
+
+// program builds the program once, with failpoints.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "anchorhold-wholeway-")
+	if err != nil {
+		return "", err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "anchorhold")
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "failpoints", "-o", bin, "github.com/anchorhold/anchorhold/cmd/anchorhold")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if bin, err := program(); err == nil {
+		os.RemoveAll(filepath.Dir(bin))
+	}
+	os.Exit(code)
+}
+
+// site is a site in a process of its own, which is started again when it dies.
+type site struct {
+	t    *testing.T
+	dir  string
+	addr string
+	key  keys.VKey
+
+	mu      sync.Mutex
+	cmd     *exec.Cmd
+	deaths  int
+	ended   bool
+	stopped chan struct{}
+	errs    bytes.Buffer
+}
+
+// newSite makes a site with the table and a researcher, and starts it.
+func newSite(t *testing.T, table string, env ...string) *site {
+	t.Helper()
+	root := t.TempDir()
+	// The account that runs others' code must be able to pass through.
+	for dir := root; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := &site{t: t, dir: filepath.Join(root, "site"), stopped: make(chan struct{})}
+	var made struct{ Key string }
+	s.json(&made, "init", "--dir", s.dir, "--name", "test", "--json")
+	key, err := keys.ParseVKey(made.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.key = key
+	path := filepath.Join(root, "patients.csv")
+	if err := os.WriteFile(path, []byte(table), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.run("dataset", "add", "heart", "--dir", s.dir, "--asset", "patients="+path, "--json")
+	s.addr = freeAddress(t)
+	s.start(env...)
+	t.Cleanup(s.stop)
+	return s
+}
+
+// freeAddress finds a port that is free now, so that a site that is started
+// again is found under the same address.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// run runs a command to its end.
+func (s *site) run(args ...string) []byte {
+	s.t.Helper()
+	bin, err := program()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	cmd := exec.Command(bin, args...)
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
+	if err != nil {
+		s.t.Fatalf("anchorhold %s: %v\n%s%s", strings.Join(args, " "), err, out, complaint.String())
+	}
+	return out
+}
+
+func (s *site) json(v any, args ...string) {
+	s.t.Helper()
+	if err := json.Unmarshal(s.run(args...), v); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// start serves, and serves again without env whenever the process dies.
+func (s *site) start(env ...string) {
+	s.t.Helper()
+	ready := make(chan error, 1)
+	go s.supervise(env, ready)
+	select {
+	case err := <-ready:
+		if err != nil {
+			s.t.Fatal(err)
+		}
+	case <-time.After(2 * time.Minute):
+		s.t.Fatalf("the site does not start\n%s", s.errs.String())
+	}
+}
+
+func (s *site) supervise(env []string, ready chan<- error) {
+	defer close(s.stopped)
+	for {
+		err := s.serve(env, ready)
+		s.mu.Lock()
+		done := s.ended
+		s.deaths++
+		s.mu.Unlock()
+		if done {
+			return
+		}
+		if err == nil {
+			err = fmt.Errorf("the site ended by itself\n%s", s.errs.String())
+		}
+		ready, env = make(chan error, 1), nil
+	}
+}
+
+// serve runs one process to its end.
+func (s *site) serve(env []string, ready chan<- error) error {
+	bin, err := program()
+	if err != nil {
+		ready <- err
+		return err
+	}
+	cmd := exec.Command(bin, "serve", "--dir", s.dir, "--listen", s.addr)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stderr = &s.errs
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		ready <- err
+		return err
+	}
+	s.mu.Lock()
+	s.cmd = cmd
+	s.mu.Unlock()
+	lines := bufio.NewScanner(out)
+	if lines.Scan() && strings.Contains(lines.Text(), "listening on ") {
+		ready <- nil
+	}
+	_, _ = io.Copy(io.Discard, out) // until it dies
+	return cmd.Wait()
+}
+
+func (s *site) stop() {
+	s.mu.Lock()
+	s.ended = true
+	_ = s.cmd.Process.Signal(syscall.SIGTERM) // dead is as good
+	s.mu.Unlock()
+	select {
+	case <-s.stopped:
+	case <-time.After(30 * time.Second):
+		s.t.Errorf("the site does not stop\n%s", s.errs.String())
+		_ = s.cmd.Process.Kill()
+	}
+}
+
+// died says how often the process died.
+func (s *site) died() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.deaths
+}
+
+// owner acts on the machine, researcher over the network; both keep trying
+// while the site is started again.
+func (s *site) owner() *client.Client {
+	return client.NewSocket(filepath.Join(s.dir, "site.sock"), patient(""))
+}
+
+func (s *site) researcher() *client.Client {
+	s.t.Helper()
+	u, err := s.owner().AddUser(context.Background(), client.NewUser{Email: "ada@example.org", Role: anchorhold.RoleResearcher})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c, err := client.New("http://"+s.addr, patient(u.Token))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+func patient(token string) client.Options {
+	return client.Options{Token: token, Attempts: 300, Backoff: func(int) time.Duration { return 100 * time.Millisecond }}
+}
+
+// code makes a function of the table out of its body.
+func code(body string) client.NewRequest {
+	text := "import pandas as pd\n\n\ndef ask(patients):\n"
+	for _, line := range strings.Split(body, "\n") {
+		text += "    " + line + "\n"
+	}
+	return client.NewRequest{
+		Code: anchorhold.Code{
+			Files: []anchorhold.File{{Path: "main.py", Text: text}}, Entry: "main.py:ask",
+			Parameters:  []anchorhold.Parameter{{Name: "patients", Kind: "asset", Type: "dataframe"}},
+			Outputs:     []anchorhold.OutputDecl{{Name: "result", Kind: "any"}},
+			Environment: pyenv.Default().Digest(),
+		},
+		Assets: map[string]client.AssetName{"patients": {Dataset: "heart", Asset: "patients"}}, Purpose: "to test",
+	}
+}
+
+// ended follows a request until a person is needed or nobody is.
+func ended(r anchorhold.Request) bool { return r.State.Ended() || r.State == anchorhold.StateHeld }
+
+// ask submits code, approves it and follows it to the end.
+func (s *site) ask(who *client.Client, body string, auto bool) anchorhold.Request {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	r, err := who.Submit(ctx, code(body))
+	if err != nil {
+		s.t.Fatalf("submitting: %v", err)
+	}
+	if _, err = s.owner().Decide(ctx, r.ID, client.NewDecision{Verdict: anchorhold.Approve, AutoRelease: auto}); err != nil {
+		s.t.Fatalf("approving: %v", err)
+	}
+	r, err = s.owner().Wait(ctx, r.ID, ended)
+	if err != nil {
+		s.t.Fatalf("waiting: %v", err)
+	}
+	return r
+}
+
+// receiptOf fetches and verifies the receipt of a request's newest release.
+func (s *site) receiptOf(who *client.Client, id string) receipt.Statement {
+	s.t.Helper()
+	file, err := who.Receipt(context.Background(), id)
+	if err != nil {
+		s.t.Fatalf("fetching the receipt: %v", err)
+	}
+	st, err := receipt.Verify(file, s.key)
+	if err != nil {
+		s.t.Fatalf("the receipt does not verify: %v", err)
+	}
+	return st
+}
+
+// heart is a small table in the form of the demonstration's.
+func heart(rows int) string {
+	var b strings.Builder
+	b.WriteString("age,sex,chol,num\n")
+	for i := range rows {
+		fmt.Fprintf(&b, "%d,%d,%d,%d\n", 30+(i*7)%45, i%2, 150+(i*37)%200, (i*3)%5)
+	}
+	return b.String()
+}
+
+func TestWholeWay(t *testing.T) {
+	s := newSite(t, heart(200))
+	who := s.researcher()
+	r := s.ask(who, `return patients.groupby("sex")["age"].mean()`, true)
+	if r.State != anchorhold.StateReleased {
+		log, _ := s.owner().RunLog(context.Background(), r.ID)
+		t.Fatalf("the request is %s: %+v\n%s", r.State, r.Runs, log.Text)
+	}
+	st := s.receiptOf(who, r.ID)
+	out, err := who.Output(context.Background(), r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if err := receipt.VerifyOutput(st, out); err != nil {
+		t.Errorf("what left is not what the receipt names: %v", err)
+	}
+	if !st.Predicate.Release.Automatic || st.Predicate.Request.Digest != r.Digest || len(st.Predicate.Decisions) != 1 {
+		t.Errorf("the receipt says %+v", st.Predicate)
+	}
+}

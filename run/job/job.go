@@ -1,0 +1,191 @@
+// Package job is one Python function on its way through the sandbox: what the
+// host says, what the runner inside does, and what comes back.
+//
+// It promises that a job sees its code, the input files and its environment and
+// nothing else, that inputs arrive as the function's parameters ask for them,
+// and that results come back as data: no pickle on either side. It never takes
+// the runner's word for anything: the author's code runs in the same process
+// and can send whatever it likes, so the answer is hostile until package output
+// has read it. The tests run the runner by itself, with code that lies and dies,
+// and in the real sandbox; every type of result is sent round and compared.
+//
+// The runner (runner.py) and the codec (codec.py) are embedded; the codec is
+// also the researcher's, so that a mock and a private table look alike. On
+// descriptor 3 the runner says "R" when it is ready; the host answers with a
+// length, the job as JSON and the input files' descriptors; the runner ends with
+// one tar stream: manifest.json, then one file for each output.
+package job
+
+import (
+	_ "embed"
+	"encoding/json"
+	"math"
+	"regexp"
+	"strconv"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/output"
+	"github.com/anchorhold/anchorhold/pyenv"
+	"github.com/anchorhold/anchorhold/sandbox"
+)
+
+// Job describes one call of a function.
+type Job struct {
+	Files   []anchorhold.File
+	Entry   string // "main.py:function"
+	Inputs  []Input
+	Values  map[string]json.RawMessage // by parameter name
+	Outputs []output.Declared          // one: what the function returns; several: the values of a dict with these keys
+}
+
+// Input is a registered file for one parameter of the function.
+type Input struct {
+	Parameter string   `json:"parameter"`
+	Type      string   `json:"type"`   // dataframe, arrow, numpy or path
+	Format    string   `json:"format"` // csv or parquet
+	FD        int      `json:"fd"`     // index among the files of Run
+	Columns   []Column `json:"columns"`
+	Missing   []string `json:"missing"` // texts of a CSV file that mean "no value"
+}
+
+// Column is a registered column: a CSV file is read by these, not by guessing.
+type Column struct {
+	Name string                `json:"name"`
+	Type anchorhold.ColumnType `json:"type"`
+}
+
+// Where things lie in the sandbox.
+const (
+	python    = "/usr/bin/python3"
+	envDir    = "/env"
+	runnerDir = "/runner"
+	outDir    = "/out"
+	tmpDir    = "/tmp"
+)
+
+//go:embed runner.py
+var runnerCode []byte
+
+//go:embed codec.py
+var codecCode []byte
+
+// Spec describes the session in which one job of an environment runs. id names
+// the session: letters, digits, '-' and '_'.
+func Spec(id string, env pyenv.Env, limits sandbox.Limits) sandbox.Spec {
+	return sandbox.Spec{
+		ID:   id,
+		Argv: argv(env.Python, runnerDir, envDir, outDir),
+		Env:  environ(tmpDir, limits.CPUs),
+		Binds: []sandbox.Bind{
+			{Host: env.Dir, Guest: envDir},
+		},
+		Files: map[string][]byte{
+			runnerDir + "/runner.py": runnerCode,
+			runnerDir + "/codec.py":  codecCode,
+		},
+		Limits: limits,
+	}
+}
+
+// argv starts the runner. -P and -s keep the working and the home directory off
+// the module path, -S the distribution's own packages: an environment is what
+// its lock says. -I would do so too, but also ignore PYTHONHASHSEED; here the
+// whole environment is ours, so there is nothing to be ignored. -B: there is
+// nowhere to keep bytecode.
+func argv(interpreter, runner, env, out string) []string {
+	if interpreter == "" {
+		interpreter = python
+	}
+	return []string{interpreter, "-P", "-s", "-S", "-B", runner + "/runner.py", env, out}
+}
+
+// environ is the whole environment of a job. Numerical libraries must know the
+// number of processors that they may use: with more threads than that they are
+// many times slower. The hash seed is fixed so that a repeated run walks through
+// its sets in the same order and gives the same bytes; what it protects, a
+// service that strangers flood, does not exist here. Times are UTC everywhere.
+func environ(tmp string, cpus float64) []string {
+	n := strconv.Itoa(max(1, int(math.Floor(cpus))))
+	return []string{
+		"HOME=" + tmp, "TMPDIR=" + tmp, "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "PYTHONHASHSEED=0", "MPLBACKEND=Agg",
+		"OMP_NUM_THREADS=" + n, "OPENBLAS_NUM_THREADS=" + n, "MKL_NUM_THREADS=" + n, "NUMEXPR_MAX_THREADS=" + n, "LOKY_MAX_CPU_COUNT=" + n,
+	}
+}
+
+// message is the job as the runner reads it.
+type message struct {
+	V       int                        `json:"v"`
+	Files   []anchorhold.File          `json:"files"`
+	Entry   string                     `json:"entry"`
+	Inputs  []Input                    `json:"inputs"`
+	Values  map[string]json.RawMessage `json:"values"`
+	Outputs []output.Declared          `json:"outputs"`
+}
+
+// maxMessage bounds a job's text; the runner has the same limit.
+const maxMessage = 64 << 20
+
+var (
+	identifier = regexp.MustCompile(`^[\pL_][\pL\pN\p{Mn}\p{Mc}_]*$`)
+	entryPoint = regexp.MustCompile(`^[^:]+\.py:[^:./]+$`)
+)
+
+// marshal checks a job and writes it as JSON. What it finds wrong should have
+// been refused when the request was made.
+func (j Job) marshal(files int) ([]byte, error) {
+	if !entryPoint.MatchString(j.Entry) || len(j.Files) == 0 || len(j.Outputs) == 0 {
+		return nil, invalid("name the function as FILE.py:FUNCTION, and one output", "the job has no code, entry point or output")
+	}
+	if files != len(j.Inputs) || files > sandbox.MaxFiles {
+		return nil, invalid("pass one file for each input, at most 253", "the job has %d inputs and %d files", len(j.Inputs), files)
+	}
+	m := message{V: 1, Files: j.Files, Entry: j.Entry, Inputs: make([]Input, len(j.Inputs)), Values: j.Values, Outputs: j.Outputs}
+	copy(m.Inputs, j.Inputs)
+	for i, in := range m.Inputs {
+		if err := in.check(files); err != nil {
+			return nil, err
+		}
+		if _, twice := j.Values[in.Parameter]; twice {
+			return nil, invalid("give it once", "the parameter %s is both an asset and a value", in.Parameter)
+		}
+		if in.Missing == nil {
+			m.Inputs[i].Missing = []string{}
+		}
+		if in.Columns == nil {
+			m.Inputs[i].Columns = []Column{}
+		}
+	}
+	if m.Values == nil {
+		m.Values = map[string]json.RawMessage{}
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		return nil, invalid("give values as JSON", "a parameter's value is not JSON").Because(err)
+	}
+	if len(data) > maxMessage {
+		return nil, anchorhold.Errorf(anchorhold.TooLarge, "offer large values as assets", "code and values are larger than %d MiB", maxMessage>>20)
+	}
+	return data, nil
+}
+
+func (in Input) check(files int) error {
+	if !identifier.MatchString(in.Parameter) {
+		return invalid("name it as Python names variables", "a parameter has a name that is not allowed")
+	}
+	if in.FD < 0 || in.FD >= files {
+		return invalid("number the files from 0", "the parameter %s has no file", in.Parameter)
+	}
+	switch in.Type {
+	case "dataframe", "arrow", "numpy", "path":
+	default:
+		return invalid("use dataframe, arrow, numpy or path", "the parameter %s has a type that is not known", in.Parameter)
+	}
+	if in.Format != "csv" && in.Format != "parquet" {
+		return invalid("use csv or parquet", "the parameter %s has a format that is not known", in.Parameter)
+	}
+	return nil
+}
+
+func invalid(remedy, format string, args ...any) *anchorhold.Error {
+	return anchorhold.Errorf(anchorhold.Invalid, remedy, format, args...)
+}

@@ -1,0 +1,382 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog"
+	"github.com/anchorhold/anchorhold/disclosure"
+	"github.com/anchorhold/anchorhold/failpoint"
+	"github.com/anchorhold/anchorhold/output"
+	"github.com/anchorhold/anchorhold/run/job"
+	"github.com/anchorhold/anchorhold/sandbox"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+// maxLog bounds what is kept of a run's prints and traceback together.
+const maxLog = 4 << 20
+
+// task is everything that a claimed run needs, read in one transaction.
+type task struct {
+	run     anchorhold.Run
+	request anchorhold.Request
+	assets  []asset // sorted by parameter
+}
+
+// asset is one private table of a run.
+type asset struct {
+	parameter string
+	ref       anchorhold.AssetRef
+	version   anchorhold.Version
+	file      *os.File // open for the whole run: what is looked at is what is read
+}
+
+func (a asset) identity() catalog.Identity {
+	p := a.version.Private
+	return catalog.Identity{Stamp: p.Stamp, Secret: p.Secret, Label: a.ref.Dataset + "/" + a.ref.Asset, Commitment: a.version.Commitment}
+}
+
+// perform does a run from the files to checked outputs. It does not fail: how
+// the run ended is the outcome.
+func (s *Service) perform(ctx context.Context, run anchorhold.Run) outcome {
+	o := outcome{state: anchorhold.RunFailed}
+	if run.Attempt > maxAttempts {
+		o.reason = fmt.Sprintf("the run was interrupted %d times and is given up", maxAttempts)
+		return o
+	}
+	t, err := s.load(ctx, run)
+	if err == nil {
+		defer t.close()
+		err = s.attempt(ctx, t, &o)
+	}
+	if err != nil {
+		o.state, o.outputs = anchorhold.RunFailed, nil
+		o.reason = reasonOf(err)
+	} else {
+		o.state = anchorhold.RunDone
+	}
+	return o
+}
+
+// reasonOf is an error as an owner reads it.
+func reasonOf(err error) string {
+	var e *anchorhold.Error
+	if errors.As(err, &e) {
+		return e.Error()
+	}
+	return "the site failed to execute the run"
+}
+
+// load reads what a run needs and checks that its grant still stands.
+func (s *Service) load(ctx context.Context, run anchorhold.Run) (t *task, err error) {
+	t = &task{run: run}
+	err = s.Books.View(ctx, func(tx store.Tx) error {
+		if t.request, err = tx.Request(run.Request); err != nil {
+			return err
+		}
+		g, err := tx.Grant(run.Grant)
+		if err != nil {
+			return err
+		}
+		if g.Revoked != nil {
+			return anchorhold.Errorf(anchorhold.Denied, "approve the request again", "the grant of this run was revoked")
+		}
+		for _, parameter := range slices.Sorted(maps.Keys(t.request.Assets)) {
+			ref := t.request.Assets[parameter]
+			_, v, err := tx.Version(ref.Version)
+			if err != nil {
+				return err
+			}
+			t.assets = append(t.assets, asset{parameter: parameter, ref: ref, version: v})
+		}
+		return nil
+	})
+	return t, err
+}
+
+func (t *task) close() {
+	for _, a := range t.assets {
+		if a.file != nil {
+			_ = a.file.Close() // opened for reading only
+		}
+	}
+}
+
+// attempt runs the code and reads what it wrote.
+func (s *Service) attempt(ctx context.Context, t *task, o *outcome) error {
+	env, ok := s.Envs.Find(t.request.Code.Environment)
+	if !ok {
+		return anchorhold.Errorf(anchorhold.Unavailable, "build it with `anchorhold env add` and run the request again",
+			"the environment of this request is not built at this site")
+	}
+	o.env = env
+	if err := t.open(ctx); err != nil {
+		return err
+	}
+	parser, err := s.startParser(ctx, t.run.ID)
+	if err != nil {
+		return err
+	}
+	defer parser.Kill()
+	answer, err := s.runCode(ctx, t, o)
+	if err != nil {
+		return err
+	}
+	failpoint.Hit("run/ran")
+	if err := t.check(ctx); err != nil {
+		return err
+	}
+	if err := s.checking(ctx, t.run.ID); err != nil {
+		return err
+	}
+	return s.take(ctx, t, output.NewClient(parser.Conn()), answer, o)
+}
+
+// open opens every private file and makes sure that it is what was registered.
+func (t *task) open(ctx context.Context) error {
+	for i := range t.assets {
+		a := &t.assets[i]
+		if a.version.Private == nil {
+			return anchorhold.Errorf(anchorhold.Unavailable, "run it where the data are", "the private side of an asset is not at this site")
+		}
+		f, _, err := catalog.OpenFile(a.version.Private.Path)
+		if err != nil {
+			return err
+		}
+		a.file = f
+	}
+	return t.check(ctx)
+}
+
+// check looks at the open files: a run on anything but the registered bytes has
+// no answer.
+func (t *task) check(ctx context.Context) error {
+	for _, a := range t.assets {
+		if _, err := catalog.CheckIdentity(ctx, a.file, a.identity()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startParser starts the parser of outputs beside the job, so that it is ready
+// when the job ends.
+func (s *Service) startParser(ctx context.Context, id string) (sandbox.Session, error) {
+	return s.Sandbox.Start(ctx, sandbox.Spec{
+		ID: "parse-" + id, Argv: []string{parserPath, ParserArgument}, Env: []string{"GOMEMLIMIT=700MiB", "GOMAXPROCS=2"},
+		Binds: []sandbox.Bind{{Host: s.Parser, Guest: parserPath}}, Bare: true, Limits: parserLimits(s.Limits),
+	})
+}
+
+// ParserArgument makes the program serve as the parser of outputs on its
+// descriptor 3; parserPath is where it lies in the sandbox.
+const (
+	ParserArgument = "parse-outputs"
+	parserPath     = "/anchorhold"
+)
+
+// parserLimits are the job's, with memory for a large table at least.
+func parserLimits(l sandbox.Limits) sandbox.Limits {
+	l.Memory = max(l.Memory, 1<<30)
+	l.TmpBytes, l.OutBytes, l.LogBytes = 1<<20, 1<<20, 64<<10
+	return l
+}
+
+// runCode runs the code in its sandbox and gives the files that came out.
+func (s *Service) runCode(ctx context.Context, t *task, o *outcome) (job.Answer, error) {
+	session, err := s.Sandbox.Start(ctx, job.Spec(t.run.ID, o.env, s.Limits))
+	if err != nil {
+		return job.Answer{}, err
+	}
+	defer session.Kill()
+	release := context.AfterFunc(ctx, session.Kill) // cancelled: nothing of it may go on
+	defer release()
+	answer, jobErr := job.Run(ctx, session, t.job(), t.files())
+	result, err := session.Wait(ctx)
+	if err != nil {
+		return answer, err
+	}
+	o.boundary, o.usage = result.Boundary, result.Usage
+	o.log = result.Log
+	if len(o.log) > maxLog {
+		o.log = o.log[:maxLog]
+	}
+	switch {
+	case result.Status != sandbox.OK && result.Status != sandbox.Failed:
+		return answer, anchorhold.Errorf(anchorhold.Invalid, "see `anchorhold run logs "+t.run.ID+"`", "the run ended: %s", result.Reason)
+	case jobErr != nil:
+		return answer, jobErr
+	case !answer.Manifest.OK:
+		o.log = append(o.log, "\n"+answer.Manifest.Failure.Traceback+"\n"...)
+		return answer, anchorhold.Errorf(anchorhold.Invalid, "see `anchorhold run logs "+t.run.ID+"`", "the code raised an error")
+	}
+	return answer, nil
+}
+
+// job describes the run to the runner.
+func (t *task) job() job.Job {
+	j := job.Job{
+		Files: t.request.Code.Files, Entry: t.request.Code.Entry, Values: map[string]json.RawMessage{}, Outputs: t.declared(),
+		Inputs: []job.Input{},
+	}
+	types := map[string]string{}
+	for _, p := range t.request.Code.Parameters {
+		types[p.Name] = p.Type
+		if v, ok := t.request.Values[p.Name]; ok {
+			j.Values[p.Name] = typed(p.Type, v)
+		}
+	}
+	for i, a := range t.assets {
+		j.Inputs = append(j.Inputs, job.Input{
+			Parameter: a.parameter, Type: types[a.parameter], Format: a.version.Private.Format, FD: i,
+			Columns: columnsOf(a.version), Missing: a.version.Missing,
+		})
+	}
+	return j
+}
+
+// typed gives a value the type that its parameter declares.
+func typed(kind string, v json.RawMessage) json.RawMessage {
+	switch kind {
+	case "float":
+		return float(v)
+	case "list[float]":
+		var items []json.RawMessage
+		if json.Unmarshal(v, &items) != nil {
+			return v // checked at submission; the runner refuses anything else
+		}
+		for i := range items {
+			items[i] = float(items[i])
+		}
+		if out, err := json.Marshal(items); err == nil {
+			return out
+		}
+	}
+	return v
+}
+
+// float writes a whole number as the floating-point number that a parameter
+// asks for: JSON does not tell 5 from 5.0, Python does.
+func float(v json.RawMessage) json.RawMessage {
+	if bytes.ContainsAny(v, ".eE") || !bytes.ContainsAny(v, "0123456789") {
+		return v
+	}
+	return append(bytes.Clone(v), ".0"...)
+}
+
+func columnsOf(v anchorhold.Version) []job.Column {
+	out := make([]job.Column, len(v.Columns))
+	for i, c := range v.Columns {
+		out[i] = job.Column{Name: c.Name, Type: c.Type}
+	}
+	return out
+}
+
+func (t *task) files() []*os.File {
+	out := make([]*os.File, len(t.assets))
+	for i, a := range t.assets {
+		out[i] = a.file
+	}
+	return out
+}
+
+// declared are the outputs that the request may have.
+func (t *task) declared() []output.Declared {
+	var out []output.Declared
+	for _, d := range t.request.Code.Outputs {
+		out = append(out, output.Declared{Name: d.Name, Kind: d.Kind})
+	}
+	return out
+}
+
+// checking tells people that the code has ended and its outputs are looked at.
+func (s *Service) checking(ctx context.Context, id string) error {
+	return s.Books.Store.Update(ctx, func(tx store.Tx) error {
+		run, err := tx.Run(id)
+		if err != nil {
+			return err
+		}
+		if run.State != anchorhold.RunRunning {
+			return errLost
+		}
+		run.State = anchorhold.RunChecking
+		return tx.PutRun(run)
+	})
+}
+
+// take parses, checks and freezes every output.
+func (s *Service) take(ctx context.Context, t *task, parser *output.Client, answer job.Answer, o *outcome) error {
+	tables, closeAll, err := s.indexes(t)
+	defer closeAll()
+	if err != nil {
+		return err
+	}
+	for i, entry := range answer.Manifest.Outputs {
+		declared := t.declared()[i]
+		frozen, cells, err := parser.Parse(ctx, entry, answer.Files[entry.File], declared, output.Limits{})
+		if err != nil {
+			return err
+		}
+		out, err := s.freeze(t.run, frozen)
+		if err != nil {
+			return err
+		}
+		params := disclosure.DefaultParams()
+		out.Checks = []anchorhold.Check{disclosure.KindAndSize(declared.Kind, frozen.Kind, out.Size, output.DefaultLimits().Bytes, frozen.Rows, params.MaxRows)}
+		more, err := disclosure.Check(ctx, tables, cells, params)
+		if err != nil {
+			return err
+		}
+		out.Checks = append(out.Checks, more...)
+		o.outputs = append(o.outputs, out)
+	}
+	failpoint.Hit("run/checked")
+	return nil
+}
+
+// indexes opens the keyed index of every private table that the run could read.
+func (s *Service) indexes(t *task) (tables []disclosure.Table, closeAll func(), err error) {
+	var closers []func() error
+	closeAll = func() {
+		for _, c := range closers {
+			_ = c() // opened for reading only
+		}
+	}
+	for _, a := range t.assets {
+		b, err := s.Blobs.Open(a.version.Private.Index)
+		if err != nil {
+			return nil, closeAll, err
+		}
+		closers = append(closers, b.Close)
+		index, err := disclosure.OpenIndex(s.IndexKey, b, b.Size())
+		if err != nil {
+			return nil, closeAll, err
+		}
+		tables = append(tables, disclosure.Table{Name: a.ref.Dataset + "/" + a.ref.Asset, Index: index})
+	}
+	return tables, closeAll, nil
+}
+
+// freeze keeps the canonical bytes under their digest.
+func (s *Service) freeze(run anchorhold.Run, c output.Canonical) (anchorhold.Output, error) {
+	info, err := s.Blobs.Put(bytes.NewReader(c.Data), int64(len(c.Data)))
+	if err != nil {
+		return anchorhold.Output{}, err
+	}
+	return anchorhold.Output{
+		ID: anchorhold.NewID(anchorhold.PrefixOutput), Run: run.ID, Name: c.Name, Kind: c.Kind, Python: c.Python,
+		Media: c.Media, File: c.File, Size: info.Size, SHA256: info.SHA256, Blob: info.ID,
+	}, nil
+}
+
+func (s *Service) putBlob(data []byte) (string, error) {
+	info, err := s.Blobs.Put(bytes.NewReader(data), int64(len(data)))
+	return info.ID, err
+}
