@@ -107,7 +107,7 @@ func (s *story) openSites(ctx context.Context) error {
 		if err := site.open(ctx, port); err != nil {
 			return fmt.Errorf("%s: %w", h.Title, err)
 		}
-		s.say("   %-42s %4d patients   %s\n", h.Title, site.rows, site.url)
+		s.say("   %-44s %4d patients   %s\n", h.Title, site.rows, site.url)
 	}
 	return nil
 }
@@ -205,7 +205,7 @@ func (s *story) collect(ctx context.Context) error {
 		if err := h.fetch(ctx); err != nil {
 			return fmt.Errorf("%s: %w", h.Title, err)
 		}
-		s.say("   %-42s", h.Title)
+		s.say("   %-44s", h.Title)
 		for _, g := range h.groups {
 			s.say("  %s: n=%d, mean age %.1f", diagnosis(g.diseased), g.count, g.mean)
 		}
@@ -235,8 +235,10 @@ func (s *story) combine(context.Context) error {
 			if ok != answered || ok && (got.count != want.count || math.Abs(got.mean-want.mean) > tolerance) {
 				return fmt.Errorf("%s: the answer (%+v) is not what the table gives (%+v)", h.Title, got, want)
 			}
-			asked.add(got)
-			own.add(want)
+			if ok {
+				asked.add(got)
+				own.add(want)
+			}
 		}
 		if asked.n != own.n || math.Abs(asked.mean()-own.mean()) > tolerance {
 			return fmt.Errorf("pooled: %+v is not %+v", asked, own)

@@ -200,7 +200,7 @@ func (h *hospital) released(ctx context.Context, automatic bool) error {
 		return fmt.Errorf("the request ended as %s\n%s%s", state, log, h.log.String())
 	}
 	run := h.request.Runs[len(h.request.Runs)-1]
-	h.story.say("   %-42s ran %.2f s, %s\n", h.Title, run.Usage.WallSeconds, how)
+	h.story.say("   %-44s ran %.2f s, %s\n", h.Title, run.Usage.WallSeconds, how)
 	return nil
 }
 

@@ -238,6 +238,9 @@ func (c *comparison) matchRun(row []hit) {
 // cell of its own, and whether that is more than chance would give.
 func (c *comparison) holds(i int32, row []hit) bool {
 	cand := &c.candidates[i]
+	if inOrder(cand.cells, row) {
+		return true
+	}
 	c.attempt++
 	bits := float32(0)
 	for _, h := range row {
@@ -254,6 +257,11 @@ func (c *comparison) holds(i int32, row []hit) bool {
 		return bits >= c.needed()
 	}
 	return bits >= c.singledOut()
+}
+
+// inOrder says whether cells are exactly the row, column by column.
+func inOrder(cells []int32, row []hit) bool {
+	return slices.EqualFunc(cells, row, func(id int32, h hit) bool { return id == h.value })
 }
 
 // take marks a free cell with this value as used.
@@ -359,16 +367,24 @@ func (c *comparison) takeNear(cand *candidate, base int32) bool {
 	return false
 }
 
-// places lists where the candidates of a set lie, in the output's order.
+// places lists where the candidates of a set lie, in the output's order. Runs of
+// cells overlap rows and columns, so they are named only if nothing else is.
 func (c *comparison) places(set map[int32]bool) []place {
-	var at []place
+	var at, runs []place
 	for _, i := range slices.Sorted(maps.Keys(set)) {
-		at = append(at, c.candidates[i].place)
+		if p := c.candidates[i].place; p.shape == "run" {
+			runs = append(runs, p)
+		} else {
+			at = append(at, p)
+		}
+	}
+	if len(at) == 0 {
+		return runs
 	}
 	return at
 }
 
-// copiedPlaces lists copies of rows; as runs only those that nothing else shows.
+// copiedPlaces lists copies of rows.
 func (c *comparison) copiedPlaces() []place {
 	at := c.places(c.copied)
 	if len(at) == 0 {

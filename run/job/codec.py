@@ -26,6 +26,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 # A text shorter than this, on one line, is a JSON value; any other is a file of text.
 SHORT_TEXT_BYTES = 4096
+MAX_LABEL_BYTES = 1024
 MAX_DEPTH = 32  # of lists and dicts within each other
 LEAST_INT, MOST_INT = -(2**63), 2**64 - 1
 
@@ -507,7 +508,7 @@ def _write_pandas(value, f):
         meta["columns"] = labels
         _add_index(writer, value.index, meta)
         for name, column in zip(_file_names(labels), columns, strict=True):
-            writer.add(name, column)
+            writer.add(name, column, "the series" if column is value else None)
     if writer.dtypes:
         meta["dtypes"] = writer.dtypes
     _write_parquet(pa.table(writer.arrays, schema=pa.schema(writer.fields)), meta, f)
@@ -529,6 +530,8 @@ def _label(label, what, remedy):
         plain = None
     if plain is None or isinstance(plain, (list, dict)):
         raise ResultRefused(f"{what} is {_describe(label)}", f"labels are text or numbers: {remedy}")
+    if isinstance(plain, str) and (len(plain.encode()) > MAX_LABEL_BYTES or not plain.replace("\n", "").isprintable()):
+        raise ResultRefused(f"{what} is longer than {MAX_LABEL_BYTES} bytes, or cannot be shown", "rename it")
     return plain
 
 
@@ -720,7 +723,8 @@ def _decode_table(python, data):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.ParquetFile(pa.BufferReader(data)).read()
+    file = pq.ParquetFile(pa.BufferReader(data))
+    table = _with_seconds(file.read(), file.metadata.metadata.get(b"ARROW:schema"))
     text = (table.schema.metadata or {}).get(METADATA_KEY)
     meta = json.loads(text) if text else {}
     if meta.get("v") != 1 or meta.get("python") != python:
@@ -730,6 +734,24 @@ def _decode_table(python, data):
         return table.rename_columns(meta["columns"])
     decoders = {"pandas.DataFrame": _decode_frame, "pandas.Series": _decode_series, "pandas.Index": _decode_index}
     return decoders[python](table, meta)
+
+
+def _with_seconds(table, stored):
+    """Give back timestamps of whole seconds, which Parquet keeps as milliseconds.
+
+    stored is the schema that the table was written with.
+    """
+    import base64
+
+    import pyarrow as pa
+
+    if stored is None:
+        return table
+    written = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(stored)))
+    for i, field in enumerate(written):
+        if pa.types.is_timestamp(field.type) and field.type.unit == "s" and field.name == table.column_names[i]:
+            table = table.set_column(i, field.name, table.column(i).cast(field.type))
+    return table
 
 
 def _decode_frame(table, meta):
@@ -779,7 +801,7 @@ def _decode_column(table, i, meta):
         return pd.Series(pd.api.types.pandas_dtype(dtype).__from_arrow__(array))
     if dtype == "object" or t.is_list(array.type):
         return pd.Series(array.to_pylist(), dtype=object)
-    return array.to_pandas()
+    return array.to_pandas().rename(None)
 
 
 def _decode_labels(labels, names):

@@ -28,7 +28,7 @@ const (
 	maxAnswer = 256 << 20
 	// grace is how long a session may go on after its answer; an honest runner
 	// ends at once.
-	grace = 5 * time.Second
+	grace = 30 * time.Second
 )
 
 // Run sends a job to a fresh session that was started with Spec, hands over the

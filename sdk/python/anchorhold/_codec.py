@@ -26,6 +26,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 # A text shorter than this, on one line, is a JSON value; any other is a file of text.
 SHORT_TEXT_BYTES = 4096
+MAX_LABEL_BYTES = 1024
 MAX_DEPTH = 32  # of lists and dicts within each other
 LEAST_INT, MOST_INT = -(2**63), 2**64 - 1
 
@@ -529,6 +530,8 @@ def _label(label, what, remedy):
         plain = None
     if plain is None or isinstance(plain, (list, dict)):
         raise ResultRefused(f"{what} is {_describe(label)}", f"labels are text or numbers: {remedy}")
+    if isinstance(plain, str) and (len(plain.encode()) > MAX_LABEL_BYTES or not plain.replace("\n", "").isprintable()):
+        raise ResultRefused(f"{what} is longer than {MAX_LABEL_BYTES} bytes, or cannot be shown", "rename it")
     return plain
 
 
@@ -665,7 +668,7 @@ def _write_parquet(table, meta, f):
     import pyarrow.parquet as pq
 
     text = json.dumps(meta, ensure_ascii=False, allow_nan=False)
-    pq.write_table(table.replace_schema_metadata({METADATA_KEY: text.encode()}), f, compression="zstd")
+    pq.write_table(table.replace_schema_metadata({METADATA_KEY: text.encode()}), f, compression="snappy")
 
 
 # ---- reading results --------------------------------------------------------
@@ -779,7 +782,7 @@ def _decode_column(table, i, meta):
         return pd.Series(pd.api.types.pandas_dtype(dtype).__from_arrow__(array))
     if dtype == "object" or t.is_list(array.type):
         return pd.Series(array.to_pylist(), dtype=object)
-    return array.to_pandas()
+    return array.to_pandas().rename(None)
 
 
 def _decode_labels(labels, names):

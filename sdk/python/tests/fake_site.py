@@ -324,6 +324,7 @@ def audit(site: FakeSite, call: dict[str, Any]) -> tuple[int, Any]:
 class Handler(BaseHTTPRequestHandler):
     site: FakeSite
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # an answer leaves in one piece
 
     def log_message(self, format: str, *args: object) -> None:
         pass

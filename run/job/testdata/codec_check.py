@@ -1,0 +1,622 @@
+# Sends values of many types through the codec and back: codec_check.py CODEC PACKAGES
+import collections
+import datetime
+import decimal
+import importlib.util
+import io
+import math
+import pathlib
+import sys
+import tempfile
+import unittest
+
+sys.path.append(sys.argv[2])
+spec = importlib.util.spec_from_file_location("codec", sys.argv[1])
+codec = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(codec)
+
+FOLDER = pathlib.Path(tempfile.mkdtemp())
+
+
+def encode(value, kind="any"):
+    entry = codec.encode_result(value, "result", kind, str(FOLDER))
+    return entry, (FOLDER / entry["file"]).read_bytes()
+
+
+def there_and_back(value):
+    entry, data = encode(value)
+    return codec.decode_result(entry["kind"], entry["python"], data)
+
+
+def metadata(data):
+    import json
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pq.ParquetFile(pa.BufferReader(data)).schema_arrow
+    assert set(schema.metadata) == {b"anchorhold"}, schema.metadata
+    return schema, json.loads(schema.metadata[b"anchorhold"])
+
+
+class Plain(unittest.TestCase):
+    """Runs first: no library has been imported yet, and none may be by these."""
+
+    def test_values(self):
+        for value in [
+            *(None, True, False, 0, -1, 2**64 - 1, -(2**63), 1.5, -0.0, 1e300, 5.0, "", "text", "ünï😀", 'quote "'),
+            *([], [1, [2, [3.5, None, True]]], {}, {"a": {"b": [1]}, "": 0}, (), (1, "two"), [[], {}]),
+            *("line\nline", "\r\n \ttabs\x00", "x" * 5000, "ü" * 2048, "x" * 4095),
+        ]:
+            with self.subTest(value=repr(value)[:40]):
+                back = there_and_back(value)
+                self.assertIs(type(back), type(value))
+                self.assertEqual(back, value)
+        self.assertEqual(math.copysign(1, there_and_back(-0.0)), -1)
+        self.assertTrue(math.isnan(there_and_back(math.nan)))
+        self.assertIs(type(there_and_back(math.nan)), float)
+
+    def test_kinds(self):
+        for value, kind, file in [
+            ("short", "json", "result.json"),
+            ("two\nlines", "text", "result.txt"),
+            ("x" * 4096, "text", "result.txt"),
+            (codec.PNG_SIGNATURE + b"rest", "image", "result.png"),
+            (None, "json", "result.json"),
+        ]:
+            entry, _ = encode(value)
+            self.assertEqual((entry["kind"], entry["file"], entry["name"]), (kind, file, "result"))
+
+    def test_subclasses_of_dict_come_back_as_dict(self):
+        for value in (collections.Counter("aab"), collections.OrderedDict(a=1), collections.defaultdict(int, a=2)):
+            back = there_and_back(value)
+            self.assertIs(type(back), dict)
+            self.assertEqual(back, dict(value))
+
+    def test_inside_containers_tuples_become_lists(self):
+        self.assertEqual(there_and_back({"a": (1, 2)}), {"a": [1, 2]})
+
+    def test_refusals(self):
+        deep = []
+        for _ in range(40):
+            deep = [deep]
+        circular = []
+        circular.append(circular)
+        point = collections.namedtuple("point", "x y")
+        for value, what, remedy in [
+            ({1, 2}, "set", "sorted(x)"),
+            (frozenset(), "frozenset", "sorted(x)"),
+            ((x for x in [1]), "generator", "list(x)"),
+            (range(3), "range", "list(x)"),
+            (map(str, []), "map", "list(x)"),
+            ({}.keys(), "dict_keys", "list(x)"),
+            (len, "builtin_function", "call it"),
+            (lambda: 1, "function", "call it"),
+            (int, "type", "call it"),
+            (1 + 2j, "complex", "real and its imaginary"),
+            (datetime.date(2020, 1, 1), "datetime.date", "str(x)"),
+            (datetime.timedelta(1), "datetime.timedelta", "str(x)"),
+            (decimal.Decimal("1.5"), "decimal.Decimal", "float(x)"),
+            (b"bytes", "bytes", "PNG"),
+            (pathlib.Path("/"), "PosixPath", "stands in the file"),
+            (point(1, 2), "point", "_asdict"),
+            (object(), "object", "return a DataFrame"),
+            (math.inf, "infinite", "str(x)"),
+            (2**64, "beyond 64 bits", "str(x)"),
+            (-(2**63) - 1, "beyond 64 bits", "str(x)"),
+            ([1, {2}], "the result[1] is of the type set", "sorted(x)"),
+            ({"a": {"b": math.nan}}, "the result['a']['b'] is NaN", "None"),
+            ([math.inf], "infinite", "str(x)"),
+            ({1: 2}, "a key of the result is of the type int", "str(k)"),
+            (deep, "deeper than 32", "flat"),
+            (circular, "deeper than 32", "flat"),
+            ("\ud800", "lone surrogate", "ignore"),
+            (["\ud800"], "lone surrogate", "ignore"),
+            ({"\ud800": 1}, "lone surrogate", "ignore"),
+        ]:
+            with self.subTest(value=repr(value)[:40]):
+                with self.assertRaises(codec.ResultRefused) as caught:
+                    encode(value)
+                text = str(caught.exception)
+                self.assertIn(what, text)
+                self.assertIn(remedy, text.partition("; ")[2])
+
+    def test_declared_kind(self):
+        self.assertEqual(encode(3, "json")[0]["kind"], "json")
+        with self.assertRaisesRegex(codec.ResultRefused, "declared as table.*int; .*declare json"):
+            encode(3, "table")
+
+    def test_hostile_types_of_results(self):
+        for kind, python, data in [
+            ("json", "list", b"{}"),
+            ("json", "int", b"true"),
+            ("json", "float", b'"x"'),
+            ("json", "os.system", b"1"),
+            ("json", "numpy.object_", b"1"),
+            ("json", "numpy.void", b"1"),
+            ("json", "int", b"1 2"),
+            ("pickle", "int", b"1"),
+            ("text", "bytes", b"1"),
+            ("text", "str", b"\xff"),
+        ]:
+            with self.subTest(kind=kind, python=python), self.assertRaises(ValueError):
+                codec.decode_result(kind, python, data)
+
+    def test_zz_nothing_was_imported(self):
+        self.assertEqual(sorted({"numpy", "pandas", "pyarrow", "matplotlib", "PIL"} & set(sys.modules)), [])
+
+
+def pandas_values():
+    import numpy as np
+    import pandas as pd
+
+    def frame(**columns):
+        return pd.DataFrame(columns)
+
+    times = pd.Series(pd.to_datetime(["2020-01-02 03:04:05", None]))
+    yield "ints", frame(a=[1, 2], b=[3, 4])
+    yield "floats with NaN", frame(a=[1.5, np.nan, np.inf, -0.0])
+    yield "NaN only", frame(a=[np.nan, np.nan])
+    yield "text", frame(a=["x", "ü", None])
+    yield "bool", frame(a=[True, False])
+    yield "object of text", frame(a=pd.Series(["x", None], dtype=object))
+    yield "object of truth values", frame(a=pd.Series([True, None], dtype=object))
+    yield "object of big ints", frame(a=pd.Series([2**60 + 1, None], dtype=object))
+    yield "object of lists", frame(a=pd.Series([[1, 2], [], None], dtype=object))
+    yield "object of dates", frame(a=pd.Series([datetime.date(2020, 1, 2), None], dtype=object))
+    yield "object of decimals", frame(a=pd.Series([decimal.Decimal("1.50"), None], dtype=object))
+    yield "all None", frame(a=pd.Series([None, None], dtype=object))
+    for unit in ("s", "ms", "us", "ns"):
+        yield f"datetime64[{unit}]", times.astype(f"datetime64[{unit}]")
+        yield f"timedelta64[{unit}]", pd.Series([pd.Timedelta(90, "s"), None]).astype(f"timedelta64[{unit}]")
+    yield "time zone", times.dt.tz_localize("Europe/Berlin")
+    yield "UTC", times.dt.tz_localize("UTC")
+    yield "fixed offset", times.dt.tz_localize("+05:30")
+    for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32"):
+        yield name, pd.Series([1, 2, 100], dtype=name)
+    yield "uint64 at its end", pd.Series([2**64 - 1], dtype="uint64")
+    for name in sorted(codec._NULLABLE - {"string"}):
+        yield name, pd.Series([1, 0, None], dtype=name)
+        yield f"{name} without missing values", pd.Series([1, 0], dtype=name)
+    yield "string", pd.Series(["x", None], dtype="string")
+    yield "string without missing values", pd.Series(["x"], dtype="string")
+    yield "Arrow's int", pd.Series([1, None], dtype="int64[pyarrow]")
+    yield "Arrow's text", pd.Series(["x", None], dtype="string[pyarrow]")
+    yield "category", pd.Series(["b", "a", None], dtype="category")
+    yield "ordered, with unused", pd.Series(pd.Categorical(["b"], categories=["c", "b", "a"], ordered=True))
+    yield "empty frame", frame(a=pd.Series([], dtype="int64"), b=pd.Series([], dtype="str"))
+    yield "unnamed series", pd.Series([1.5, 2.5])
+    yield "named series", pd.Series([1.5, 2.5], name="x")
+    yield "series named by a number", pd.Series([1], name=7)
+    yield "series named by a tuple", pd.Series([1], name=("a", 1))
+    yield "series named like an index", pd.Series([1], name="__index_0")
+    yield "series with an empty name", pd.Series([1], name="")
+    yield "text index", pd.Series([1, 2], index=pd.Index(["a", "b"], name="k"))
+    yield "int index", pd.Series([1, 2], index=[5, 3])
+    yield "float index with NaN", pd.Series([1, 2], index=[0.5, np.nan])
+    yield "bool index", pd.Series([1, 2], index=[True, False])
+    yield "range from 5 by -2", pd.Series([1, 2], index=pd.RangeIndex(5, 1, -2))
+    yield "named range", pd.Series([1, 2], index=pd.RangeIndex(2, name="n"))
+    yield "time index", pd.Series([1, 2], index=pd.DatetimeIndex(["2020-01-01", "2020-01-05"], name="t"))
+    yield "time index with zone", pd.Series([1], index=pd.DatetimeIndex(["2020-01-01"], tz="Europe/Berlin"))
+    yield "categorical index", pd.Series([1, 2], index=pd.CategoricalIndex(["b", "a"], name="c"))
+    yield "nullable index", pd.Series([1, 2], index=pd.Index([1, None], dtype="Int64"))
+    levels = [["a", "a", "b"], [1, 2, 1], pd.to_datetime(["2020-01-01"] * 3)]
+    yield "three levels", pd.Series([1.5, 2.5, 3.5], index=pd.MultiIndex.from_arrays(levels, names=["x", None, "z"]))
+    both = pd.MultiIndex.from_product([["a", "b"], ["mean", "max"]], names=["of", None])
+    yield "two levels of columns", pd.DataFrame(np.arange(8.0).reshape(2, 4), columns=both)
+    mixed = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1), ("", 0)])
+    yield "levels of text and numbers", pd.DataFrame(np.arange(8.0).reshape(2, 4), columns=mixed)
+    yield "levels both ways", pd.DataFrame(np.arange(12.0).reshape(3, 4), columns=both, index=pd.MultiIndex.from_arrays(levels))
+    yield "no labels", pd.DataFrame(np.arange(6).reshape(2, 3))
+    yield "number labels", pd.DataFrame([[1, 2]], columns=[2020, 2019])
+    yield "float labels", pd.DataFrame([[1, 2]], columns=[0.5, 1.5])
+    yield "truth labels", pd.DataFrame([[1, 2]], columns=pd.Index([False, True], name="smokes"))
+    yield "mixed labels", pd.DataFrame([[1, 2]], columns=pd.Index(["a", 1], dtype=object))
+    yield "missing label", pd.DataFrame([[1, 2]], columns=[1.0, np.nan])
+    yield "equal labels", pd.DataFrame([[1, 2.5]], columns=["a", "a"])
+    yield "label of an index", pd.DataFrame([[1]], columns=["__index_0"])
+    yield "odd labels", pd.DataFrame([[1, 2, 3, 4]], columns=["", "a.b", "c0", 'ü "'])
+    yield "index", pd.Index(["a", "b"], name="k")
+    yield "index of numbers", pd.Index([1.5, 2.5])
+    yield "index of levels", pd.MultiIndex.from_arrays([["a", "b"], [1, 2]], names=["x", "y"])
+    yield "index of times", pd.DatetimeIndex(["2020-01-01"])
+    patients = frame(sex=["f", "m", "f", "m"], age=[50, 60, 70, 80], chol=[200.0, np.nan, 250.0, 300.0])
+    yield "group by", patients.groupby("sex")["age"].mean()
+    yield "aggregates", patients.groupby("sex").agg({"age": ["mean", "std"], "chol": ["count"]})
+    yield "describe", patients.describe()
+    yield "crosstab", pd.crosstab(patients.sex, patients.age > 65)
+    yield "pivot", patients.pivot_table(index="sex", columns="age", values="chol")
+    yield "value counts", patients.sex.value_counts()
+    yield "correlation", patients[["age", "chol"]].corr()
+    yield "quantiles", patients.age.quantile([0.25, 0.5])
+    yield "dtypes as text", patients.dtypes.astype(str)
+
+
+class Tables(unittest.TestCase):
+    def test_pandas(self):
+        import pandas as pd
+        import pandas.testing as pt
+
+        compare = {pd.DataFrame: pt.assert_frame_equal, pd.Series: pt.assert_series_equal}
+        seen = 0
+        for name, value in pandas_values():
+            with self.subTest(name):
+                seen += 1
+                back = there_and_back(value)
+                if isinstance(value, pd.Index):
+                    pt.assert_index_equal(back, value)
+                else:
+                    compare[type(value)](back, value)
+                    if value.index.name is None:  # a range with a name comes back as numbers
+                        self.assertIs(type(back.index), type(value.index))
+        self.assertGreater(seen, 90)
+
+    def test_the_file_says_how_to_read_it(self):
+        import pandas as pd
+
+        value = pd.DataFrame({"a": [1], "b": ["x"]}, index=pd.Index([9], name="k"))
+        schema, meta = metadata(encode(value)[1])
+        self.assertEqual(schema.names, ["__index_0", "a", "b"])
+        self.assertEqual(
+            meta,
+            {
+                "v": 1,
+                "python": "pandas.DataFrame",
+                "columns": ["a", "b"],
+                "column_names": [None],
+                "index": [{"column": "__index_0", "name": "k"}],
+            },
+        )
+        schema, meta = metadata(encode(pd.Series([1.5], name="x", index=pd.RangeIndex(1, 2)))[1])
+        self.assertEqual(schema.names, ["x"])
+        self.assertEqual(meta["range_index"], {"start": 1, "stop": 2, "step": 1})
+        self.assertEqual(meta["series_name"], "x")
+        self.assertNotIn("dtypes", meta)
+        _, meta = metadata(encode(pd.DataFrame([[1, 2]], columns=[["a", "b"], [1, 2]]))[1])
+        self.assertEqual(meta["columns"], [["a", 1], ["b", 2]])
+        self.assertEqual(meta["column_names"], [None, None])
+
+    def test_arrow(self):
+        import pyarrow as pa
+
+        table = pa.table(
+            {
+                "b": pa.array([True, None]),
+                "i": pa.array([1, None], pa.int16()),
+                "f": pa.array([1.5, None], pa.float16()),
+                "t": pa.array(["x", None]),
+                "T": pa.array(["x", None], pa.large_string()),
+                "d": pa.array([1, None], pa.date32()),
+                "s": pa.array([1, None], pa.timestamp("s", "Europe/Berlin")),
+                "u": pa.array([1, None], pa.duration("ms")),
+                "c": pa.array(["a", None]).dictionary_encode(),
+                "m": pa.array([decimal.Decimal("1.25"), None], pa.decimal128(10, 2)),
+                "l": pa.array([[1, None], None], pa.list_(pa.int64())),
+                "n": pa.nulls(2),
+            }
+        )
+        back = there_and_back(table)
+        self.assertTrue(back.equals(table), back.schema)
+        self.assertTrue(there_and_back(table.to_batches()[0]).equals(table))
+        twins = pa.table([pa.array([1]), pa.array([2])], names=["a", "a"])
+        self.assertTrue(there_and_back(twins).equals(twins))
+        _, data = encode(table.replace_schema_metadata({"secret": "x"}))
+        self.assertNotIn(b"secret", data)
+
+    def test_refusals(self):
+        import numpy as np
+        import pandas as pd
+        import pyarrow as pa
+
+        numbers = pd.Series([1.5, 2.5])
+        for value, what, remedy in [
+            (pd.DataFrame({"a": [1, "x"]}), "column 'a'", "astype(str)"),
+            (pd.DataFrame({"a": ["x", "y"], "b": [1, 2]}).describe(include="all"), "column 'a'", "astype(str)"),
+            (pd.DataFrame({"a": ["x"], "b": [1]}).iloc[0], "the series holds values of several types", "astype(str)"),
+            (pd.DataFrame({"a": [{1}]}), "column 'a'", "astype"),
+            (pd.DataFrame({"a": [{"k": 1}]}), "column 'a'", "one column of each part"),
+            (pd.DataFrame({"a": [b"x"]}), "column 'a'", "bytes.hex"),
+            (pd.DataFrame({"a": [pd.DataFrame()]}), "column 'a'", "astype"),
+            (pd.DataFrame({"a": [object()]}), "column 'a'", "astype"),
+            (pd.DataFrame({"a": [datetime.time(1)]}), "time64", "astype(str)"),
+            (pd.DataFrame({"a": [1j]}), "complex", "real and imaginary"),
+            (pd.DataFrame({"a": [[[1]]]}), "list", "one column of each part"),
+            (pd.DataFrame({"a": [2**70]}), "column 'a'", "astype"),
+            (numbers.astype("Sparse[float]"), "Sparse", "to_dense"),
+            (pd.Series(pd.period_range("2020", periods=2, freq="Y")), "period", "to_timestamp"),
+            (pd.cut(numbers, 2), "categories that are not text", "astype(str)"),
+            (pd.Series([1, 2], dtype="category"), "categories that are not text", "astype(int)"),
+            (numbers.groupby(pd.cut(numbers, 2)).mean(), "level 0 of the index", "astype(str)"),
+            (pd.Series(pd.arrays.IntervalArray.from_breaks([0, 1, 2])), "interval", "astype(str)"),
+            (pd.DataFrame(), "no columns", "reset_index"),
+            (pd.DataFrame([[1]], columns=pd.to_datetime(["2020-01-01"])), "label", "map(str)"),
+            (pd.DataFrame([[1]], columns=["x" * 2000]), "longer than 1024", "rename"),
+            (pd.DataFrame([[1]], columns=["\x1b[2J"]), "cannot be shown", "rename"),
+            (pd.DataFrame([[1]], columns=["\ud800"]), "label", "text or numbers"),
+            (pd.Series([1], name=pd.Timestamp(0)), "name of the series", "rename"),
+            (pd.Series(["\ud800"], dtype=object), "holds values", "astype"),
+            (numbers.groupby(numbers), "SeriesGroupBy", "aggregate"),
+            (pd.Timestamp(0), "Timestamp", "str(x)"),
+            (pd.NA, "NAType", "None"),
+            (pd.NaT, "NaTType", "None"),
+            (pd.Categorical(["a"]), "Categorical", "pandas.Series(x)"),
+            ({"a": numbers}, "the result['a']", "by itself"),
+            ([pd.DataFrame()], "the result[0]", "by itself"),
+            (pa.array([1]), "pyarrow", "pyarrow.Table"),
+            (pa.table({"a": [b"x"]}), "binary", "bytes.hex"),
+            (pa.table({"a": pa.array([{"k": 1}])}), "struct", "one column"),
+            (pa.table({"a": pa.array([1, 2]).dictionary_encode()}), "dictionary", "plain values"),
+            (pa.table({}), "no columns", "at least one"),
+            (np.array([object()]), "object", "astype(float)"),
+            (np.array([1j]), "complex", "x.real"),
+            (np.zeros(2, dtype=[("a", "i4")]), "structured", "pandas.DataFrame(x)"),
+            (np.ma.masked_array([1, 2], [True, False]), "masked", "filled"),
+            (np.zeros(1, dtype="longdouble"), "float128", "astype(float)"),
+            (np.array([b"x"]), "|S1", "astype"),
+            (np.datetime64("2020"), "datetime64", "str(x)"),
+            (np.complex64(1), "complex", "real"),
+            (np.longdouble(1), "longdouble", "number"),
+            (np.float64("inf"), "infinite", "str(x)"),
+            ([np.array([1])], "ndarray", "tolist"),
+            ({"a": np.float64("nan")}, "NaN", "None"),
+        ]:
+            with self.subTest(f"{type(value)} {what}"):
+                with self.assertRaises(codec.ResultRefused) as caught:
+                    encode(value)
+                text = str(caught.exception)
+                self.assertIn(what, text)
+                self.assertIn(remedy, text.partition("; ")[2])
+
+    def test_tables_that_lie(self):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        for meta in ({}, {b"anchorhold": b"{}"}, {b"anchorhold": b'{"v":1,"python":"pandas.Series"}'}):
+            out = io.BytesIO()
+            pq.write_table(pa.table({"a": [1]}).replace_schema_metadata(meta), out)
+            with self.assertRaises(ValueError):
+                codec.decode_result("table", "pandas.DataFrame", out.getvalue())
+
+
+class Arrays(unittest.TestCase):
+    def test_arrays(self):
+        import numpy as np
+
+        for value in [
+            np.arange(6).reshape(2, 3),
+            np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+            np.array(5.5),
+            np.array([]),
+            np.zeros((0, 3)),
+            np.array([True, False]),
+            np.array(["a", "bü"]),
+            np.array(["2020-01-01", "NaT"], dtype="datetime64[D]"),
+            np.array([1, 2], dtype="timedelta64[s]"),
+            np.array([1.5, np.nan, np.inf], dtype="float32"),
+            np.array([1.5], dtype="float16"),
+            np.array([1, 2], dtype=">i4"),
+            np.arange(10)[::2],
+            *(np.array([1, 2], dtype=n) for n in ("int8", "uint16", "uint64")),
+        ]:
+            with self.subTest(f"{value.dtype} {value.shape}"):
+                back = there_and_back(value)
+                np.testing.assert_array_equal(back, value)
+                self.assertEqual(back.dtype, value.dtype.newbyteorder("<"))
+                self.assertEqual(back.shape, value.shape)
+
+    def test_scalars(self):
+        import numpy as np
+
+        names = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float16", "float32", "float64"]
+        for value in [np.True_, np.uint64(2**64 - 1), np.float32(0.1), *(np.dtype(n).type(7) for n in names)]:
+            back = there_and_back(value)
+            self.assertIs(type(back), type(value))
+            self.assertEqual(back, value)
+        nan = there_and_back(np.float32("nan"))
+        self.assertIs(type(nan), np.float32)
+        self.assertTrue(np.isnan(nan))
+        self.assertEqual(there_and_back(np.str_("x")), "x")
+        back = there_and_back({"n": np.int64(3), "mean": np.float64(1.5), "all": np.True_, "names": [np.str_("a")]})
+        self.assertEqual(back, {"n": 3, "mean": 1.5, "all": True, "names": ["a"]})
+        self.assertEqual([type(v) for v in back.values()], [int, float, bool, list])
+
+    def test_objects_are_never_read(self):
+        import pickle
+
+        import numpy as np
+
+        class Evil:
+            def __reduce__(self):
+                return print, ("unpickled",)
+
+        out = io.BytesIO()
+        np.save(out, np.array([Evil()], dtype=object), allow_pickle=True)
+        for data in (out.getvalue(), pickle.dumps([1])):
+            with self.assertRaises(ValueError):
+                codec.decode_result("array", "numpy.ndarray", data)
+
+
+class Images(unittest.TestCase):
+    def chunks(self, data):
+        self.assertTrue(data.startswith(codec.PNG_SIGNATURE))
+        names, at = [], 8
+        while at < len(data):
+            size = int.from_bytes(data[at : at + 4], "big")
+            names.append(data[at + 4 : at + 8].decode())
+            at += size + 12
+        return names
+
+    def test_figures(self):
+        import matplotlib.pyplot as plt
+
+        figure, axes = plt.subplots()
+        axes.plot([1, 2])
+        for value in (figure, axes):
+            entry, data = encode(value)
+            self.assertEqual((entry["kind"], entry["python"], entry["file"]), ("image", "image/png", "result.png"))
+            self.assertTrue({"tEXt", "iTXt", "zTXt", "tIME", "eXIf"}.isdisjoint(self.chunks(data)))
+            self.assertEqual(codec.decode_result("image", "image/png", data), data)
+        with self.assertRaisesRegex(codec.ResultRefused, "Line2D"):
+            encode(axes.lines[0])
+        _, grid = plt.subplots(2, 2)
+        with self.assertRaisesRegex(codec.ResultRefused, "array of the type object"):
+            encode(grid)
+
+    def test_pictures(self):
+        from PIL import Image, PngImagePlugin
+
+        info = PngImagePlugin.PngInfo()
+        info.add_text("Comment", "secret")
+        out = io.BytesIO()
+        Image.new("RGB", (3, 2), "red").save(out, "PNG", pnginfo=info, dpi=(72, 72))
+        loaded = Image.open(io.BytesIO(out.getvalue()))
+        loaded.load()
+        for value in (loaded, *(Image.new(m, (3, 2)) for m in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "F", "I;16"))):
+            with self.subTest(value.mode):
+                entry, data = encode(value)
+                self.assertEqual(entry["kind"], "image")
+                self.assertNotIn(b"secret", data)
+                self.assertTrue(set(self.chunks(data)) <= {"IHDR", "PLTE", "tRNS", "IDAT", "IEND"}, self.chunks(data))
+
+
+class Reading(unittest.TestCase):
+    COLUMNS = [("i", "int"), ("j", "int"), ("f", "float"), ("s", "string"), ("b", "bool"), ("c", "bool"), ("d", "date"), ("t", "timestamp")]
+    CSV = "i,j,f,s,b,c,d,t\n1,?,2,007,True,true,2020-01-02,2020-01-02 03:04:05\n 2 ,9007199254740993,NA,?,FALSE,,,2020-01-02T03:04\n"
+
+    def spec(self, kind, form="csv", columns=None, missing=("?",)):
+        columns = [{"name": n, "type": t} for n, t in columns or self.COLUMNS]
+        return {"type": kind, "format": form, "columns": columns, "missing": list(missing)}
+
+    def write(self, text):
+        path = FOLDER / "table.csv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return str(path)
+
+    def test_frame(self):
+        frame = codec.read_table(self.write(self.CSV), self.spec("dataframe"))
+        found = {name: str(dtype) for name, dtype in frame.dtypes.items()}
+        self.assertEqual(
+            found,
+            {
+                "i": "int64",
+                "j": "float64",
+                "f": "float64",
+                "s": "str",
+                "b": "bool",
+                "c": "boolean",
+                "d": "datetime64[us]",
+                "t": "datetime64[us]",
+            },
+        )
+        self.assertEqual(frame.s.tolist()[0], "007")
+        self.assertTrue(frame.s.isna()[1])
+        self.assertEqual(frame.t.astype(str).tolist(), ["2020-01-02 03:04:05", "2020-01-02 03:04:00"])
+        self.assertEqual(frame.columns.tolist(), [n for n, _ in self.COLUMNS])
+
+    def test_types_do_not_depend_on_values(self):
+        columns = [("f", "float"), ("s", "string"), ("d", "date")]
+        one = codec.read_table(self.write("f,s,d\n1,1,2020-01-01\n"), self.spec("dataframe", columns=columns))
+        two = codec.read_table(self.write("f,s,d\n1.5,x,2020-01-01\n,,\n"), self.spec("dataframe", columns=columns))
+        all_missing = codec.read_table(self.write("f,s,d\n,,\n"), self.spec("dataframe", columns=columns))
+        self.assertEqual(one.dtypes.tolist(), two.dtypes.tolist())
+        self.assertEqual(one.dtypes.tolist(), all_missing.dtypes.tolist())
+
+    def test_arrow(self):
+        table = codec.read_table(self.write(self.CSV), self.spec("arrow"))
+        self.assertEqual(
+            [str(t) for t in table.schema.types],
+            ["int64", "int64", "double", "string", "bool", "bool", "date32[day]", "timestamp[us]"],
+        )
+        self.assertEqual(table["j"].to_pylist(), [None, 9007199254740993])
+        self.assertEqual(table["f"].to_pylist(), [2.0, None])
+        self.assertEqual(table["c"].to_pylist(), [True, None])
+        self.assertIsNone(table.schema.metadata)
+
+    def test_numpy(self):
+        import numpy as np
+
+        columns = [("a", "int"), ("b", "float"), ("c", "bool")]
+        array = codec.read_table(self.write("a,b,c\n1,2.5,True\n,,\n"), self.spec("numpy", columns=columns))
+        np.testing.assert_array_equal(array, [[1, 2.5, 1], [np.nan, np.nan, np.nan]])
+        self.assertEqual(array.dtype, np.float64)
+        with self.assertRaisesRegex(codec.InputRefused, "column 's'.*numbers only; annotate"):
+            codec.read_table(self.write("s\nx\n"), self.spec("numpy", columns=[("s", "string")]))
+
+    def test_delimiters_and_marks(self):
+        columns = [("a,b", "string"), ("c", "int")]
+        for text in ['"a,b";c\n"x;y";1\n', '\ufeff"a,b"\tc\r\nx;y\t1\r\n', '\n"a,b",c\n"x;y",1\n', '"a,b";c\n"x;y";1']:
+            frame = codec.read_table(self.write(text), self.spec("dataframe", columns=columns))
+            self.assertEqual(frame.to_dict("list"), {"a,b": ["x;y"], "c": [1]})
+
+    def test_times(self):
+        import pandas as pd
+
+        columns = [("t", "timestamp")]
+        for text, dtype, want in [
+            ("2020-01-02\n", "datetime64[us]", "2020-01-02"),
+            ("2020-01-02T03:04:05Z\n2020-01-02T03:04:05+02:00\n", "datetime64[us, UTC]", "2020-01-02 03:04:05+00:00"),
+            ("2020-01-02T03:04:05.123456789\n", "datetime64[ns]", "2020-01-02 03:04:05.123456789"),
+            ("2020-01-02 03:04:05.5\n\n2021-01-01\n", "datetime64[us]", "2020-01-02 03:04:05.5"),
+        ]:
+            frame = codec.read_table(self.write("t\n" + text), self.spec("dataframe", columns=columns))
+            self.assertEqual(str(frame.t.dtype), dtype)
+            self.assertEqual(frame.t[0], pd.Timestamp(want))
+
+    def test_a_file_that_is_not_as_registered(self):
+        for text, columns in [
+            ("a,b\n1,2\n", [("a", "int")]),
+            ("b,a\n1,2\n", [("a", "int"), ("b", "int")]),
+            ("a\nx\n", [("a", "int")]),
+            ("a\nmaybe\n", [("a", "bool")]),
+            ("a\nx\n", [("a", "float")]),
+            ("a\nyesterday\n", [("a", "date")]),
+        ]:
+            with self.subTest(text), self.assertRaises(ValueError):
+                codec.read_table(self.write(text), self.spec("dataframe", columns=columns))
+
+    def test_parquet(self):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.table(
+            {
+                "i": pa.array([1, None], pa.int32()),
+                "f": pa.array([1.5, None], pa.float32()),
+                "b": pa.array([True, None]),
+                "c": pa.array([True, False]),
+                "s": pa.array(["x", None]),
+                "k": pa.array(["x", None]).dictionary_encode(),
+                "d": pa.array([1, None], pa.date32()),
+                "t": pa.array([1, None], pa.timestamp("ns", "UTC")),
+                "n": pa.nulls(2),
+            }
+        )
+        types = ["int", "float", "bool", "bool", "string", "string", "date", "timestamp", "float"]
+        path = FOLDER / "table.parquet"
+        pq.write_table(table.replace_schema_metadata({"pandas": '{"index_columns": ["i"]}'}), path)
+        spec = self.spec("dataframe", "parquet", list(zip(table.column_names, types, strict=True)))
+        frame = codec.read_table(str(path), spec)
+        found = [str(t) for t in frame.dtypes]
+        want = "float64 float32 boolean bool str category datetime64[us] datetime64[ns,UTC] float64"
+        self.assertEqual([f.replace(" ", "") for f in found], want.split())
+        arrow = codec.read_table(str(path), {**spec, "type": "arrow"})
+        self.assertEqual(arrow.schema.types, table.schema.types)
+        self.assertIsNone(arrow.schema.metadata)
+        with self.assertRaisesRegex(codec.InputRefused, "register a new version"):
+            codec.read_table(str(path), self.spec("dataframe", "parquet", [("i", "int")]))
+
+    def test_no_pickle(self):
+        text = pathlib.Path(sys.argv[1]).read_text()
+        for word in ("import pickle", "marshal", "dill", "shelve", "joblib", "read_pickle", "eval(", "exec("):
+            self.assertNotIn(word, text)
+        self.assertEqual(text.count("allow_pickle=False"), text.count("np.load(") + text.count("np.save("))
+
+
+if __name__ == "__main__":
+    # In this order: the first tests watch that no library is imported.
+    suite = unittest.TestSuite()
+    for case in (Plain, Reading, Tables, Arrays, Images):
+        suite.addTests(unittest.defaultTestLoader.loadTestsFromTestCase(case))
+    result = unittest.TextTestRunner(verbosity=0).run(suite)
+    sys.exit(not result.wasSuccessful())
