@@ -30,7 +30,7 @@ import (
 func BenchmarkSitesPart(b *testing.B) {
 	ctx := b.Context()
 	c := serve(b)
-	submission := client.Submission{
+	submission := client.NewRequest{
 		Code: anchorhold.Code{
 			Files:       []anchorhold.File{{Path: "main.py", Text: "def answer(patients):\n    return patients.groupby('num')['age'].mean()\n"}},
 			Entry:       "main.py:answer",
@@ -116,7 +116,7 @@ func serve(b *testing.B) clients {
 	return clients{owner, researcher}
 }
 
-func ask(b *testing.B, c *client.Client, s client.Submission) anchorhold.Request {
+func ask(b *testing.B, c *client.Client, s client.NewRequest) anchorhold.Request {
 	b.Helper()
 	r, err := c.Submit(b.Context(), s)
 	if err != nil {

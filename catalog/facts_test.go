@@ -165,7 +165,7 @@ func TestCheckMock(t *testing.T) {
 		{"made up", other.String(), disclosure.CheckIdentifiers, anchorhold.CheckPassed},
 		{"one private row", other.String() + rows[7] + "\n", disclosure.CheckPrivateRows, anchorhold.CheckFailed},
 		{"one identifier", other.String() + identifier + ",1,2000,Rom\n", disclosure.CheckIdentifiers, anchorhold.CheckFailed},
-		{"the last row of many", other.String() + strings.Repeat("1,1,1,x\n", 9000) + rows[7] + "\n", disclosure.CheckPrivateRows, anchorhold.CheckFailed},
+		{"the last row of many", other.String() + strings.Repeat("1,1,1,x\n", 19000) + rows[7] + "\n", disclosure.CheckPrivateRows, anchorhold.CheckFailed},
 	} {
 		checks, err := CheckMock(t.Context(), x, writeFile(t, "mock.csv", c.mock), ReadOptions{})
 		if err != nil {

@@ -95,37 +95,68 @@ func indexCell(c Cell) disclosure.Cell {
 
 // CheckMock compares a mock that an owner gave with the keyed index of its
 // private table: rows equal or near to private ones, identifiers, copied
-// columns. A mock may be published only when every check passed; an owner can
-// also have one generated, which is made from the card alone. The details
-// speak of positions in the mock, never of values.
+// columns. A mock may be published only when no private row and no identifier
+// is in it; an owner can also have one generated, which is made from the card
+// alone. The details speak of positions in the mock (in a long one, counted
+// from the beginning of a part), never of values.
 func CheckMock(ctx context.Context, index *disclosure.Index, path string, o ReadOptions) ([]anchorhold.Check, error) {
 	t, err := Open(path, o)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = t.Close() }() // nothing was written
-	var worst []anchorhold.Check
+	c := mockChecker{index: index, limits: disclosure.DefaultParams()}
 	for {
 		rows, err := t.Next(ctx)
 		if errors.Is(err, io.EOF) {
-			return worst, nil
+			err := c.flush(ctx)
+			return c.worst, err
 		}
 		if err != nil {
 			return nil, err
 		}
-		sheet := disclosure.Sheet{Rows: make([][]disclosure.Cell, len(rows))}
-		for i, row := range rows {
-			for _, c := range row {
-				sheet.Rows[i] = append(sheet.Rows[i], indexCell(c))
+		for _, row := range rows {
+			if err := c.add(ctx, row); err != nil {
+				return nil, err
 			}
 		}
-		cells := disclosure.Cells{Kind: "table", Sheets: []disclosure.Sheet{sheet}}
-		checks, err := disclosure.Check(ctx, []disclosure.Table{{Name: "the private table", Index: index}}, cells, disclosure.DefaultParams())
-		if err != nil {
-			return nil, err
-		}
-		worst = mergeChecks(worst, checks)
 	}
+}
+
+// mockChecker compares a mock in parts as large as the checks take.
+type mockChecker struct {
+	index  *disclosure.Index
+	limits disclosure.Params
+	part   disclosure.Sheet
+	cells  int
+	worst  []anchorhold.Check
+}
+
+func (m *mockChecker) add(ctx context.Context, row []Cell) error {
+	if len(m.part.Rows) == m.limits.MaxRows || m.cells+len(row) > m.limits.MaxCells {
+		if err := m.flush(ctx); err != nil {
+			return err
+		}
+	}
+	cells := make([]disclosure.Cell, len(row))
+	for i, c := range row {
+		c.Text = strings.Clone(c.Text) // the batch it points into is about to be reused
+		cells[i] = indexCell(c)
+	}
+	m.part.Rows = append(m.part.Rows, cells)
+	m.cells += len(cells)
+	return nil
+}
+
+func (m *mockChecker) flush(ctx context.Context) error {
+	table := disclosure.Table{Name: "the private table", Index: m.index}
+	checks, err := disclosure.Check(ctx, []disclosure.Table{table}, disclosure.Cells{Kind: "table", Sheets: []disclosure.Sheet{m.part}}, m.limits)
+	if err != nil {
+		return err
+	}
+	m.worst = mergeChecks(m.worst, checks)
+	m.part.Rows, m.cells = nil, 0
+	return nil
 }
 
 // mergeChecks keeps the worse of two results of each check. Groups that are

@@ -23,7 +23,7 @@ type Params struct {
 func DefaultParams() Params {
 	return Params{
 		MaxRows: 10_000, MaxCells: 1_000_000,
-		RowCells: 2, NearCells: 3, NearBits: 7, SmallGroup: 5, Work: 200_000_000,
+		RowCells: 2, NearCells: 3, NearBits: 7, SmallGroup: 5, Work: 100_000_000,
 	}
 }
 

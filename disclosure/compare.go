@@ -22,6 +22,8 @@ type comparison struct {
 	named      map[token]place
 	weights    []float32      // candidate × private column: bits that a match there is worth
 	choices    []float32      // per candidate: bits to say which private columns match
+	unique     float32        // bits that single one row out among all
+	need       float32        // bits from which a candidate is near a row
 	copied     map[int32]bool // candidates
 	copiedRun  map[int32]bool // beginnings in run
 	near       map[int32]bool
@@ -32,6 +34,13 @@ type comparison struct {
 	seen       []int64 // per candidate: last private row that tried it
 	row        int64
 }
+
+// A candidate is near a private row from a score that singles the row out, and
+// NearBits more, or as many as the number of candidates asks for: who compares a
+// thousand candidates meets chances of one in a thousand. beyondChance is by how
+// many bits a match must exceed that. The bound behind it is loose: measured, far
+// fewer than the one output in four that it permits are held for nothing.
+const beyondChance = 2
 
 func newComparison(x *Index, q *query, p Params) *comparison {
 	c := &comparison{
@@ -49,6 +58,8 @@ func newComparison(x *Index, q *query, p Params) *comparison {
 		longest = max(longest, len(cand.cells))
 	}
 	c.taken = make([]int32, longest)
+	c.unique = float32(math.Log2(c.rows))
+	c.need = c.unique + float32(max(p.NearBits, beyondChance+math.Log2(float64(max(len(q.candidates), 1)))))
 	return c
 }
 
@@ -177,9 +188,6 @@ func (c *comparison) matchRow(row []hit, cells, exact int) {
 	}
 }
 
-// singledOut is how many bits single one row out among all.
-func (c *comparison) singledOut() float32 { return float32(math.Log2(c.rows)) }
-
 // matchExact looks for candidates that hold every cell of the row. A row whose
 // values are all so common that it says nothing about anybody is let go.
 func (c *comparison) matchExact(row []hit) {
@@ -190,10 +198,10 @@ func (c *comparison) matchExact(row []hit) {
 			shortest = h
 		}
 	}
-	if total < c.singledOut() {
+	if total < c.unique {
 		return
 	}
-	if total >= c.needed() {
+	if total >= c.need {
 		c.matchRun(row)
 	}
 	for _, i := range c.postings[shortest.base] {
@@ -254,9 +262,9 @@ func (c *comparison) holds(i int32, row []hit) bool {
 		bits += c.bits(n)
 	}
 	if len(cand.cells) > len(row) { // among other cells: more room for chance
-		return bits >= c.needed()
+		return bits >= c.need
 	}
-	return bits >= c.singledOut()
+	return bits >= c.unique
 }
 
 // inOrder says whether cells are exactly the row, column by column.
@@ -284,19 +292,6 @@ func (c *comparison) spend() bool {
 	return !c.tooMuch
 }
 
-// beyondChance is by how many bits a match must exceed what the number of
-// candidates alone makes likely. The bound behind it is loose: measured, far fewer
-// than the one output in four that it permits are held for nothing.
-const beyondChance = 2
-
-// needed is the score from which a candidate is near a private row: enough to
-// single the row out, and NearBits more, or as many as the number of candidates
-// asks for, since who compares a thousand candidates meets chances of one in a
-// thousand.
-func (c *comparison) needed() float32 {
-	return c.singledOut() + max(float32(c.params.NearBits), beyondChance+float32(math.Log2(float64(len(c.candidates)))))
-}
-
 // matchNear looks for candidates that hold cells of the row worth enough bits.
 // No candidate gets more from a cell than the cell's own rarity gives, so it is
 // enough to visit the candidates of the rarest values: those that hold none of
@@ -306,12 +301,12 @@ func (c *comparison) matchNear(row []hit) {
 	for _, h := range row {
 		rest += h.bits
 	}
-	if rest < c.needed() {
+	if rest < c.need {
 		return
 	}
 	slices.SortFunc(row, func(a, b hit) int { return len(c.postings[a.base]) - len(c.postings[b.base]) })
 	for _, h := range row {
-		if rest < c.needed() {
+		if rest < c.need {
 			return
 		}
 		rest -= h.bits
@@ -331,18 +326,30 @@ func (c *comparison) matchNear(row []hit) {
 }
 
 // score says whether the cells of the row that the candidate holds, each in a
-// cell of its own, single the row out.
+// cell of its own, single the row out. It stops as soon as what is left cannot
+// reach that, which for most candidates is at once.
 func (c *comparison) score(i int32, row []hit) bool {
+	weights := c.weights[int(i)*c.width : int(i+1)*c.width]
+	left := float32(0)
+	for _, h := range row {
+		left += weights[h.column]
+	}
 	cand := &c.candidates[i]
 	c.attempt++
 	bits, cells := float32(0), 0
 	for _, h := range row {
+		if bits+left < c.need {
+			return false
+		}
+		w := weights[h.column]
+		left -= w
 		if c.takeNear(cand, h.base) {
-			bits += c.weights[int(i)*c.width+int(h.column)]
+			bits += w
 			cells++
 		}
 	}
-	return cells >= c.params.NearCells && bits >= c.needed()+min(c.choices[i], choose(len(cand.cells), cells))
+	return cells >= c.params.NearCells && bits >= c.need &&
+		bits >= c.need+min(c.choices[i], choose(len(cand.cells), cells))
 }
 
 // choose is the number of bits that say which k of n cells match. Matching some

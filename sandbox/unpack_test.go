@@ -223,7 +223,7 @@ func TestUnpackSparse(t *testing.T) {
 	ext := archive(t, file("x", records))
 	ext[156] = tar.TypeXHeader
 	fixChecksum(ext)
-	pax := append(ext[:2*tarBlock:2*tarBlock], plain...)
+	pax := slices.Concat(ext[:2*tarBlock], plain)
 	for name, stream := range map[string][]byte{"old GNU": old, "pax 1.0": pax} {
 		if files, err := sandbox.Unpack(bytes.NewReader(stream), sandbox.UnpackLimits{}); err == nil {
 			t.Errorf("%s: accepted %d files", name, len(files))

@@ -26,6 +26,7 @@ func failpoints() []string {
 func TestKilledAtEveryStep(t *testing.T) {
 	for _, point := range failpoints() {
 		t.Run(point, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t, heart(50), "ANCHORHOLD_FAILPOINT="+point)
 			who := s.researcher()
 			r := s.ask(who, `return patients.groupby("sex")["age"].mean()`, false)

@@ -175,7 +175,7 @@ func newHost(t *testing.T) *host {
 // enter.
 func openDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp(workDir, "d")
+	dir, err := os.MkdirTemp(workDir, "d") //nolint:usetesting // TempDir is closed to the other account
 	if err != nil {
 		t.Fatal(err)
 	}

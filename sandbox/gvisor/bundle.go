@@ -43,7 +43,7 @@ func (b bundle) write(s sandbox.Spec) error {
 	if err != nil {
 		return startError("check the state directory's disk and rights", "its directory cannot be written").Because(err)
 	}
-	defer root.Close()
+	defer shut(root)
 	binds := slices.Clone(s.Binds)
 	if !s.Bare {
 		system, err := systemBinds(root)
@@ -107,11 +107,12 @@ func mountPoints(root *os.Root, binds []sandbox.Bind) error {
 		if err != nil {
 			return startError("let the run account read it, or name another path", "%s cannot be shown to the guest", b.Host).Because(err)
 		}
-		if st.IsDir() {
+		switch {
+		case st.IsDir():
 			err = root.MkdirAll(strings.TrimPrefix(b.Guest, "/"), 0o755)
-		} else if st.Mode().IsRegular() {
+		case st.Mode().IsRegular():
 			err = writeFile(root, b.Guest, nil, 0o444)
-		} else {
+		default:
 			return startError("bind directories and regular files only", "%s is neither a directory nor a regular file", b.Host)
 		}
 		if err != nil {

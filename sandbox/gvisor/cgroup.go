@@ -180,7 +180,7 @@ func (b cgroupBase) job(id string, l sandbox.Limits) (jobCgroup, error) {
 		add(b.CPU, map[string]string{"cpu.cfs_quota_us": quota}),
 	)
 	if err != nil {
-		j.remove()
+		_ = j.remove() // nothing is in it yet
 		return jobCgroup{}, fmt.Errorf("control group of a job: %w", err)
 	}
 	return j, nil

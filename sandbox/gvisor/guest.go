@@ -47,7 +47,7 @@ func (l *launching) begin(spec sandbox.Spec) (*guest, error) {
 		return nil, err
 	}
 	if g.control, ends[startControl], err = socketPair(unix.SOCK_SEQPACKET); err != nil {
-		g.conn.Close()
+		shut(g.conn)
 		return nil, err
 	}
 	if g.pipe, ends[startOut], ends[startErr], err = pipe(); err == nil {
@@ -56,8 +56,7 @@ func (l *launching) begin(spec sandbox.Spec) (*guest, error) {
 		}
 	}
 	if err != nil {
-		g.conn.Close()
-		g.control.Close()
+		shut(g.conn, g.control)
 		if g.pipe != nil {
 			g.pipe.Close()
 		}
@@ -119,7 +118,7 @@ func (g *guest) explained(e *anchorhold.Error) error {
 // follow waits for the end and makes the result.
 func (g *guest) follow() {
 	defer close(g.done)
-	defer g.control.Close()
+	defer shut(g.control)
 	var r report
 	files, err := receive(g.control, &r)
 	closeAll(files)

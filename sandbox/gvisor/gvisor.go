@@ -234,18 +234,18 @@ func (s *Sandbox) launch() (*launching, error) {
 		return !errors.Is(err, unix.ETXTBSY)
 	})
 	if err != nil {
-		control.Close()
+		shut(control)
 		return nil, startError("check that the state directory's file system may run programs (not noexec), and see the cause",
 			"its launcher does not start").Because(err)
 	}
 	l := &launching{control: control, process: cmd.Process, ended: make(chan struct{})}
 	go func() {
 		_ = cmd.Wait() // that it ended is all that matters
-		control.Close()
+		shut(control)
 		close(l.ended)
 	}()
 	if err := s.greet(l); err != nil {
-		control.Close()
+		shut(control)
 		<-l.ended
 		if text := strings.TrimSpace(string(stderr.bytes())); text != "" {
 			return nil, err.Because(errors.New(text))
@@ -332,8 +332,7 @@ func (s *Sandbox) start(ctx context.Context, spec sandbox.Spec) (*guest, error) 
 		go g.follow()
 		return g, nil
 	}
-	g.conn.Close()
-	g.control.Close()
+	shut(g.conn, g.control)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -347,7 +346,7 @@ func (s *Sandbox) start(ctx context.Context, spec sandbox.Spec) (*guest, error) 
 
 // lost ends a launcher that does not answer and waits for its end.
 func (l *launching) lost(err error) error {
-	l.control.Close()
+	shut(l.control)
 	select {
 	case <-l.ended:
 		return startError("try again", "its launcher has ended").Because(errors.Join(errLauncherGone, err))
@@ -379,7 +378,7 @@ func (s *Sandbox) Close() error {
 	}
 	s.closed = true
 	if s.l != nil {
-		s.l.control.Close()
+		shut(s.l.control)
 		select {
 		case <-s.l.ended:
 		case <-time.After(10 * time.Second):

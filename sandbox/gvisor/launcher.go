@@ -53,7 +53,7 @@ func runLauncher(args []string) int {
 	if err != nil {
 		return exitUsage
 	}
-	defer conn.Close()
+	defer shut(conn)
 	l := &launcher{
 		c: c, stop: make(chan struct{}), spawns: make(chan func()),
 		jobs: map[int]bool{}, spent: map[int]time.Duration{},

@@ -131,7 +131,7 @@ func full(err error) string {
 func limits() sandbox.Limits {
 	return sandbox.Limits{
 		CPUs: 2, Memory: 512 << 20, TmpBytes: 16 << 20, OutBytes: 8 << 20, LogBytes: 64 << 10,
-		Processes: 64, OpenFiles: 256, CPUTime: time.Minute, Wall: 20 * time.Second,
+		Processes: 64, OpenFiles: 256, CPUTime: time.Minute, Wall: 2 * time.Minute,
 	}
 }
 
@@ -165,7 +165,7 @@ func start(t testing.TB, spec sandbox.Spec) sandbox.Session {
 
 func wait(t testing.TB, g sandbox.Session) sandbox.Result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	r, err := g.Wait(ctx)
 	if err != nil {

@@ -102,7 +102,7 @@ func (s *Sandbox) probeAnswer(ctx context.Context, spec sandbox.Spec, input stri
 	if err != nil {
 		return nil, err
 	}
-	defer g.Conn().Close()
+	defer shut(g.Conn())
 	f, err := os.Open(input)
 	if err != nil {
 		g.Kill()
@@ -126,7 +126,10 @@ func (s *Sandbox) probeAnswer(ctx context.Context, spec sandbox.Spec, input stri
 		return nil, fmt.Errorf("the test ended as %s: %s", r.Status, r.Reason)
 	}
 	var reached map[string]string
-	return reached, json.Unmarshal(answer, &reached)
+	if err := json.Unmarshal(answer, &reached); err != nil {
+		return nil, err
+	}
+	return reached, nil
 }
 
 // probeEnd runs a guest that must be ended from outside, for the right reason
@@ -143,7 +146,7 @@ func (s *Sandbox) probeEnd(ctx context.Context, part, name string, want sandbox.
 		c.Detail = detail(err)
 		return []sandbox.Check{c}
 	}
-	defer g.Conn().Close()
+	defer shut(g.Conn())
 	r, err := g.Wait(ctx)
 	late := time.Duration(r.Usage.WallSeconds*float64(time.Second)) > spec.Limits.Wall+5*time.Second
 	switch {
@@ -197,7 +200,7 @@ func newProbeHost(state string) (h *probeHost, err error) {
 		return h, err
 	}
 	for _, dir := range []string{h.dir, h.bound} { // whatever the umask
-		if err := os.Chmod(dir, 0o755); err != nil {
+		if err := openToAll(dir); err != nil {
 			return h, err
 		}
 	}
@@ -210,7 +213,10 @@ func newProbeHost(state string) (h *probeHost, err error) {
 		return h, err
 	}
 	h.plan = probePlan{Bound: "/in/file", Files: []string{h.dir, state, "/etc/shadow", "/etc/passwd", "/etc/machine-id", "/root", "/home", "/usr/bin"}}
-	return h, h.listen()
+	if err := h.listen(); err != nil {
+		return h, err
+	}
+	return h, nil
 }
 
 // listen opens what the guest will try to reach.
@@ -230,7 +236,7 @@ func (h *probeHost) listen() error {
 		h.listeners = append(h.listeners, listener)
 		*l.to = listener.Addr().String()
 		if l.to == &h.plan.Socket { // so that rights are not what keeps the guest out
-			if err := os.Chmod(l.address, 0o777); err != nil {
+			if err := os.Chmod(l.address, 0o777); err != nil { //nolint:gosec // G302: a bait, for a moment
 				return err
 			}
 		}

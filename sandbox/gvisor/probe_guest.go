@@ -156,7 +156,7 @@ func tryBound(p probePlan) string {
 		"removed": os.Remove(p.Bound),
 		"renamed": os.Rename(p.Bound, p.Bound+"2"),
 		"linked":  os.Link(p.Bound, filepath.Join(dir, "link")),
-		"chmod":   os.Chmod(p.Bound, 0o777),
+		"chmod":   os.Chmod(p.Bound, 0o777), //nolint:gosec // G302: an attack
 		"times":   os.Chtimes(p.Bound, time.Unix(1, 0), time.Unix(1, 0)),
 		"root":    os.WriteFile("/new", nil, 0o600),
 		"remount": unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND, ""),
@@ -212,7 +212,7 @@ func reopenAndWrite(fd int) error {
 		return err
 	}
 	defer f.Close()
-	return discard(f.Write([]byte("x")))
+	return discard(f.WriteString("x"))
 }
 
 func tryProcesses(probePlan) string {
@@ -255,13 +255,13 @@ func netAdmin() error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	ifr, err := unix.NewIfreq("lo")
 	if err != nil {
 		return err
 	}
 	ifr.SetUint16(unix.IFF_UP)
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCSIFFLAGS, uintptr(unsafe.Pointer(ifr)))
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCSIFFLAGS, uintptr(unsafe.Pointer(ifr))) //nolint:gosec // G103: this request has no wrapper
 	if errno != 0 {
 		return errno
 	}
@@ -282,8 +282,8 @@ func tryDisk(p probePlan) string {
 	if err != nil {
 		return "cannot write its own /out"
 	}
-	defer os.Remove(f.Name())
-	defer f.Close()
+	defer func() { _ = os.Remove(f.Name()) }()
+	defer shut(f)
 	chunk := make([]byte, 1<<20)
 	for written := int64(0); ; {
 		n, err := f.Write(chunk)
@@ -318,7 +318,7 @@ func tryForks(p probePlan) string {
 		}
 		if pid == 0 {
 			for {
-				unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
+				_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
 			}
 		}
 		children = append(children, int(pid))

@@ -123,9 +123,10 @@ func memoryFiles(pid int) []string {
 
 // isEnding says that a process is gone or on its way: it has given back its
 // memory, so there is nothing to meter any more. On a busy host it can stay so
-// for seconds, while the kernel ends what ran inside it.
+// for seconds, while the kernel ends what ran inside it. The file is described in
+// proc_pid_statm(5).
 func isEnding(pid int) bool {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm") // proc_pid_statm(5)
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
 	return err != nil || bytes.HasPrefix(b, []byte("0 "))
 }
 

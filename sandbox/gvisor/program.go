@@ -63,14 +63,14 @@ func install(src *os.File, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { _ = os.RemoveAll(tmp) }() // gone when it was renamed
 	path := filepath.Join(tmp, "anchorhold")
-	dst, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	dst, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(dst, src)
-	if err := errors.Join(err, dst.Chmod(0o755), dst.Sync(), dst.Close()); err != nil {
+	if err := errors.Join(err, openToAll(path), dst.Sync(), dst.Close()); err != nil {
 		return err
 	}
 	side := filepath.Join(tmp, sidecarDir)
@@ -82,11 +82,17 @@ func install(src *os.File, dir string) error {
 			return err
 		}
 	}
-	// The umask may have taken rights that the run account needs.
-	if err := errors.Join(os.Chmod(side, 0o755), os.Chmod(tmp, 0o755), os.RemoveAll(dir)); err != nil {
+	// The run account runs it; and whatever the umask was.
+	if err := errors.Join(openToAll(side), openToAll(tmp), os.RemoveAll(dir)); err != nil {
 		return err
 	}
 	return os.Rename(tmp, dir)
+}
+
+// openToAll lets every account enter a directory or run a program: there is no
+// secret in it.
+func openToAll(path string) error {
+	return os.Chmod(path, 0o755) //nolint:gosec // G302: the run account must get in
 }
 
 // hasSidecars says whether the links beside path are the same file as path.

@@ -54,7 +54,7 @@ func Main() (code int, ok bool) {
 // process and then starts the kernel: "prewarmer PROGRAM ARGV...".
 func runPrewarmer(args []string) int {
 	if len(args) >= 2 {
-		_ = syscall.Exec(args[0], args[1:], os.Environ())
+		_ = syscall.Exec(args[0], args[1:], os.Environ()) //nolint:gosec // G702: gVisor's arguments, behind our own argv[0]
 	}
 	return exitUsage
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -64,7 +65,7 @@ func (l *launcher) runSession(files []*os.File) {
 		closeAll(files)
 		return
 	}
-	defer control.Close()
+	defer shut(control)
 	err = readMemoryFile(files[startSpec], &j.spec)
 	if err == nil {
 		err = j.spec.Validate()
@@ -167,18 +168,24 @@ func (j *job) boot() error {
 	go func() {
 		var buf [32]byte
 		n, _ := j.pidFile.Read(buf[:])
-		p, _ := strconv.Atoi(string(buf[:n]))
+		p, _ := strconv.Atoi(strings.TrimSpace(string(buf[:n])))
 		pid <- p
 	}()
+	defer j.pidFile.Close()
 	wall := time.NewTimer(time.Until(j.began.Add(j.spec.Limits.Wall)))
 	defer wall.Stop()
 	var err error
 	select {
 	case j.meter.sandbox = <-pid:
-		j.pidFile.Close()
 		j.meter.below = j.l.expect(j.cmd.Process.Pid)
 		return nil
 	case <-j.exited:
+		// A short guest may have come and gone: then its process id is in the
+		// pipe. The line is there to read when it is not.
+		_, _ = j.pidFile.WriteString("\n")
+		if j.meter.sandbox = <-pid; j.meter.sandbox != 0 {
+			return nil
+		}
 		err = explainStart(j.runscLog())
 	case <-wall.C:
 		err = startError("allow more time", "it was not ready within the session's wall time")

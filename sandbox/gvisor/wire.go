@@ -208,6 +208,14 @@ func closeAll(files []*os.File) {
 	}
 }
 
+// shut closes what was only read from, or is given up: an error of closing it
+// changes nothing any more.
+func shut(cs ...io.Closer) {
+	for _, c := range cs {
+		c.Close()
+	}
+}
+
 // rawFD is the descriptor's number; unlike os.File.Fd it does not change the
 // file's blocking mode, which the guest would share.
 func rawFD(f *os.File) int {

@@ -333,7 +333,7 @@ class Tables(unittest.TestCase):
             (pd.DataFrame([[1]], columns=pd.to_datetime(["2020-01-01"])), "label", "map(str)"),
             (pd.DataFrame([[1]], columns=["x" * 2000]), "longer than 1024", "rename"),
             (pd.DataFrame([[1]], columns=["\x1b[2J"]), "cannot be shown", "rename"),
-            (pd.DataFrame([[1]], columns=["\ud800"]), "label", "text or numbers"),
+            (pd.DataFrame([[1]], columns=pd.Index(["\ud800"], dtype=object)), "label", "text or numbers"),
             (pd.Series([1], name=pd.Timestamp(0)), "name of the series", "rename"),
             (pd.Series(["\ud800"], dtype=object), "holds values", "astype"),
             (numbers.groupby(numbers), "SeriesGroupBy", "aggregate"),

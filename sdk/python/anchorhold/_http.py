@@ -184,12 +184,16 @@ class Http:
 
     def _manager(self) -> urllib3.PoolManager:
         if self._pool is None:
+            import ssl
+
             import urllib3
 
             try:
-                self._pool = urllib3.PoolManager(maxsize=4, ca_certs=self._ca)
+                context = ssl.create_default_context(cafile=self._ca)
             except OSError:
-                raise Invalid("the certificate file cannot be read", "pass the path of a PEM file as ca=") from None
+                shown = visible(self._ca, 200)
+                raise Invalid(f"{shown} holds no certificate", "pass the path of a PEM file as ca=") from None
+            self._pool = urllib3.PoolManager(maxsize=4, ssl_context=context)
         return self._pool
 
 
@@ -246,10 +250,10 @@ def unreachable(url: str, cause: Exception) -> Error:
     import urllib3
 
     exceptions = urllib3.exceptions
-    if isinstance(cause, (exceptions.ReadTimeoutError, exceptions.ConnectTimeoutError)):
-        return Unavailable(f"{url} did not answer in time", "try again, or pass a longer timeout= to connect")
     if isinstance(cause, exceptions.NewConnectionError):
         return Unavailable(f"{url} cannot be reached", "check the address, and that the site is running")
+    if isinstance(cause, (exceptions.ReadTimeoutError, exceptions.ConnectTimeoutError)):
+        return Unavailable(f"{url} did not answer in time", "try again, or pass a longer timeout= to connect")
     return Unavailable(f"the connection to {url} broke ({type(cause).__name__})", "try again")
 
 

@@ -350,17 +350,18 @@ class Handler(BaseHTTPRequestHandler):
         if trouble in ("hang", "drop"):
             self.close_connection = True
             return
-        status, body = self.reply(call)
-        if trouble == "drop after":
-            self.close_connection = True
-            return
         more: dict[str, str] = {}
         if isinstance(trouble, tuple):
             status, more = trouble[0], trouble[1]
             body = trouble[2] if len(trouble) > 2 else {}
         elif isinstance(trouble, int):
             status, body = trouble, {"kind": "unavailable", "detail": "busy", "status": trouble}
-        self.send(status, body, more)
+        else:
+            status, body = self.reply(call)
+        if trouble == "drop after":
+            self.close_connection = True
+        else:
+            self.send(status, body, more)
 
     def reply(self, call: dict[str, Any]) -> tuple[int, Any]:
         key = call["headers"].get("idempotency-key")

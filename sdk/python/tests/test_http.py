@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import pickle
+import socket
 import traceback
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,8 +79,10 @@ def test_a_site_that_does_not_answer_is_given_up(site: FakeSite, pauses: list[fl
 
 
 def test_nobody_there(pauses: list[float]) -> None:
-    with pytest.raises(ah.Unavailable, match="cannot be reached") as refused:
-        ah.connect("http://127.0.0.1:9", TOKEN)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # taken, but nobody listens
+        with pytest.raises(ah.Unavailable, match="cannot be reached") as refused:
+            ah.connect(f"http://127.0.0.1:{nobody.getsockname()[1]}", TOKEN)
     assert "running" in refused.value.remedy
 
 
@@ -247,6 +251,9 @@ def test_errors_can_be_pickled() -> None:
         assert again.__dict__ == error.__dict__
 
 
-def test_a_certificate_file_that_is_not_there() -> None:
-    with pytest.raises(ah.Invalid, match="certificate"):
-        ah.connect("https://127.0.0.1:9", TOKEN, ca="nowhere.pem")
+def test_a_certificate_file_that_is_none(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.write_text("nothing")
+    for file in ("nowhere.pem", empty):
+        with pytest.raises(ah.Invalid, match="certificate"):
+            ah.connect("https://127.0.0.1:9", TOKEN, ca=file)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import symtable
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -188,7 +189,9 @@ class Needs:
         self.soft: set[str] = set()
         header = "from __future__ import annotations\n" if future else ""
         try:
-            table = symtable.symtable(header + text, "main.py", "exec")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                table = symtable.symtable(header + text, "main.py", "exec")
         except SyntaxError as e:
             raise Refused(f"the code is not valid Python: {e.msg}", "correct it") from None
         for symbol in table.get_symbols():
