@@ -42,8 +42,8 @@ help: ## list what can be made
 # ---- what people run -------------------------------------------------------
 
 .PHONY: demo
-demo: machine build environment ## the whole way of a question on real data, end to end
-	bin/anchorhold demo $(DEMO_FLAGS)
+demo: machine build environment ## the whole way of a question on real data; on a terminal it stays up until Ctrl-C
+	@if [ -t 1 ]; then bin/anchorhold demo $(DEMO_FLAGS); else bin/anchorhold demo --once $(DEMO_FLAGS); fi
 
 .PHONY: test
 test: machine-test build environment report lint vet test-go test-race test-python test-reproducible ## set up, then all tests

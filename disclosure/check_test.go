@@ -348,7 +348,7 @@ func TestDamagedIndexIsNoPass(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := b.Bytes()
-	for cut := range len(file) {
+	for cut := range file {
 		index, err := disclosure.OpenIndex(testKey, bytes.NewReader(file[:cut]), int64(cut))
 		if err != nil {
 			continue

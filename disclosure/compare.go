@@ -365,7 +365,7 @@ func choose(n, k int) float32 {
 // takeNear marks a free cell that accepts the base as used.
 func (c *comparison) takeNear(cand *candidate, base int32) bool {
 	at, _ := slices.BinarySearch(cand.accept, int64(base)<<32)
-	for ; at < len(cand.accept) && int32(cand.accept[at]>>32) == base; at++ {
+	for ; at < len(cand.accept) && cand.accept[at]>>32 == int64(base); at++ {
 		if k := int32(cand.accept[at]); c.taken[k] != c.attempt {
 			c.taken[k] = c.attempt
 			return true

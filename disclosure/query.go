@@ -34,7 +34,7 @@ type place struct {
 }
 
 func (p place) String() string {
-	s := ""
+	var s string
 	switch p.shape {
 	case "row":
 		s = fmt.Sprintf("row %d", p.row+1)
@@ -107,7 +107,7 @@ func newQuery(x *Index, cells Cells) (q *query, ok bool) {
 	}
 	q.addWindows(place{shape: "run"}, run)
 	q.addWindows(place{shape: "run"}, words)
-	q.run = append(run, words...)
+	q.run = slices.Concat(run, words)
 	if !q.fits() {
 		return q, false
 	}

@@ -35,7 +35,7 @@ func (x *Index) Rows() uint64 { return x.rows }
 func (x *Index) Columns() []ColumnSummary { return append([]ColumnSummary(nil), x.columns...) }
 
 // damaged is the error for an index that is not as the Indexer wrote it.
-func damaged(what string) error {
+func damaged(what string) *anchorhold.Error {
 	return anchorhold.Errorf(anchorhold.Internal, "register the private table again as a new version",
 		"the keyed index of a private table is damaged: %s", what)
 }
@@ -65,13 +65,16 @@ func OpenIndex(key Key, src io.ReaderAt, size int64) (*Index, error) {
 		return nil, damaged("it was written with another key")
 	}
 	x.end = size - tail
-	return x, x.readTrailer(int(columns), tail)
+	if err := x.readTrailer(int(columns), tail); err != nil {
+		return nil, err
+	}
+	return x, nil
 }
 
 func (x *Index) readTrailer(columns int, tail int64) error {
 	b := make([]byte, tail)
 	if n, err := x.src.ReadAt(b, x.end); n < len(b) {
-		return damaged("its end cannot be read").(*anchorhold.Error).Because(err)
+		return damaged("its end cannot be read").Because(err)
 	}
 	if string(b[len(b)-len(indexEnd):]) != indexEnd {
 		return damaged("its end is missing")

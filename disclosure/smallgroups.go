@@ -19,7 +19,8 @@ func smallGroups(cells Cells, threshold int) (anchorhold.Check, bool) {
 		for r, row := range sheet.Rows {
 			rowCounts := slices.ContainsFunc(row[:min(sheet.Index, len(row))], namesCount)
 			for c := sheet.Index; c < len(row); c++ {
-				if !rowCounts && !(c < len(sheet.Labels) && namesCount(sheet.Labels[c])) {
+				columnCounts := c < len(sheet.Labels) && namesCount(sheet.Labels[c])
+				if !rowCounts && !columnCounts {
 					continue
 				}
 				named = true

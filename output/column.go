@@ -231,10 +231,11 @@ func copyConverted[S, T any](to appender[T], from arrow.Array, convert func(S) (
 // milliseconds.
 func (c *column) copyTimes(to *array.TimestampBuilder, from arrow.Array) error {
 	source, ok := from.DataType().(*arrow.TimestampType)
-	if !ok {
+	target, isTimes := to.Type().(*arrow.TimestampType)
+	if !ok || !isTimes {
 		return refuse(badType)
 	}
-	seconds := to.Type().(*arrow.TimestampType).Unit == arrow.Second && source.Unit == arrow.Millisecond
+	seconds := target.Unit == arrow.Second && source.Unit == arrow.Millisecond
 	return copyConverted(to, from, func(v arrow.Timestamp) (arrow.Timestamp, error) {
 		if !seconds {
 			return v, nil

@@ -198,14 +198,24 @@ func (h npyHeader) timeCell(v int64) disclosure.Cell {
 	if v == math.MinInt64 {
 		return disclosure.Cell{}
 	}
-	seconds := map[string]float64{"W": 604800, "D": 86400, "h": 3600, "m": 60, "s": 1, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[h.unit]
-	switch {
-	case h.kind == 'm' && seconds > 0:
-		return disclosure.FloatCell(float64(v) * seconds)
-	case h.kind == 'm':
-		return disclosure.IntCell(v)
+	if h.kind == 'm' {
+		return durationCell(v, h.unit)
 	}
 	return dateCell(v, h.unit)
+}
+
+// durationCell makes a cell of a length of time: seconds, or months and years as
+// they are.
+func durationCell(v int64, unit string) disclosure.Cell {
+	perSecond := map[string]float64{"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
+	length := map[string]float64{"W": 604800, "D": 86400, "h": 3600, "m": 60}[unit]
+	switch {
+	case perSecond > 0: // divided, since a thousandth is no exact float
+		return disclosure.FloatCell(float64(v) / perSecond)
+	case length > 0:
+		return disclosure.FloatCell(float64(v) * length)
+	}
+	return disclosure.IntCell(v)
 }
 
 // dateCell makes a cell of a point in time counted in a unit since 1970. Points

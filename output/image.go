@@ -39,11 +39,10 @@ func redraw(from image.Image) *image.NRGBA {
 	to := image.NewNRGBA(image.Rect(0, 0, r.Dx(), r.Dy()))
 	for y := range r.Dy() {
 		for x := range r.Dx() {
-			c := color.NRGBAModel.Convert(from.At(r.Min.X+x, r.Min.Y+y)).(color.NRGBA)
-			if c.A == 0 {
-				c = color.NRGBA{}
+			to.Set(x, y, from.At(r.Min.X+x, r.Min.Y+y))
+			if to.NRGBAAt(x, y).A == 0 {
+				to.SetNRGBA(x, y, color.NRGBA{})
 			}
-			to.SetNRGBA(x, y, c)
 		}
 	}
 	return to

@@ -2,6 +2,7 @@ package output
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math"
 	"strconv"
@@ -51,7 +52,7 @@ func readJSON(data []byte, lim Limits) (*jsonValue, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.ReadToken(); err != io.EOF {
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, refuse(badJSON)
 	}
 	return v, nil
@@ -272,36 +273,27 @@ func parseJSON(entry ManifestEntry, data []byte, lim Limits) (parsed, error) {
 	return parsed{data: v.append(nil), rows: 1, cells: b.cells()}, nil
 }
 
-// isPython says whether a value can have been of a Python type.
+// isPython says whether a value can have been of a Python type. A NumPy scalar
+// is written as Python's own scalar; a float that is not a number, as null.
 func (v *jsonValue) isPython(python string) bool {
-	truth := v.kind == jsonTrue || v.kind == jsonFalse
+	if family := numpyScalar(python); family != 0 {
+		python = map[byte]string{'b': "bool", 'i': "int", 'u': "int", 'f': "float", 's': "str"}[family]
+	}
 	switch python {
 	case "int":
 		return v.kind == jsonInteger
-	case "float": // NaN is written as null
+	case "float":
 		return v.kind == jsonFloat || v.kind == jsonInteger || v.kind == jsonNull
 	case "bool":
-		return truth
+		return v.kind == jsonTrue || v.kind == jsonFalse
 	case "None":
 		return v.kind == jsonNull
 	case "str":
 		return v.kind == jsonString
 	case "list", "tuple":
 		return v.kind == jsonArray
-	case "dict":
-		return v.kind == jsonObject
 	}
-	switch numpyScalar(python) {
-	case 'b':
-		return truth
-	case 'i', 'u':
-		return v.kind == jsonInteger
-	case 'f':
-		return v.kind == jsonFloat || v.kind == jsonInteger || v.kind == jsonNull
-	case 's':
-		return v.kind == jsonString
-	}
-	return false
+	return python == "dict" && v.kind == jsonObject
 }
 
 // cell is the normalised cell of a scalar.

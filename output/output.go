@@ -138,7 +138,7 @@ func Parse(entry ManifestEntry, data []byte, declared Declared, lim Limits) (c C
 	defer func() {
 		if r := recover(); r != nil {
 			c, cells, err = Canonical{}, disclosure.Cells{}, refuse(damagedFile)
-			if r == errBudget {
+			if cause, ok := r.(error); ok && errors.Is(cause, errBudget) {
 				err = refuse(tooMuchMemory)
 			}
 		}

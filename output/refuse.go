@@ -50,84 +50,58 @@ const (
 // A sentence is what a person reads of a reason.
 type sentence struct{ message, remedy string }
 
-func (r reason) sentence() sentence {
-	switch r {
-	case unknownKind:
-		return sentence{"the output is of a kind that does not exist", "return a table, array, text, figure or plain Python value"}
-	case undeclaredOutput:
-		return sentence{"the run wrote an output that the request does not declare", "declare it, or do not return it"}
-	case otherKind:
-		return sentence{"the output is of another kind than the request declares", "return what is declared, or declare the kind any"}
-	case wrongFileName:
-		return sentence{"the output's file does not have the name that its kind asks for", "return the value and let the runner write it"}
-	case wrongPython:
-		return sentence{"the output claims a Python type that its kind does not have", "return the value and let the runner write it"}
-	case tooManyBytes:
-		return sentence{"the output is larger than the limit on bytes", "aggregate before returning"}
-	case tooMuchMemory:
-		return sentence{"the output needs more memory to read than the limit allows", "aggregate before returning"}
-	case tooManyRows:
-		return sentence{"the table has more rows than the limit allows", "aggregate before returning"}
-	case tooManyColumns:
-		return sentence{"the table has more columns than the limit allows", "return fewer columns"}
-	case tooLongText:
-		return sentence{"the output has a text longer than the limit", "return shorter texts"}
-	case badText:
-		return sentence{"the output has a text that is not valid UTF-8", "encode texts as UTF-8"}
-	}
-	return r.sentenceOfFormat()
+// again is the remedy for what honest code does not write.
+const again = "return the value and let the runner write it"
+
+// sentences has what is said for each reason.
+var sentences = [lastReason]sentence{
+	damagedFile:      {"the output's file is damaged", again},
+	unknownKind:      {"the output is of a kind that does not exist", "return a table, array, text, figure or plain Python value"},
+	undeclaredOutput: {"the run wrote an output that the request does not declare", "declare it, or do not return it"},
+	otherKind:        {"the output is of another kind than the request declares", "return what is declared, or declare the kind any"},
+	wrongFileName: {
+		"the output's file does not have the name that its kind asks for",
+		"return the value and let the runner write it",
+	},
+	wrongPython:      {"the output claims a Python type that its kind does not have", "return the value and let the runner write it"},
+	tooManyBytes:     {"the output is larger than the limit on bytes", "aggregate before returning"},
+	tooMuchMemory:    {"the output needs more memory to read than the limit allows", "aggregate before returning"},
+	tooManyRows:      {"the table has more rows than the limit allows", "aggregate before returning"},
+	tooManyColumns:   {"the table has more columns than the limit allows", "return fewer columns"},
+	tooLongText:      {"the output has a text longer than the limit", "return shorter texts"},
+	badText:          {"the output has a text that is not valid UTF-8", "encode texts as UTF-8"},
+	notParquet:       {"the table is not a complete Parquet file", again},
+	badFooter:        {"the table is not a complete Parquet file", again},
+	encryptedParquet: {"the table is an encrypted Parquet file", again},
+	badCodec:         {"the table is compressed in a way that is not accepted", "write Parquet uncompressed or with Snappy, gzip or LZ4"},
+	badMetadata:      {"the table's description of its columns is missing or wrong", again},
+	otherColumns:     {"the table does not have the columns or rows that its description says", again},
+	nestedColumn: {
+		"the table has a column of a type that cannot leave",
+		"use numbers, texts, truth values, dates, times, durations, decimals, categories of text, or lists of these",
+	},
+	badType: {
+		"the table has a column of a type that cannot leave",
+		"use numbers, texts, truth values, dates, times, durations, decimals, categories of text, or lists of these",
+	},
+	badColumnName: {"the table has a column name that is too long or has control characters", "rename the column"},
+	badZone:       {"the table has a time zone that is not a plain name", "use a name such as UTC or Europe/Vienna"},
+	badPrecision:  {"the table has a value that its declared type cannot hold", again},
+	objectArray:   {"the array has elements that are Python objects, records or bytes", "convert it to numbers, texts or dates"},
+	badArray:      {"the array is not a complete .npy file", again},
+	badDimensions: {"the array is not a complete .npy file", again},
+	badJSON:       {"the value is not valid JSON with distinct names", again},
+	deepJSON:      {"the value is nested more deeply than the limit allows", "return a flatter value"},
+	bigInteger:    {"the value has a whole number beyond 64 bits", "return it as text or as a float"},
+	bigNumber:     {"the value has a number beyond what a float can hold", "return finite numbers"},
+	otherPython:   {"the value is not of the Python type that it claims", again},
+	controlText:   {"the text has control characters other than line ends and tabs", "remove them before returning"},
+	notPNG:        {"the image is not a complete PNG file", "return a Matplotlib figure or a PIL image"},
+	tooManyPixels: {"the image has more pixels than the limit allows", "draw it smaller or with fewer dots per inch"},
+	badManifest:   {"the run's list of outputs cannot be read", "return values and let the runner write them"},
 }
 
-// sentenceOfFormat has the reasons that lie in a single format.
-func (r reason) sentenceOfFormat() sentence {
-	const again = "return the value and let the runner write it"
-	switch r {
-	case notParquet, badFooter:
-		return sentence{"the table is not a complete Parquet file", again}
-	case encryptedParquet:
-		return sentence{"the table is an encrypted Parquet file", again}
-	case badCodec:
-		return sentence{"the table is compressed in a way that is not accepted", "write Parquet uncompressed or with Snappy, gzip or LZ4"}
-	case badMetadata:
-		return sentence{"the table's description of its columns is missing or wrong", again}
-	case otherColumns:
-		return sentence{"the table does not have the columns or rows that its description says", again}
-	case nestedColumn, badType:
-		return sentence{
-			"the table has a column of a type that cannot leave",
-			"use numbers, texts, truth values, dates, times, durations, decimals, categories of text, or lists of these",
-		}
-	case badColumnName:
-		return sentence{"the table has a column name that is too long or has control characters", "rename the column"}
-	case badZone:
-		return sentence{"the table has a time zone that is not a plain name", "use a name such as UTC or Europe/Vienna"}
-	case badPrecision:
-		return sentence{"the table has a value that its declared type cannot hold", again}
-	case objectArray:
-		return sentence{"the array has elements that are Python objects, records or bytes", "convert it to numbers, texts or dates"}
-	case badArray, badDimensions:
-		return sentence{"the array is not a complete .npy file", again}
-	case badJSON:
-		return sentence{"the value is not valid JSON with distinct names", again}
-	case deepJSON:
-		return sentence{"the value is nested more deeply than the limit allows", "return a flatter value"}
-	case bigInteger:
-		return sentence{"the value has a whole number beyond 64 bits", "return it as text or as a float"}
-	case bigNumber:
-		return sentence{"the value has a number beyond what a float can hold", "return finite numbers"}
-	case otherPython:
-		return sentence{"the value is not of the Python type that it claims", again}
-	case controlText:
-		return sentence{"the text has control characters other than line ends and tabs", "remove them before returning"}
-	case notPNG:
-		return sentence{"the image is not a complete PNG file", "return a Matplotlib figure or a PIL image"}
-	case tooManyPixels:
-		return sentence{"the image has more pixels than the limit allows", "draw it smaller or with fewer dots per inch"}
-	case badManifest:
-		return sentence{"the run's list of outputs cannot be read", "return values and let the runner write them"}
-	}
-	return sentence{"the output's file is damaged", again}
-}
+func (r reason) sentence() sentence { return sentences[r] }
 
 // refusal is the cause of the error that people see: it keeps the number for the
 // way out of the sandbox, and what a library said, which goes nowhere.

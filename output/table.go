@@ -22,13 +22,12 @@ const batchRows = 1 << 14
 
 // tableReader decodes a hostile Parquet file.
 type tableReader struct {
-	lim    Limits
-	mem    *budget
-	file   *file.Reader
-	rows   int64
-	meta   tableMeta
-	arrow  []arrowField // what ARROW:schema says, or nothing
-	fields []arrow.Field
+	lim   Limits
+	mem   *budget
+	file  *file.Reader
+	rows  int64
+	meta  tableMeta
+	arrow []arrowField // what ARROW:schema says, or nothing
 }
 
 // parseTable is the parser of the kind table: the file is decoded within limits
@@ -45,13 +44,13 @@ func parseTable(entry ManifestEntry, data []byte, lim Limits) (parsed, error) {
 	if err != nil {
 		return parsed{}, err
 	}
-	out, err := writeTable(columns, t.meta, t.rows, lim)
+	out, err := writeTable(columns, &t.meta, t.rows, lim)
 	if err != nil {
 		return parsed{}, err
 	}
 	return parsed{
 		data: out, rows: int(t.rows), columns: len(t.meta.columns),
-		cells: tableCells(columns, t.meta, t.rows, lim),
+		cells: tableCells(columns, &t.meta, t.rows, lim),
 	}, nil
 }
 
@@ -180,9 +179,14 @@ func (t *tableReader) read() ([]*column, error) {
 	if err != nil || len(columns) == 0 || t.rows == 0 {
 		return columns, err
 	}
+	return columns, t.readRows(r, columns)
+}
+
+// readRows fills the columns.
+func (t *tableReader) readRows(r *pqarrow.FileReader, columns []*column) error {
 	records, err := r.GetRecordReader(context.Background(), nil, nil)
 	if err != nil {
-		return nil, refuseFor(damagedFile, err)
+		return refuseFor(damagedFile, err)
 	}
 	defer records.Release()
 	done := int64(0)
@@ -192,22 +196,22 @@ func (t *tableReader) read() ([]*column, error) {
 			break
 		}
 		if err != nil {
-			return nil, refuseFor(damagedFile, err)
+			return refuseFor(damagedFile, err)
 		}
 		done += record.NumRows()
 		if done > t.rows || int(record.NumCols()) != len(columns) {
-			return nil, refuse(damagedFile)
+			return refuse(damagedFile)
 		}
 		for i, c := range columns {
 			if err := c.add(record.Column(i)); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
 	if done != t.rows {
-		return nil, refuse(damagedFile)
+		return refuse(damagedFile)
 	}
-	return columns, nil
+	return nil
 }
 
 // columns prepares a canonical column for each field of the file.

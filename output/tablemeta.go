@@ -168,7 +168,7 @@ func indexColumn(i int) string { return fmt.Sprint(indexPrefix, i) }
 
 // check compares the description with the file: index levels lead under their
 // numbers, and one label stands for each other column.
-func (m tableMeta) check(python string, names []string, rows int64) error {
+func (m *tableMeta) check(python string, names []string, rows int64) error {
 	if m.python != python {
 		return refuse(otherPython)
 	}
@@ -193,7 +193,7 @@ func (m tableMeta) check(python string, names []string, rows int64) error {
 
 // names gives the canonical names of the file's columns: index levels by number,
 // the others by their labels where these are distinct texts, else by number.
-func (m tableMeta) names() []string {
+func (m *tableMeta) names() []string {
 	var names []string
 	for i := range m.index {
 		names = append(names, indexColumn(i))
@@ -215,7 +215,7 @@ func (m tableMeta) names() []string {
 }
 
 // canonical writes the description anew, members in a fixed order.
-func (m tableMeta) canonical() string {
+func (m *tableMeta) canonical() string {
 	list := func(items []*jsonValue) *jsonValue { return &jsonValue{kind: jsonArray, items: items} }
 	text := func(s string) *jsonValue { return &jsonValue{kind: jsonString, text: s} }
 	whole := func(n int64) *jsonValue { return &jsonValue{kind: jsonInteger, text: fmt.Sprint(n)} }
@@ -247,7 +247,7 @@ func (m tableMeta) canonical() string {
 }
 
 // labels are the column labels as cells, a label of several levels joined.
-func (m tableMeta) labels() []disclosure.Cell {
+func (m *tableMeta) labels() []disclosure.Cell {
 	cells := make([]disclosure.Cell, 0, len(m.index)+len(m.columns))
 	for _, l := range m.index {
 		cells = append(cells, l.labelCell())
@@ -260,7 +260,7 @@ func (m tableMeta) labels() []disclosure.Cell {
 
 // words are all scalars of the description, each as a cell of its own: a private
 // row can hide in labels, too.
-func (m tableMeta) words() []disclosure.Cell {
+func (m *tableMeta) words() []disclosure.Cell {
 	var cells []disclosure.Cell
 	var add func(v *jsonValue)
 	add = func(v *jsonValue) {

@@ -3,7 +3,6 @@ package output
 import (
 	"bytes"
 	"encoding/base64"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -24,7 +23,7 @@ const createdBy = "anchorhold"
 // group, plain encoding, dictionaries for categories only, no compression, no
 // statistics, no page index, and as metadata the table's description and Arrow's
 // schema.
-func writeTable(columns []*column, meta tableMeta, rows int64, lim Limits) ([]byte, error) {
+func writeTable(columns []*column, meta *tableMeta, rows int64, lim Limits) ([]byte, error) {
 	fields := make([]arrow.Field, len(columns)) // as Arrow knows them
 	stored := make([]arrow.Field, len(columns)) // as Parquet stores them
 	arrays := make([]arrow.Array, len(columns))
@@ -83,7 +82,7 @@ func storage(a arrow.Array) arrow.Array {
 }
 
 // tableCells gives a table's values, labels and unused categories to the checks.
-func tableCells(columns []*column, meta tableMeta, rows int64, lim Limits) disclosure.Cells {
+func tableCells(columns []*column, meta *tableMeta, rows int64, lim Limits) disclosure.Cells {
 	b := cellBuilder{left: lim.Cells}
 	b.addSheet(disclosure.Sheet{Rows: [][]disclosure.Cell{meta.words()}})
 	sheet := disclosure.Sheet{Index: len(meta.index), Labels: meta.labels()}
@@ -161,11 +160,11 @@ func scalarCell(a arrow.Array, i int) disclosure.Cell {
 	case *array.Date32:
 		return disclosure.TimeCell(a.Value(i).ToTime())
 	case *array.Timestamp:
-		return dateCell(int64(a.Value(i)), unitName(a.DataType().(*arrow.TimestampType).Unit))
+		return dateCell(int64(a.Value(i)), unitName(a.DataType()))
 	case *array.Duration:
-		return disclosure.FloatCell(time.Duration(a.DataType().(*arrow.DurationType).Unit.Multiplier()).Seconds() * float64(a.Value(i)))
+		return durationCell(int64(a.Value(i)), unitName(a.DataType()))
 	case *array.Decimal128:
-		return disclosure.TextCell(a.Value(i).ToString(a.DataType().(*arrow.Decimal128Type).Scale))
+		return disclosure.TextCell(a.ValueStr(i))
 	}
 	return integerCell(a, i)
 }
@@ -192,7 +191,10 @@ func integerCell(a arrow.Array, i int) disclosure.Cell {
 	return disclosure.Cell{}
 }
 
-// unitName is NumPy's name of a unit.
-func unitName(u arrow.TimeUnit) string {
-	return [...]string{"s", "ms", "us", "ns"}[u]
+// unitName is NumPy's name of the unit of timestamps or durations.
+func unitName(t arrow.DataType) string {
+	if timed, ok := t.(arrow.TemporalWithUnit); ok {
+		return [...]string{"s", "ms", "us", "ns"}[timed.TimeUnit()]
+	}
+	return ""
 }

@@ -36,7 +36,7 @@ type Limits struct {
 	Processes int           `json:"processes"`  // processes and threads
 	OpenFiles int           `json:"open_files"` // descriptors per process
 	CPUTime   time.Duration `json:"cpu_time"`   // processor time of the whole job
-	Wall      time.Duration `json:"wall"`       // time from Start to the end
+	Wall      time.Duration `json:"wall"`       // time from the return of Start to the end
 }
 
 // Spec describes one session. Nothing else of the host is visible in it, and
@@ -56,8 +56,8 @@ type Spec struct {
 
 // Sandbox starts sessions behind one kind of boundary.
 type Sandbox interface {
-	// Start begins a session and returns once the guest has been set up. The
-	// wall time counts from here. A context that ends while Start waits kills
+	// Start begins a session and returns once the guest has been set up, from
+	// when its wall time counts. A context that ends while Start waits kills
 	// what was begun; it has no effect afterwards. An error means that nothing
 	// ran: there is no other, weaker way to run it.
 	Start(ctx context.Context, s Spec) (Session, error)

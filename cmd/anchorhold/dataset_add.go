@@ -158,7 +158,7 @@ func runDatasetVersion(ctx context.Context, a *app, name string, o assetOptions)
 
 // read turns the flags into tables. A flag that names no table means the only
 // one.
-func (o assetOptions) read(only string) ([]client.NewAsset, error) {
+func (o *assetOptions) read(only string) ([]client.NewAsset, error) {
 	files, err := pairs("asset", o.assets)
 	if err != nil {
 		return nil, err
@@ -185,7 +185,7 @@ func (o assetOptions) read(only string) ([]client.NewAsset, error) {
 	return assets, nil
 }
 
-func (o assetOptions) addMocks(assets []client.NewAsset, only string) error {
+func (o *assetOptions) addMocks(assets []client.NewAsset, only string) error {
 	for _, m := range o.mocks {
 		name, value, named := strings.Cut(m, "=")
 		if !named {
@@ -224,7 +224,7 @@ func find(assets []client.NewAsset, name, flag, given string) (*client.NewAsset,
 // the type may be left out.
 var columnForm = regexp.MustCompile(`^(.+?)=(int|float|string|bool|date|timestamp)(?::(.*?)(?:\s*\[([^\[\]]+)\])?)?$`)
 
-func (o assetOptions) addColumns(assets []client.NewAsset, only string) error {
+func (o *assetOptions) addColumns(assets []client.NewAsset, only string) error {
 	for _, given := range o.columns {
 		m := columnForm.FindStringSubmatch(given)
 		if m == nil {
@@ -259,7 +259,7 @@ func columnOf(assets []client.NewAsset, only, text, flag, given string) (*client
 
 var factForm = regexp.MustCompile(`^(.+)\.(min|max|categories|missing-rate)=(.+)$`)
 
-func (o assetOptions) addFacts(assets []client.NewAsset, only string) error {
+func (o *assetOptions) addFacts(assets []client.NewAsset, only string) error {
 	for _, given := range o.facts {
 		m := factForm.FindStringSubmatch(given)
 		if m == nil {

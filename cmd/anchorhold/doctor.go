@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -153,7 +155,6 @@ func examineFolder(dir string) finding {
 	switch {
 	case err != nil:
 		return found("folder", "", anchorhold.Errorf(anchorhold.NotFound, "make a site with `anchorhold init`", "%s is not there", dir))
-	case runtime.GOOS == "windows":
 	case info.Mode().Perm()&0o077 != 0:
 		return found("folder", "", anchorhold.Errorf(anchorhold.Invalid, "chmod 700 "+dir, "others can look into %s", dir))
 	}
@@ -168,7 +169,7 @@ func examineFolder(dir string) finding {
 func openFiles(dir string) []string {
 	var open []string
 	entries, err := os.ReadDir(dir)
-	if err != nil || runtime.GOOS == "windows" {
+	if err != nil {
 		return nil
 	}
 	for _, e := range entries {

@@ -103,7 +103,7 @@ func (a *app) writeLogin(s stored) (string, error) {
 	if err != nil {
 		return "", failed(err)
 	}
-	defer os.Remove(f.Name())
+	defer os.Remove(f.Name()) //nolint:errcheck // it is gone when all went well
 	err = json.NewEncoder(f).Encode(s)
 	if closed := f.Close(); err == nil {
 		err = closed

@@ -180,39 +180,28 @@ func withRequest(ctx context.Context, a *app, act func(*client.Client) (anchorho
 	})
 }
 
-// meaning says in words what a state means for people.
+// meanings says in words what each state means for people.
+var meanings = map[anchorhold.State]string{
+	anchorhold.StatePending:   "it waits for a decision",
+	anchorhold.StateAsked:     "a question to its author is open",
+	anchorhold.StateApproved:  "it may run",
+	anchorhold.StateDenied:    "it will not run",
+	anchorhold.StateWithdrawn: "its author took it back",
+	anchorhold.StateExpired:   "its approval ended before it ran",
+	anchorhold.StateQueued:    "its run waits for its turn",
+	anchorhold.StateRunning:   "it runs on the private data",
+	anchorhold.StateFailed:    "its run failed",
+	anchorhold.StateCancelled: "its run was cancelled",
+	anchorhold.StateChecking:  "its output is being checked",
+	anchorhold.StateHeld:      "its output waits for a decision",
+	anchorhold.StateDeciding:  "whether its output may leave is being decided",
+	anchorhold.StateReleased:  "its output may be fetched",
+	anchorhold.StateRefused:   "its output may not leave",
+}
+
 func meaning(s anchorhold.State) string {
-	switch s {
-	case anchorhold.StatePending:
-		return "it waits for a decision"
-	case anchorhold.StateAsked:
-		return "a question to its author is open"
-	case anchorhold.StateApproved:
-		return "it may run"
-	case anchorhold.StateDenied:
-		return "it will not run"
-	case anchorhold.StateWithdrawn:
-		return "its author took it back"
-	case anchorhold.StateExpired:
-		return "its approval ended before it ran"
-	case anchorhold.StateQueued:
-		return "its run waits for its turn"
-	case anchorhold.StateRunning:
-		return "it runs on the private data"
-	case anchorhold.StateFailed:
-		return "its run failed"
-	case anchorhold.StateCancelled:
-		return "its run was cancelled"
-	case anchorhold.StateChecking:
-		return "its output is being checked"
-	case anchorhold.StateHeld:
-		return "its output waits for a decision"
-	case anchorhold.StateDeciding:
-		return "whether its output may leave is being decided"
-	case anchorhold.StateReleased:
-		return "its output may be fetched"
-	case anchorhold.StateRefused:
-		return "its output may not leave"
+	if text, ok := meanings[s]; ok {
+		return text
 	}
 	return "this program does not know that state"
 }

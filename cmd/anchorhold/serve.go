@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -86,7 +88,7 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 		show.NewPrinter(a.err).Printf("The site serves, but code cannot run before `anchorhold env add` works.\n")
 	}
 	if o.state == "" {
-		defer os.RemoveAll(box.StateDir) // nothing in it is worth keeping
+		defer os.RemoveAll(box.StateDir) //nolint:errcheck // nothing in it is worth keeping
 	}
 	return s.Serve(ctx, site.ServeOptions{
 		Listen: o.listen, TLSCert: o.tlsCert, TLSKey: o.tlsKey, Slots: o.slots,
@@ -95,7 +97,8 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 			if err != nil {
 				return nil, "", err
 			}
-			return g, g.Program(), nil
+			program := g.Program()
+			return g, program, nil
 		},
 	}, func(url string) {
 		emit(a, ready{url}, func(p *show.Printer, r ready) { p.Printf("listening on %s\n", r.URL) }) //nolint:errcheck // a site serves whether or not anybody reads this
@@ -104,7 +107,7 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 
 // resolve decides under which account guests run and where the sandbox keeps
 // its files.
-func (o boxOptions) resolve(dir string) (gvisor.Options, error) {
+func (o *boxOptions) resolve(dir string) (gvisor.Options, error) {
 	root := os.Geteuid() == 0
 	name, err := filepath.Abs(dir)
 	if err != nil {
@@ -131,7 +134,7 @@ func (o boxOptions) resolve(dir string) (gvisor.Options, error) {
 
 // temporary is resolve with a folder of its own for a sandbox that lives beside
 // a serving site's; remove takes it away.
-func (o boxOptions) temporary(dir string) (g gvisor.Options, remove func(), err error) {
+func (o *boxOptions) temporary(dir string) (g gvisor.Options, remove func(), err error) {
 	if g, err = o.resolve(dir); err != nil {
 		return g, nil, err
 	}
@@ -144,12 +147,12 @@ func (o boxOptions) temporary(dir string) (g gvisor.Options, remove func(), err 
 		g.StateDir, err = os.MkdirTemp(parent, "anchorhold-doctor-")
 	}
 	if err == nil {
-		err = os.Chmod(g.StateDir, 0o711) // the run account passes through
+		err = os.Chmod(g.StateDir, 0o711) //nolint:gosec // the run account passes through
 	}
 	if err != nil {
 		return g, nil, anchorhold.Errorf(anchorhold.Unavailable, "use --state with a folder that can be written", "there is no place for a sandbox in %s", parent).Because(err)
 	}
-	return g, func() { os.RemoveAll(g.StateDir) }, nil
+	return g, func() { os.RemoveAll(g.StateDir) }, nil //nolint:errcheck // as above
 }
 
 // account finds an account by name or number.
@@ -177,6 +180,13 @@ const (
 	lastDynamic  = 65519
 )
 
+// taken says whether a number belongs to an account or a group.
+func taken(id string) bool {
+	_, noUser := user.LookupId(id)
+	_, noGroup := user.LookupGroupId(id)
+	return noUser == nil || noGroup == nil
+}
+
 // freeAccount chooses a number that no account of this machine has, the same
 // for the same site as long as that holds.
 func freeAccount(seed uint32) (int, error) {
@@ -184,9 +194,7 @@ func freeAccount(seed uint32) (int, error) {
 	for i := range n {
 		uid := firstDynamic + (int(seed%n)+i)%n
 		id := strconv.Itoa(uid)
-		_, noUser := user.LookupId(id)
-		_, noGroup := user.LookupGroupId(id)
-		if noUser != nil && noGroup != nil {
+		if !taken(id) {
 			return uid, nil
 		}
 	}

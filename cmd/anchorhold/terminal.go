@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -37,7 +36,7 @@ func (a *app) readSecret(prompt string) (string, error) {
 	if f, ok := a.in.(*os.File); ok && isTerminal(f) {
 		show.NewPrinter(a.err).Printf("%s", prompt)
 		b, err := term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(a.err)
+		show.NewPrinter(a.err).Printf("\n")
 		return strings.TrimSpace(string(b)), err
 	}
 	line, err := bufio.NewReader(io.LimitReader(a.in, 64<<10)).ReadString('\n')
@@ -94,7 +93,12 @@ func (p *progress) step(text string) {
 func (p *progress) draw() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprintf(p.out, "\r\x1b[K%s … %s", show.Cut(show.One(p.text), 100), time.Since(p.from).Round(time.Second))
+	p.put(show.Cut(show.One(p.text), 100) + " … " + time.Since(p.from).Round(time.Second).String())
+}
+
+// put replaces the line: carriage return, then "erase to the end".
+func (p *progress) put(line string) {
+	io.WriteString(p.out, "\r\x1b[K"+line) //nolint:errcheck // progress that nobody sees any more
 }
 
 // end takes the line away.
@@ -102,6 +106,6 @@ func (p *progress) end() {
 	close(p.stop)
 	p.done.Wait()
 	if p.out != nil {
-		fmt.Fprint(p.out, "\r\x1b[K")
+		p.put("")
 	}
 }

@@ -60,7 +60,7 @@ os._exit(0)`, anchorhold.StateFailed, "", ""},
 
 // in lets a subtest fail by itself.
 func (s *site) in(t *testing.T) *site {
-	sub := &site{t: t, dir: s.dir, addr: s.addr, key: s.key}
+	sub := &site{t: t, dir: s.dir, addr: s.addr, key: s.key, uid: s.uid}
 	return sub
 }
 

@@ -60,8 +60,10 @@ func TestMain(m *testing.M) {
 type site struct {
 	t    *testing.T
 	dir  string
+	file string // the private table
 	addr string
 	key  keys.VKey
+	uid  int // account that everything of the site runs under; 0: the test's own
 
 	mu      sync.Mutex
 	cmd     *exec.Cmd
@@ -74,6 +76,12 @@ type site struct {
 // newSite makes a site with the table and a researcher, and starts it.
 func newSite(t *testing.T, table string, env ...string) *site {
 	t.Helper()
+	return newSiteAs(t, 0, table, env...)
+}
+
+// newSiteAs is newSite under another account, which only root can do.
+func newSiteAs(t *testing.T, uid int, table string, env ...string) *site {
+	t.Helper()
 	root := t.TempDir()
 	// The account that runs others' code must be able to pass through.
 	for dir := root; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
@@ -81,7 +89,12 @@ func newSite(t *testing.T, table string, env ...string) *site {
 			t.Fatal(err)
 		}
 	}
-	s := &site{t: t, dir: filepath.Join(root, "site"), stopped: make(chan struct{})}
+	if uid != 0 {
+		if err := os.Chown(root, uid, uid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := &site{t: t, uid: uid, dir: filepath.Join(root, "site"), file: filepath.Join(root, "patients.csv"), stopped: make(chan struct{})}
 	var made struct{ Key string }
 	s.json(&made, "init", "--dir", s.dir, "--name", "test", "--json")
 	key, err := keys.ParseVKey(made.Key)
@@ -89,15 +102,36 @@ func newSite(t *testing.T, table string, env ...string) *site {
 		t.Fatal(err)
 	}
 	s.key = key
-	path := filepath.Join(root, "patients.csv")
-	if err := os.WriteFile(path, []byte(table), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.run("dataset", "add", "heart", "--dir", s.dir, "--asset", "patients="+path, "--json")
+	s.write(table)
+	s.run("dataset", "add", "heart", "--dir", s.dir, "--asset", "patients="+s.file, "--json")
 	s.addr = freeAddress(t)
 	s.start(env...)
 	t.Cleanup(s.stop)
 	return s
+}
+
+// write replaces the private table.
+func (s *site) write(table string) {
+	s.t.Helper()
+	err := os.WriteFile(s.file, []byte(table), 0o600)
+	if err == nil && s.uid != 0 {
+		err = os.Chown(s.file, s.uid, s.uid)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// command is the program, under the site's account.
+func (s *site) command(bin string, args ...string) *exec.Cmd {
+	cmd := exec.Command(bin, args...)
+	cmd.Env = os.Environ()
+	if s.uid != 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(s.uid), Gid: uint32(s.uid)}}
+		cmd.Env = append(cmd.Env, "HOME="+filepath.Dir(s.dir), "XDG_CONFIG_HOME=", "XDG_DATA_HOME=")
+	}
+	cmd.Dir = filepath.Dir(s.dir)
+	return cmd
 }
 
 // freeAddress finds a port that is free now, so that a site that is started
@@ -119,7 +153,7 @@ func (s *site) run(args ...string) []byte {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cmd := exec.Command(bin, args...)
+	cmd := s.command(bin, args...)
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
 	out, err := cmd.Output()
@@ -176,8 +210,8 @@ func (s *site) serve(env []string, ready chan<- error) error {
 		ready <- err
 		return err
 	}
-	cmd := exec.Command(bin, "serve", "--dir", s.dir, "--listen", s.addr)
-	cmd.Env = append(os.Environ(), env...)
+	cmd := s.command(bin, "serve", "--dir", s.dir, "--listen", s.addr)
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stderr = &s.errs
 	out, err := cmd.StdoutPipe()
 	if err == nil {
@@ -323,5 +357,91 @@ func TestWholeWay(t *testing.T) {
 	}
 	if !st.Predicate.Release.Automatic || st.Predicate.Request.Digest != r.Digest || len(st.Predicate.Decisions) != 1 {
 		t.Errorf("the receipt says %+v", st.Predicate)
+	}
+}
+
+// A site that an ordinary user runs has one account for everything, which is
+// weaker, and says so.
+func TestOrdinaryUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Log("every test here ran as an ordinary user; the other mode needs root")
+		return
+	}
+	envs, err := pyenv.DefaultDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("ANCHORHOLD_ENVS", envs)
+	s := newSiteAs(t, 60755, heart(200))
+	who := s.researcher()
+	r := s.ask(who, `return int(patients["age"].count())`, true)
+	if r.State != anchorhold.StateReleased {
+		t.Fatalf("the request is %s: %+v", r.State, r.Runs)
+	}
+	if b := s.receiptOf(who, r.ID).Predicate.Run.Boundary; !strings.Contains(b, "weaker") {
+		t.Errorf("the receipt does not say that the boundary is weaker: %s", b)
+	}
+}
+
+// A file that changed answers nothing until it is registered again.
+func TestChangedFile(t *testing.T) {
+	s := newSite(t, heart(200))
+	who := s.researcher()
+	s.write(heart(201))
+	r := s.ask(who, `return int(patients["age"].count())`, true)
+	if run := r.Runs[0]; r.State != anchorhold.StateFailed || !strings.Contains(run.Reason, "changed since it was registered") {
+		t.Fatalf("the request is %s: %s", r.State, run.Reason)
+	}
+	s.run("dataset", "version", "heart", "--dir", s.dir, "--asset", "patients="+s.file, "--json")
+	r = s.ask(who, `return int(patients["age"].count())`, true)
+	if r.State != anchorhold.StateReleased {
+		t.Fatalf("after registering the new version the request is %s: %+v", r.State, r.Runs)
+	}
+	// And while a run is reading it.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	slow, err := who.Submit(ctx, code("import time\ntime.sleep(4)\nreturn int(patients['age'].count())"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.owner().Decide(ctx, slow.ID, client.NewDecision{Verdict: anchorhold.Approve, AutoRelease: true}); err != nil {
+		t.Fatal(err)
+	}
+	running := func(r anchorhold.Request) bool { return r.State == anchorhold.StateRunning || r.State.Ended() }
+	if _, err := s.owner().Wait(ctx, slow.ID, running); err != nil {
+		t.Fatal(err)
+	}
+	s.write(heart(202))
+	slow, err = s.owner().Wait(ctx, slow.ID, ended)
+	if err != nil || slow.State != anchorhold.StateFailed {
+		t.Errorf("changed while it was read: the request is %s (%v): %+v", slow.State, err, slow.Runs)
+	}
+}
+
+// Cancelling ends what runs within seconds, and leaves nothing.
+func TestCancel(t *testing.T) {
+	s := newSite(t, heart(200))
+	who := s.researcher()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	r, err := who.Submit(ctx, code("while True: pass"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.owner().Decide(ctx, r.ID, client.NewDecision{Verdict: anchorhold.Approve}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.owner().Wait(ctx, r.ID, func(r anchorhold.Request) bool { return r.State == anchorhold.StateRunning }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := who.CancelRun(ctx, r.ID); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = who.Request(ctx, r.ID); err != nil || r.State != anchorhold.StateCancelled {
+		t.Fatalf("the request is %s (%v)", r.State, err)
+	}
+	// The queue is free again for the next.
+	if next := s.ask(who, `return int(patients["age"].count())`, true); next.State != anchorhold.StateReleased {
+		t.Errorf("the next request is %s", next.State)
 	}
 }

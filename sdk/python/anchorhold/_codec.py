@@ -508,7 +508,7 @@ def _write_pandas(value, f):
         meta["columns"] = labels
         _add_index(writer, value.index, meta)
         for name, column in zip(_file_names(labels), columns, strict=True):
-            writer.add(name, column)
+            writer.add(name, column, "the series" if column is value else None)
     if writer.dtypes:
         meta["dtypes"] = writer.dtypes
     _write_parquet(pa.table(writer.arrays, schema=pa.schema(writer.fields)), meta, f)
@@ -723,7 +723,8 @@ def _decode_table(python, data):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.ParquetFile(pa.BufferReader(data)).read()
+    file = pq.ParquetFile(pa.BufferReader(data))
+    table = _with_seconds(file.read(), file.metadata.metadata.get(b"ARROW:schema"))
     text = (table.schema.metadata or {}).get(METADATA_KEY)
     meta = json.loads(text) if text else {}
     if meta.get("v") != 1 or meta.get("python") != python:
@@ -733,6 +734,24 @@ def _decode_table(python, data):
         return table.rename_columns(meta["columns"])
     decoders = {"pandas.DataFrame": _decode_frame, "pandas.Series": _decode_series, "pandas.Index": _decode_index}
     return decoders[python](table, meta)
+
+
+def _with_seconds(table, stored):
+    """Give back timestamps of whole seconds, which Parquet keeps as milliseconds.
+
+    stored is the schema that the table was written with.
+    """
+    import base64
+
+    import pyarrow as pa
+
+    if stored is None:
+        return table
+    written = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(stored)))
+    for i, field in enumerate(written):
+        if pa.types.is_timestamp(field.type) and field.type.unit == "s" and field.name == table.column_names[i]:
+            table = table.set_column(i, field.name, table.column(i).cast(field.type))
+    return table
 
 
 def _decode_frame(table, meta):

@@ -62,15 +62,15 @@ def plain_function(fn: Callable[..., Any]) -> types.FunctionType:
         raise Refused(f"{type(fn).__name__} is not a function", make)
     if unwrapped.__name__ == "<lambda>":
         raise Refused("a lambda cannot be submitted", "give it a name: write it with def")
+    outer = unwrapped.__qualname__.rpartition(".")[0]
+    if outer and not outer.endswith("<locals>"):
+        raise Refused(f"{name} belongs to the class {outer}", make)
     if unwrapped.__code__.co_freevars:
         free = unwrapped.__code__.co_freevars[0]
         raise Refused(
             f"{name} uses {free}, a variable of the function around it",
             f"pass {free} as a parameter, or define {name} and {free} at the top level",
         )
-    outer = unwrapped.__qualname__.rpartition(".")[0]
-    if outer and not outer.endswith("<locals>"):
-        raise Refused(f"{name} belongs to the class {outer}", make)
     return unwrapped
 
 

@@ -30,7 +30,7 @@ func File(dir, name string, force bool, from io.Reader) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer root.Close()
+	defer root.Close() //nolint:errcheck // a folder that was read
 	path := filepath.Join(dir, name)
 	return path, write(root, name, path, force, from)
 }
@@ -42,7 +42,7 @@ func Path(path string, force bool, from io.Reader) error {
 	if err != nil {
 		return failed("open the folder "+dir, err)
 	}
-	defer root.Close()
+	defer root.Close() //nolint:errcheck // a folder that was read
 	return write(root, filepath.Base(path), path, force, from)
 }
 

@@ -86,7 +86,7 @@ func (p *Printer) Table(empty string, head []string, rows [][]string) {
 		for i, cell := range row {
 			cells[i] = One(cell)
 		}
-		fmt.Fprintln(t, strings.Join(cells, "\t"))
+		io.WriteString(t, strings.Join(cells, "\t")+"\n") //nolint:errcheck // a buffer takes everything
 	}
 	t.Flush() //nolint:errcheck // a buffer takes everything
 	for line := range strings.Lines(b.String()) {

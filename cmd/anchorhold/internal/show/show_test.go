@@ -94,7 +94,8 @@ func TestTable(t *testing.T) {
 		}
 	}
 	lines := strings.Split(b.String(), "\n")
-	if at := utf8.RuneCountInString(lines[0][:strings.Index(lines[0], "WHO")]); at != 101 || !strings.HasPrefix(string([]rune(lines[1])[at:]), "zoë") {
+	before, _, _ := strings.Cut(lines[0], "WHO")
+	if at := utf8.RuneCountInString(before); at != 101 || !strings.HasPrefix(string([]rune(lines[1])[at:]), "zoë") {
 		t.Errorf("columns do not line up:\n%s", b.String())
 	}
 	b.Reset()

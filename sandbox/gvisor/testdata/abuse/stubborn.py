@@ -1,6 +1,6 @@
 #: what    hang, ignoring every signal
 #: status  timeout
-#: limit   wall=3s
+#: limit   wall=1s
 import signal, time
 
 for s in signal.valid_signals():

@@ -1,0 +1,118 @@
+"""The owner's side: read, decide, release, and see what was learnt."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from fake_site import FakeSite
+
+import anchorhold as ah
+from anchorhold._listing import expiry, parse_time
+
+
+@pytest.fixture
+def request_id(ada: ah.Site, module: Any) -> str:
+    code = module("def f(patients):\n    return len(patients)\n")
+    return ada.submit(code.f, patients=ada.datasets["heart"], purpose="count", study="st-1").id
+
+
+def test_an_owner_reads_and_approves(olga: ah.Site, site: FakeSite, request_id: str) -> None:
+    (request,) = olga.requests.pending()
+    assert request.id == request_id
+    assert "return len(patients)" in request.source
+    assert request.raw["study"] == "st-1"
+    assert request.approve(uses=3, expires="30d", reason="fine").state == "held"
+    word = site.calls("POST", f"/v1/requests/{request_id}/decisions")[0]["body"]
+    when = parse_time(word.pop("expires"))
+    assert word == {"verdict": "approve", "reason": "fine", "uses": 3}
+    assert when is not None
+    assert timedelta(days=29) < when - datetime.now(timezone.utc) <= timedelta(days=30)
+    assert request.decisions[0].decider == "olga@example.org"
+    assert not olga.requests.pending()
+
+
+def test_an_owner_looks_at_an_output_and_lets_it_out(olga: ah.Site, ada: ah.Site, request_id: str) -> None:
+    olga.requests[request_id].approve()
+    assert ada.requests[request_id].state == "held"
+    (held,) = olga.releases.held()
+    assert held.request == request_id
+    assert held.output.value() == 4
+    assert held.output.read() == b"4"
+    assert held.approve("small enough").state == "approved"
+    assert ada.requests[request_id].result() == 4
+    assert held.receipt().verify(key=olga.key).predicate["release"]["id"] == held.id
+    assert not olga.releases.held()
+
+
+def test_an_owner_keeps_an_output_here(olga: ah.Site, ada: ah.Site, request_id: str) -> None:
+    olga.requests[request_id].approve()
+    assert olga.releases.held()[0].deny("too exact").reason == "too exact"
+    with pytest.raises(ah.Refused):
+        ada.requests[request_id].result()
+
+
+def test_an_owner_denies_and_asks(olga: ah.Site, site: FakeSite, request_id: str) -> None:
+    request = olga.requests[request_id]
+    assert request.ask("why?").state == "asked"
+    with pytest.raises(ah.Invalid, match="no reason"):
+        request.deny(" ")
+    assert request.deny("not now").state == "denied"
+    with pytest.raises(ah.Conflict):
+        request.approve()
+    assert str(request.diff()).startswith("---")
+
+
+def test_nobody_decides_on_their_own_request(ada: ah.Site, request_id: str) -> None:
+    with pytest.raises(ah.Denied, match="own request"):
+        ada.requests[request_id].approve()
+
+
+@pytest.mark.parametrize("uses", [0, -1, True])
+def test_uses_are_counted_from_one(olga: ah.Site, request_id: str, uses: int) -> None:
+    with pytest.raises(ah.Invalid, match="uses"):
+        olga.requests[request_id].approve(uses=uses)
+
+
+def test_runs(olga: ah.Site, request_id: str) -> None:
+    olga.requests[request_id].approve()
+    (run,) = olga.runs
+    assert run.state == "done"
+    assert olga.runs["run-1"].log() == "printed\n"
+    assert run.cancel().state == "cancelled"
+
+
+def test_users_ledger_and_audit(olga: ah.Site) -> None:
+    new = olga.users.add("new@example.org", "researcher", scope="dataset:heart")
+    assert (new.email, new.role, new.token) == ("new@example.org", "researcher", "fresh-secret-token")
+    assert {u.email for u in olga.users} == {"ada@example.org", "olga@example.org"}
+    ledger = olga.ledger()
+    assert len(ledger) == 120
+    assert len(ledger[:5]) == 5
+    assert list(ledger.to_pandas().columns)[:2] == ["class", "population"]
+    assert olga.audit()[0]["event"]["action"] == "site.init"
+    assert olga.me.roles == ["owner"]
+
+
+def test_expiry() -> None:
+    now = datetime.now(timezone.utc)
+    for value, wanted in (("12h", timedelta(hours=12)), ("2w", timedelta(weeks=2)), (timedelta(days=1), timedelta(days=1))):
+        when = parse_time(expiry(value))  # type: ignore[arg-type]
+        assert when is not None
+        assert abs(when - now - wanted) < timedelta(seconds=10)
+    assert expiry("2999-01-31T12:00:00+02:00") == "2999-01-31T10:00:00Z"
+    assert expiry(datetime(2999, 1, 31, tzinfo=timezone.utc)) == "2999-01-31T00:00:00Z"
+    assert expiry("2999-01-31").startswith("2999-01-3")
+    for wrong in ("", "soon", "30", "-3d", "3y", "2020-01-01T00:00:00Z", "9999999d", "999999w"):
+        with pytest.raises(ah.Invalid):
+            expiry(wrong)
+    with pytest.raises(ah.Invalid, match="past"):
+        expiry(timedelta(0))
+
+
+def test_times_of_the_api() -> None:
+    assert parse_time("2026-11-21T09:30:00.123456789Z") == datetime(2026, 11, 21, 9, 30, 0, 123456, tzinfo=timezone.utc)
+    assert parse_time("2026-11-21T09:30:00.5Z") == datetime(2026, 11, 21, 9, 30, 0, 500000, tzinfo=timezone.utc)
+    assert parse_time("x") is None
+    assert parse_time(5) is None
