@@ -33,11 +33,14 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH):/usr/local/go/bin
 
 # Packages whose tests gain nothing from the race detector: they read the tree,
 # or they only start other programs.
-RACE_OMITS := internal/house internal/readme
+RACE_OMITS := bench internal/house internal/readme internal/wholeway
 
 .PHONY: help
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# On a terminal the demonstration stays up to look around, otherwise it ends.
+DEMO_FLAGS ?= $(shell [ -t 0 ] || echo --once)
 
 # ---- what people run -------------------------------------------------------
 
@@ -59,7 +62,7 @@ bench: machine-test build environment $(VENV)/ready ## the tables of figures
 .PHONY: build
 build: ## bin/anchorhold, and beside it the names under which it starts the sandbox
 	@mkdir -p bin/gvisor-bin
-	go build -ldflags='$(LDFLAGS)' -o bin/anchorhold.new ./cmd/anchorhold
+	@go build -ldflags='$(LDFLAGS)' -o bin/anchorhold.new ./cmd/anchorhold
 	@mv bin/anchorhold.new bin/anchorhold
 	@ln -f bin/anchorhold bin/gvisor-bin/gvisor_sentry
 	@ln -f bin/anchorhold bin/gvisor-bin/gvisor-sentry-prewarmer
@@ -94,7 +97,7 @@ $(VENV)/ready: $(VENV)/tools sdk/python/pyproject.toml
 # finds them. At once done when they are there.
 .PHONY: environment
 environment: build $(VENV)/tools
-	bin/anchorhold env add
+	@bin/anchorhold env add
 
 .PHONY: tools-lock
 tools-lock: $(VENV)/tools ## pin what .ci/tools.in names

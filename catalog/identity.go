@@ -65,7 +65,7 @@ func CheckIdentity(ctx context.Context, f *os.File, id Identity) (anchorhold.Sta
 
 func changed() error {
 	return anchorhold.Errorf(anchorhold.Conflict,
-		"put the registered file back, or register it as a new version: anchorhold dataset add NAME --asset ASSET=FILE",
+		"put the registered file back, or register it as a new version: anchorhold dataset version NAME --asset ASSET=FILE",
 		"the file has changed since it was registered")
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -310,6 +311,27 @@ func TestEndlessListEnds(t *testing.T) {
 	c := at(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"items":[{"id":"x"}],"next":"again"}`) })
 	if _, err := client.Collect(c.Users(t.Context()), 0); err == nil || !strings.Contains(err.Error(), "repeats") {
 		t.Fatal(err)
+	}
+}
+
+// Somebody who submits much code must not keep an owner from listing requests.
+func TestPagesOfLargeItems(t *testing.T) {
+	large := `{"id":"req-1","purpose":"` + strings.Repeat("x", 4<<20) + `"}`
+	var asked []string
+	c := at(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.RawQuery)
+		n, _ := strconv.Atoi(r.URL.Query().Get("limit"))
+		fmt.Fprint(w, `{"items":[`+large)
+		for range min(n, 30) - 1 {
+			if _, err := fmt.Fprint(w, ","+large); err != nil {
+				return
+			}
+		}
+		fmt.Fprint(w, `],"next":null}`)
+	})
+	got, err := client.Collect(c.Requests(t.Context(), ""), 0)
+	if err != nil || len(got) != 3 || strings.Join(asked, " ") != "limit=200 limit=25 limit=3" {
+		t.Errorf("%d items, asked %q, %v", len(got), asked, err)
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 	"github.com/anchorhold/anchorhold"
 )
 
-// pageSize is how many items a client asks for at a time.
+// pageSize is how many items a client asks for at a time, unless they are so
+// large that fewer fit into an answer.
 const pageSize = 200
 
 // page is one part of a list.
@@ -27,12 +28,14 @@ func pages[T any](ctx context.Context, c *Client, path string, query url.Values)
 		for k, v := range query {
 			q[k] = v
 		}
-		if q.Get("limit") == "" {
-			q.Set("limit", strconv.Itoa(pageSize))
-		}
 		seen := map[string]bool{}
-		for {
+		for limit := pageSize; ; {
+			q.Set("limit", strconv.Itoa(limit))
 			p, err := get[page[T]](ctx, c, path, q)
+			if limit > 1 && anchorhold.KindOf(err) == anchorhold.TooLarge {
+				limit = max(limit/8, 1)
+				continue
+			}
 			if err != nil {
 				yield(zero, err)
 				return

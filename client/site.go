@@ -21,11 +21,11 @@ type Site struct {
 
 // Limits is what a run may use at most.
 type Limits struct {
-	CPUs     float64 `json:"cpus"`      // processors
-	Memory   int64   `json:"memory"`    // bytes of the whole job
-	OutBytes int64   `json:"out_bytes"` // bytes of its output
-	CPUTime  float64 `json:"cpu_time"`  // seconds of processor time
-	Wall     float64 `json:"wall"`      // seconds from start to end
+	CPUs     float64       `json:"cpus"`      // processors
+	Memory   int64         `json:"memory"`    // bytes of the whole job
+	OutBytes int64         `json:"out_bytes"` // bytes of its output
+	CPUTime  time.Duration `json:"cpu_time"`  // of the whole job; nanoseconds in JSON
+	Wall     time.Duration `json:"wall"`      // from start to end; nanoseconds in JSON
 }
 
 // Environment is one set of Python packages in which a site runs code.

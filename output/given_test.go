@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -131,6 +132,42 @@ func TestCanonicalFormIsAFixedPoint(t *testing.T) {
 		}
 		if show(once, cells) != show(twice, again) {
 			t.Errorf("%s: the canonical form has other cells:\n%s%s", e.File, show(once, cells), show(twice, again))
+		}
+	}
+}
+
+// Python's libraries read what Parse writes as they read what it was given. This
+// needs an environment with pandas; where the machine has one, each is asked.
+func TestPythonReadsTheSameValues(t *testing.T) {
+	entries, files := given(t)
+	dir := t.TempDir()
+	for _, e := range entries {
+		c, _, err := Parse(e, files[e.File], declare(e), Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, c.File), c.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	environments, err := filepath.Glob("/var/lib/anchorhold/envs/*/packages")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, packages := range environments {
+		python := exec.CommandContext(t.Context(), "/usr/bin/python3", "testdata/compare.py", "testdata/given", dir)
+		python.Env = []string{"PYTHONPATH=" + packages}
+		out, err := python.CombinedOutput()
+		if want := fmt.Sprintf("%d files are equal\n", len(entries)); err != nil || string(out) != want {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+}
+
+func TestEveryReasonHasItsSentence(t *testing.T) {
+	for r := range lastReason {
+		if s := r.sentence(); s.message == "" || s.remedy == "" {
+			t.Errorf("reason %d has no sentence", r)
 		}
 	}
 }

@@ -1,13 +1,9 @@
 // Package sandbox says what a place for untrusted programs must be: sealed,
-// bounded, and watched from outside. It holds the words (Spec, Session,
-// Result), the passing of open descriptors into a running session, and the
-// unpacking of the hostile archive that comes out of one.
-//
-// It promises that nothing is run here and that nothing which a guest wrote is
-// taken at its word: names, sizes, counts and kinds are checked before a byte
-// is kept. It never offers a second, weaker way to run a program. Package
-// gvisor implements Sandbox; its abuse suite proves the boundary, and the fuzz
-// target of this package proves Unpack.
+// bounded, watched from outside. It has the words (Spec, Session, Result), the
+// passing of open descriptors, and the unpacking of the hostile archive that
+// comes out. It promises to take nothing that a guest wrote at its word, and
+// never offers a second, weaker way to run. Package gvisor implements Sandbox;
+// its abuse suite proves the boundary, the fuzz target here proves Unpack.
 package sandbox
 
 import (

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -166,7 +168,11 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 	want := anchorhold.State(args[1])
 	r, err := c.Wait(ctx, args[0], func(r anchorhold.Request) bool { return r.State == want || r.State.Ended() })
 	if err != nil || r.State != want {
-		ts.Fatalf("the request is %s (%v), not %s", r.State, err, want)
+		why := ""
+		for _, run := range r.Runs {
+			why = run.Reason
+		}
+		ts.Fatalf("the request is %s (%v), not %s: %s", r.State, err, want, why)
 	}
 }
 

@@ -211,6 +211,6 @@ func printLimits(p *show.Printer, site client.Site) {
 	if l == nil {
 		return
 	}
-	p.Field("limits", fmt.Sprintf("%g processors, %s of memory, %s of output, %g s of processor time, %g s in all",
+	p.Field("limits", fmt.Sprintf("%g processors, %s of memory, %s of output, %s of processor time, %s in all",
 		l.CPUs, show.Size(l.Memory), show.Size(l.OutBytes), l.CPUTime, l.Wall))
 }

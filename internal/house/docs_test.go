@@ -24,7 +24,7 @@ var builtFolders = []string{"bin", ".venv", ".cache"}
 
 // foreign are packages outside of this module that documents speak of, and
 // `ah`, under which Python programs import ours.
-var foreign = []string{"http", "sql", "sync", "ah", "np", "pd", "os", "json"}
+var foreign = []string{"http", "sql", "sync", "ah", "np", "pa", "pd", "os", "json"}
 
 var (
 	spanPattern   = regexp.MustCompile("`([^`\n]+)`")

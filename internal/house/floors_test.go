@@ -36,7 +36,6 @@ var floors = []place{
 	{"sandbox", 2, "the contract of a boundary around foreign code"},
 	{"sandbox/gvisor", 2, "the one implementation, the only room that knows gVisor"},
 	{"pyenv", 2, "Python environments from locks"},
-	{"run/job", 2, "the runner inside of the sandbox, and what it is told: words and embedded text"},
 	{"output", 2, "parses what foreign code wrote, as hostile bytes"},
 
 	{"books", 3, "one durable act together with its audit entry"},
@@ -44,6 +43,7 @@ var floors = []place{
 	{"account", 3, "who is known to a site, and by which tokens"},
 	{"dataset", 3, "what an owner offers, registered as durable acts"},
 	{"request", 3, "what is asked, and what was decided about it"},
+	{"run/job", 3, "one function on its way through the sandbox and back"},
 	{"run", 3, "one execution of a granted request"},
 	{"release", 3, "the decision that lets an output leave"},
 	{"receipt", 3, "the signed statement about a release, and its check offline"},
@@ -79,6 +79,7 @@ var along = []struct{ from, to, why string }{
 	{"dataset", "policy", "acts with a permit"},
 	{"request", "books", "an accepted or decided request is a durable act"},
 	{"request", "policy", "acts with a permit"},
+	{"run", "run/job", "a run is a job with everything around it"},
 	{"run", "books", "each state of a run is a durable act"},
 	{"run", "policy", "acts with a permit"},
 	{"release", "books", "a release is a durable act"},

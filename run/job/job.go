@@ -9,8 +9,9 @@
 // has read it. The tests run the runner by itself, with code that lies and dies,
 // and in the real sandbox; every type of result is sent round and compared.
 //
-// The runner (runner.py) and the codec (codec.py) are embedded; the codec is
-// also the researcher's, so that a mock and a private table look alike. On
+// The runner (runner.py), the reader of tables and results (codec.py) and the
+// writer of results (encode.py) are embedded; codec.py is also the researcher's,
+// so that a mock and a private table look alike. On
 // descriptor 3 the runner says "R" when it is ready; the host answers with a
 // length, the job as JSON and the input files' descriptors; the runner ends with
 // one tar stream: manifest.json, then one file for each output.
@@ -69,9 +70,21 @@ var runnerCode []byte
 //go:embed codec.py
 var codecCode []byte
 
+//go:embed encode.py
+var encodeCode []byte
+
+// runnerFiles is what lies beside each other where the runner is started.
+func runnerFiles() map[string][]byte {
+	return map[string][]byte{"runner.py": runnerCode, "codec.py": codecCode, "encode.py": encodeCode}
+}
+
 // Spec describes the session in which one job of an environment runs. id names
 // the session: letters, digits, '-' and '_'.
 func Spec(id string, env pyenv.Env, limits sandbox.Limits) sandbox.Spec {
+	files := map[string][]byte{}
+	for name, code := range runnerFiles() {
+		files[runnerDir+"/"+name] = code
+	}
 	return sandbox.Spec{
 		ID:   id,
 		Argv: argv(env.Python, runnerDir, envDir, outDir),
@@ -79,10 +92,7 @@ func Spec(id string, env pyenv.Env, limits sandbox.Limits) sandbox.Spec {
 		Binds: []sandbox.Bind{
 			{Host: env.Dir, Guest: envDir},
 		},
-		Files: map[string][]byte{
-			runnerDir + "/runner.py": runnerCode,
-			runnerDir + "/codec.py":  codecCode,
-		},
+		Files:  files,
 		Limits: limits,
 	}
 }

@@ -52,7 +52,7 @@ var _ sandbox.Session = (*native)(nil)
 func startNative(t testing.TB, env pyenv.Env) *native {
 	t.Helper()
 	dir := t.TempDir()
-	for name, data := range map[string][]byte{"runner.py": runnerCode, "codec.py": codecCode} {
+	for name, data := range runnerFiles() {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -120,10 +120,11 @@ func (s *native) Kill() { s.once.Do(func() { _ = s.cmd.Process.Kill() }) }
 
 // scripted is a session whose guest is a function of the test.
 type scripted struct {
-	conn *net.UnixConn
-	done chan struct{}
-	kill chan struct{}
-	once sync.Once
+	conn  *net.UnixConn
+	guest net.Conn
+	done  chan struct{}
+	kill  chan struct{}
+	once  sync.Once
 }
 
 func startScripted(t testing.TB, guest func(*net.UnixConn, <-chan struct{})) *scripted {
@@ -134,7 +135,7 @@ func startScripted(t testing.TB, guest func(*net.UnixConn, <-chan struct{})) *sc
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scripted{conn: host, done: make(chan struct{}), kill: make(chan struct{})}
+	s := &scripted{conn: host, guest: c, done: make(chan struct{}), kill: make(chan struct{})}
 	go func() {
 		defer close(s.done)
 		defer c.Close()
@@ -155,7 +156,7 @@ func (s *scripted) Wait(ctx context.Context) (sandbox.Result, error) {
 	}
 }
 
-func (s *scripted) Kill() { s.once.Do(func() { close(s.kill) }) }
+func (s *scripted) Kill() { s.once.Do(func() { close(s.kill); s.guest.Close() }) }
 
 // one is the single undeclared output that most jobs have.
 var one = []output.Declared{{Name: "result", Kind: "any"}}

@@ -41,12 +41,13 @@ const (
 // Files must be open read-only and are the caller's to close. No error repeats
 // anything that came out of the session.
 func Run(ctx context.Context, s sandbox.Session, j Job, files []*os.File) (Answer, error) {
+	conn := s.Conn()
+	defer conn.Close()
 	text, err := j.marshal(len(files))
 	if err != nil {
 		s.Kill()
 		return Answer{}, err
 	}
-	conn := s.Conn()
 	stop := context.AfterFunc(ctx, func() {
 		s.Kill()
 		_ = conn.SetDeadline(time.Unix(1, 0)) // a closed connection ends the waiting as well

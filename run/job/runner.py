@@ -39,7 +39,9 @@ class CodeRefused(Exception):
 def main(environment, out):
     channel = socket.socket(fileno=CHANNEL)
     channel.set_inheritable(False)
-    codec = load("_anchorhold_codec", os.path.join(os.path.dirname(os.path.abspath(__file__)), "codec.py"))
+    here = os.path.dirname(os.path.abspath(__file__))
+    codec = load("_anchorhold_codec", os.path.join(here, "codec.py"))
+    encoder = load("_anchorhold_encode", os.path.join(here, "encode.py"))
     sys.path.append(os.path.join(environment, "packages"))
     prepare_fonts(environment)
     channel.sendall(b"R")
@@ -47,7 +49,7 @@ def main(environment, out):
     if job is None:
         return 2
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # what was printed survives a kill
-    manifest = answer(codec, job, files, out)
+    manifest = answer(codec, encoder, job, files, out)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # the code may have closed or replaced it
             stream.flush()
@@ -131,7 +133,7 @@ def send(channel, manifest, out):
 # ---- the job ----------------------------------------------------------------
 
 
-def answer(codec, job, files, out):
+def answer(codec, encoder, job, files, out):
     """Run the job and give its manifest; every error becomes one."""
     code = temporary("job")
     try:
@@ -139,7 +141,7 @@ def answer(codec, job, files, out):
         arguments = inputs(codec, job, files)
         arguments.update(job["values"])
         returned = function(**arguments)
-        return {"v": 1, "ok": True, "outputs": encode(codec, job["outputs"], returned, out)}
+        return {"v": 1, "ok": True, "outputs": encode(encoder, job["outputs"], returned, out)}
     except BaseException as e:  # sys.exit and the like are no way to end a job either
         return {"v": 1, "ok": False, "error": describe(e, code)}
 
@@ -180,7 +182,7 @@ def inputs(codec, job, files):
     return arguments
 
 
-def encode(codec, declared, returned, out):
+def encode(encoder, declared, returned, out):
     """Write a file for each declared output: for one, what was returned; for
     several, the values of the returned dict, which has their names.
     """
@@ -189,16 +191,16 @@ def encode(codec, declared, returned, out):
     else:
         names = {o["name"] for o in declared}
         if not isinstance(returned, dict) or set(returned) != names:
-            raise codec.ResultRefused(
+            raise encoder.ResultRefused(
                 f"the function declares {len(names)} outputs and did not return a dict with exactly their names",
                 f"return {{{', '.join(f'{n!r}: ...' for n in sorted(names))}}}",
             )
         values = returned
     try:
-        return [codec.encode_result(values[o["name"]], o["name"], o["kind"], out) for o in declared]
+        return [encoder.encode_result(values[o["name"]], o["name"], o["kind"], out) for o in declared]
     except OSError as e:
-        if e.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-            raise codec.ResultRefused(
+        if e.errno in (None, errno.ENOSPC, errno.EFBIG, errno.EDQUOT):  # None: as NumPy says it
+            raise encoder.ResultRefused(
                 "the result is larger than results may be", "return a summary, or ask the owner for a higher limit"
             ) from e
         raise
@@ -212,29 +214,32 @@ def describe(error, code):
     import traceback
 
     kind = type(error)
-    name = (
-        kind.__name__
-        if kind.__module__ in ("builtins", "__main__", "_anchorhold_codec")
-        else f"{kind.__module__}.{kind.__name__}"
-    )
+    plain = kind.__module__ in ("builtins", "__main__") or kind.__module__.startswith("_anchorhold_")
+    name = kind.__name__ if plain else f"{kind.__module__}.{kind.__name__}"
     try:
         message = str(error)
     except Exception:  # the author's own class of error
         message = "(the error cannot say what it is)"
     if isinstance(error, SystemExit):
         message = "the code called sys.exit; return the result instead"
-    steps = error.__traceback__
-    while steps is not None and not steps.tb_frame.f_code.co_filename.startswith(code):
-        steps = steps.tb_next
-    try:
-        lines = "".join(traceback.format_exception(kind, error, steps or error.__traceback__))
-    except Exception:  # the same
-        lines = name
+    lines = f"{name}: {message}\n"
+    if not name.endswith("Refused"):  # a refusal says it all
+        with contextlib.suppress(Exception):  # the same
+            lines = "".join(traceback.format_exception(kind, error, authors_steps(error.__traceback__)))
     return {
         "type": clean(name, 256),
         "message": clean(message, MAX_TEXT),
         "traceback": clean(lines.replace(code + "/", ""), MAX_TRACEBACK, keep_end=True),
     }
+
+
+def authors_steps(steps):
+    """A traceback without our own beginning of it."""
+    here = os.path.dirname(__file__)
+    ours = ("<frozen", __file__, os.path.join(here, "codec.py"), os.path.join(here, "encode.py"))
+    while steps is not None and steps.tb_frame.f_code.co_filename.startswith(ours):
+        steps = steps.tb_next
+    return steps
 
 
 def clean(text, size, keep_end=False):

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -18,12 +19,52 @@ import (
 // Every type of value comes back as it was, or is refused with a remedy; files
 // are read by their registered types; nothing is ever pickled.
 func TestCodec(t *testing.T) {
+	check(t, "codec_check.py")
+	check(t, "reading_check.py")
+}
+
+// check runs a script of testdata in the environment of jobs.
+func check(t *testing.T, script string, args ...string) {
+	t.Helper()
 	env := environment(t)
-	cmd := exec.Command(env.Python, "-P", "-s", "-S", "-B", "testdata/codec_check.py", "codec.py", env.SysPath())
+	cmd := exec.Command(env.Python, append([]string{"-P", "-s", "-S", "-B", "testdata/" + script, ".", env.SysPath()}, args...)...)
 	cmd.Env = environ(t.TempDir(), 2)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+}
+
+// What a site's parser makes of results still decodes to the same values of the
+// same types.
+func TestTypesSurviveTheSite(t *testing.T) {
+	dir := t.TempDir()
+	check(t, "codec_check.py", "encode", dir)
+	entries, err := filepath.Glob(filepath.Join(dir, "*.entry"))
+	if err != nil || len(entries) < 90 {
+		t.Fatalf("%d values, %v", len(entries), err)
+	}
+	for _, path := range entries {
+		var e output.ManifestEntry
+		text, err := os.ReadFile(path)
+		if err == nil {
+			err = json.Unmarshal(text, &e)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(filepath.Join(dir, e.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, _, err := output.Parse(e, data, output.Declared{Name: e.Name, Kind: "any"}, output.Limits{})
+		if err != nil {
+			t.Errorf("the site refuses %s: %v", text, err)
+		}
+		if err := os.WriteFile(strings.TrimSuffix(path, ".entry")+".canonical", c.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(t, "codec_check.py", "decode", dir)
 }
 
 // decoded reads an answer's only output as package output does, and gives its
@@ -271,7 +312,7 @@ func TestRunnerStartsLean(t *testing.T) {
 	if _, got := decoded(t, a); got != "[]" {
 		t.Errorf("the runner imported %s before the code asked for it", got)
 	}
-	for _, name := range []string{"runner.py", "codec.py"} {
+	for _, name := range []string{"runner.py", "codec.py", "encode.py"} {
 		if matches, err := filepath.Glob(name); err != nil || len(matches) != 1 {
 			t.Errorf("%s: %v %v", name, matches, err)
 		}

@@ -4,6 +4,7 @@ package gvisor
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -31,7 +32,6 @@ type cgroupBase struct {
 	V2     string `json:"v2,omitempty"`
 	Memory string `json:"memory,omitempty"` // version 1
 	CPU    string `json:"cpu,omitempty"`    // version 1
-	home   string // where the site came from, for close (version 2)
 }
 
 // String says what bounds memory, for people.
@@ -99,7 +99,7 @@ func prepareV2(fsRoot, own, name string, run account) (cgroupBase, bool) {
 	if own == "" || err != nil || !strings.Contains(" "+strings.TrimSpace(string(controllers))+" ", " memory ") || !delegated(home) {
 		return cgroupBase{}, false
 	}
-	b := cgroupBase{V2: filepath.Join(home, name), home: home}
+	b := cgroupBase{V2: filepath.Join(home, name)}
 	site := filepath.Join(home, name+"-site")
 	err = errors.Join(
 		mkdir(site), write(filepath.Join(site, "cgroup.procs"), "0"),
@@ -125,18 +125,44 @@ func (b cgroupBase) enterLauncher(pid int) error {
 	return write(filepath.Join(b.V2, "launcher", "cgroup.procs"), strconv.Itoa(pid))
 }
 
-// close removes what prepareCgroups made; groups of jobs are gone by then.
+// close takes this process out of version 2 and removes what prepareCgroups
+// made; groups of jobs are gone by then.
 func (b cgroupBase) close() {
-	for _, dir := range []string{b.Memory, b.CPU} {
+	if b.V2 != "" {
+		home := filepath.Dir(b.V2)
+		_ = write(filepath.Join(home, "cgroup.subtree_control"), "-memory -cpu -pids")
+		_ = write(filepath.Join(home, "cgroup.procs"), "0")
+	}
+	b.remove()
+}
+
+// remove deletes the groups as far as nothing is in them.
+func (b cgroupBase) remove() {
+	if b.V2 != "" {
+		_ = os.Remove(b.V2 + "-site")
+	}
+	for _, dir := range []string{b.V2, b.Memory, b.CPU} {
 		if dir != "" {
 			removeGroups(dir)
 		}
 	}
-	if b.V2 != "" {
-		_ = write(filepath.Join(b.home, "cgroup.subtree_control"), "-memory -cpu -pids")
-		_ = write(filepath.Join(b.home, "cgroup.procs"), "0")
-		_ = os.Remove(b.V2 + "-site")
-		removeGroups(b.V2)
+}
+
+// keepNote writes down where the groups are. A site that is killed leaves them,
+// and the next one may have been started elsewhere in the tree.
+func (b cgroupBase) keepNote(path string) error {
+	note, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, note, 0o600)
+}
+
+// removeNoted removes the groups of a site that was killed.
+func removeNoted(path string) {
+	var b cgroupBase
+	if note, err := os.ReadFile(path); err == nil && json.Unmarshal(note, &b) == nil {
+		b.remove()
 	}
 }
 

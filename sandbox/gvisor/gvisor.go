@@ -132,8 +132,13 @@ func (s *Sandbox) prepare() error {
 	if err := reachable(s.runDir, s.run); err != nil {
 		return err
 	}
+	note := filepath.Join(state, "cgroups.json")
+	removeNoted(note)
 	name := sha256.Sum256([]byte(state))
 	s.cgroups = prepareCgroups("/sys/fs/cgroup", "/proc/self/cgroup", "anchorhold-"+hex.EncodeToString(name[:6]), s.run)
+	if err := s.cgroups.keepNote(note); err != nil {
+		return startError("check the state directory's disk", "%s cannot be written", note).Because(err)
+	}
 	return nil
 }
 

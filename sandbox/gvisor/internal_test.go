@@ -264,6 +264,30 @@ func TestCgroupJobs(t *testing.T) {
 	}
 }
 
+// TestCgroupsOfAKilledSite: the next start finds them by the note, wherever
+// they are.
+func TestCgroupsOfAKilledSite(t *testing.T) {
+	root, note := t.TempDir(), filepath.Join(t.TempDir(), "note")
+	removeNoted(note) // there is none yet
+	b := cgroupBase{Memory: filepath.Join(root, "memory"), CPU: filepath.Join(root, "cpu"), V2: filepath.Join(root, "v2")}
+	for _, dir := range []string{b.Memory, b.CPU, b.V2, b.V2 + "-site"} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.keepNote(note); err != nil {
+		t.Fatal(err)
+	}
+	removeNoted(note)
+	if left, err := os.ReadDir(root); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+	if err := os.WriteFile(note, []byte("garbage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	removeNoted(note)
+}
+
 // TestCgroupsV2Delegated walks the delegation of version 2 on a tree of files,
 // as an ordinary owner sees it and as root does after systemd has marked it.
 func TestCgroupsV2Delegated(t *testing.T) {

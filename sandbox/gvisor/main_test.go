@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,44 +41,52 @@ const (
 // program is the binary under test; workDir is open to every account.
 var program, workDir string
 
-// TestMain builds the program under test, unless one is given: the sandbox
-// starts only from a program without cgo, which a test binary may not be.
 func TestMain(m *testing.M) {
-	if os.Getenv(envPart) == "hold" {
+	switch {
+	case os.Getenv(envPart) == "hold":
 		os.Exit(hold())
+	case flagGiven("-test.fuzz"):
+		os.Exit(m.Run()) // fuzzing starts this program many times, and needs no sandbox
+	default:
+		os.Exit(run(m))
 	}
-	os.Exit(run(m))
+}
+
+func flagGiven(prefix string) bool {
+	return slices.ContainsFunc(os.Args[1:], func(a string) bool { return strings.HasPrefix(a, prefix) })
 }
 
 func run(m *testing.M) int {
-	var err error
-	if workDir, err = os.MkdirTemp("", "anchorhold-test-"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
+	err := prepare()
 	defer os.RemoveAll(workDir)
-	if err := os.Chmod(workDir, 0o755); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	os.Setenv(envSecret, "the-site-knows-this")
-	if program = os.Getenv(envProgram); program == "" {
+	defer shared.close()
+	return m.Run()
+}
+
+// prepare builds the program under test, unless one is given: the sandbox
+// starts only from a program without cgo, which a test binary may not be.
+func prepare() (err error) {
+	if workDir, err = os.MkdirTemp("", "anchorhold-test-"); err != nil {
+		return err
+	}
+	// Tests wait most of the time: more of them fit than there are processors.
+	flag.Parse()
+	err = errors.Join(
+		os.Chmod(workDir, 0o755), os.Setenv(envSecret, "the-site-knows-this"), flag.Set("test.parallel", "5"),
+	)
+	if program = os.Getenv(envProgram); program == "" && err == nil {
 		program = filepath.Join(workDir, "testhost")
 		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./internal/testhost")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "building the program under test: %v\n%s", err, out)
-			return 1
+		if out, berr := build.CombinedOutput(); berr != nil {
+			err = fmt.Errorf("building the program under test: %w\n%s", berr, out)
 		}
 	}
-	defer shared.close()
-	// Tests wait most of the time: more of them fit than there are processors.
-	flag.Parse()
-	if err := flag.Set("test.parallel", "5"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
+	return err
 }
 
 // shared is the sandbox that most tests use: as root the installed mode, else

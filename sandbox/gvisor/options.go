@@ -1,14 +1,10 @@
-// Package gvisor keeps untrusted programs behind gVisor, whose kernel is linked
-// into this program: there is nothing to install and no container engine.
-//
-// The process that holds keys never starts a guest. It starts a launcher, under
-// an account of its own where it can, and the launcher starts every guest, each
-// with its own kernel, no network, nothing writable but two sized memory file
-// systems, and limits that are metered from outside. Nothing here runs as root,
-// nothing falls back to a weaker boundary, and nothing is left behind: when
-// site or launcher are killed, guests die with them, and the next New removes
-// their files. The abuse suite in testdata/abuse tries to get out, in both
-// modes; Probe does the same on a user's own host.
+// Package gvisor keeps untrusted programs behind gVisor, linked into this very
+// program. The process that holds keys starts a launcher, under an account of
+// its own where it can, and only the launcher starts guests: own kernel, no
+// network, two sized memory file systems, limits metered from outside. Nothing
+// runs as root, nothing falls back, nothing stays behind, even after kill -9.
+// The abuse suite (testdata/abuse) tries to get out in both modes; Probe does
+// the same on a user's own host.
 package gvisor
 
 // Options says where and as whom guests run.

@@ -1,9 +1,15 @@
-# Sends values of many types through the codec and back: codec_check.py CODEC PACKAGES
+# Sends values of many types through the codec and back: codec_check.py JOB PACKAGES
+#
+# JOB is the folder of codec.py and encode.py, PACKAGES that of the libraries.
+#
+# With "encode FOLDER" it writes them there instead, and with "decode FOLDER" it
+# compares what stands there then: between the two a site parses them.
 import collections
 import datetime
 import decimal
 import importlib.util
 import io
+import json
 import math
 import pathlib
 import sys
@@ -11,15 +17,23 @@ import tempfile
 import unittest
 
 sys.path.append(sys.argv[2])
-spec = importlib.util.spec_from_file_location("codec", sys.argv[1])
-codec = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(codec)
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"_anchorhold_{name}", f"{sys.argv[1]}/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+codec, encoder = load("codec"), load("encode")
 
 FOLDER = pathlib.Path(tempfile.mkdtemp())
 
 
 def encode(value, kind="any"):
-    entry = codec.encode_result(value, "result", kind, str(FOLDER))
+    entry = encoder.encode_result(value, "result", kind, str(FOLDER))
     return entry, (FOLDER / entry["file"]).read_bytes()
 
 
@@ -29,8 +43,6 @@ def there_and_back(value):
 
 
 def metadata(data):
-    import json
-
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -61,7 +73,7 @@ class Plain(unittest.TestCase):
             ("short", "json", "result.json"),
             ("two\nlines", "text", "result.txt"),
             ("x" * 4096, "text", "result.txt"),
-            (codec.PNG_SIGNATURE + b"rest", "image", "result.png"),
+            (encoder.PNG_SIGNATURE + b"rest", "image", "result.png"),
             (None, "json", "result.json"),
         ]:
             entry, _ = encode(value)
@@ -115,7 +127,7 @@ class Plain(unittest.TestCase):
             ({"\ud800": 1}, "lone surrogate", "ignore"),
         ]:
             with self.subTest(value=repr(value)[:40]):
-                with self.assertRaises(codec.ResultRefused) as caught:
+                with self.assertRaises(encoder.ResultRefused) as caught:
                     encode(value)
                 text = str(caught.exception)
                 self.assertIn(what, text)
@@ -123,7 +135,7 @@ class Plain(unittest.TestCase):
 
     def test_declared_kind(self):
         self.assertEqual(encode(3, "json")[0]["kind"], "json")
-        with self.assertRaisesRegex(codec.ResultRefused, "declared as table.*int; .*declare json"):
+        with self.assertRaisesRegex(encoder.ResultRefused, "declared as table.*int; .*declare json"):
             encode(3, "table")
 
     def test_hostile_types_of_results(self):
@@ -175,7 +187,7 @@ def pandas_values():
     for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32"):
         yield name, pd.Series([1, 2, 100], dtype=name)
     yield "uint64 at its end", pd.Series([2**64 - 1], dtype="uint64")
-    for name in sorted(codec._NULLABLE - {"string"}):
+    for name in sorted(codec.NULLABLE - {"string"}):
         yield name, pd.Series([1, 0, None], dtype=name)
         yield f"{name} without missing values", pd.Series([1, 0], dtype=name)
     yield "string", pd.Series(["x", None], dtype="string")
@@ -207,7 +219,10 @@ def pandas_values():
     yield "two levels of columns", pd.DataFrame(np.arange(8.0).reshape(2, 4), columns=both)
     mixed = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1), ("", 0)])
     yield "levels of text and numbers", pd.DataFrame(np.arange(8.0).reshape(2, 4), columns=mixed)
-    yield "levels both ways", pd.DataFrame(np.arange(12.0).reshape(3, 4), columns=both, index=pd.MultiIndex.from_arrays(levels))
+    yield (
+        "levels both ways",
+        pd.DataFrame(np.arange(12.0).reshape(3, 4), columns=both, index=pd.MultiIndex.from_arrays(levels)),
+    )
     yield "no labels", pd.DataFrame(np.arange(6).reshape(2, 3))
     yield "number labels", pd.DataFrame([[1, 2]], columns=[2020, 2019])
     yield "float labels", pd.DataFrame([[1, 2]], columns=[0.5, 1.5])
@@ -233,23 +248,85 @@ def pandas_values():
     yield "dtypes as text", patients.dtypes.astype(str)
 
 
+def compare(back, value):
+    import pandas as pd
+    import pandas.testing as pt
+
+    if isinstance(value, pd.Index):
+        pt.assert_index_equal(back, value)
+        return
+    {pd.DataFrame: pt.assert_frame_equal, pd.Series: pt.assert_series_equal}[type(value)](back, value)
+    if value.index.name is None:  # a range with a name comes back as numbers
+        assert type(back.index) is type(value.index)
+
+
+def refused_values():
+    """Values, what is said of them, and the remedy."""
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+    numbers = pd.Series([1.5, 2.5])
+    yield from [
+        (pd.DataFrame({"a": [1, "x"]}), "column 'a'", "astype(str)"),
+        (pd.DataFrame({"a": ["x", "y"], "b": [1, 2]}).describe(include="all"), "column 'a'", "astype(str)"),
+        (pd.DataFrame({"a": ["x"], "b": [1]}).iloc[0], "the series holds values of several types", "astype(str)"),
+        (pd.DataFrame({"a": [{1}]}), "column 'a'", "astype"),
+        (pd.DataFrame({"a": [{"k": 1}]}), "column 'a'", "one column of each part"),
+        (pd.DataFrame({"a": [b"x"]}), "column 'a'", "bytes.hex"),
+        (pd.DataFrame({"a": [pd.DataFrame()]}), "column 'a'", "astype"),
+        (pd.DataFrame({"a": [object()]}), "column 'a'", "astype"),
+        (pd.DataFrame({"a": [datetime.time(1)]}), "time64", "astype(str)"),
+        (pd.DataFrame({"a": [1j]}), "complex", "real and imaginary"),
+        (pd.DataFrame({"a": [[[1]]]}), "list", "one column of each part"),
+        (pd.DataFrame({"a": [2**70]}), "column 'a'", "astype"),
+        (numbers.astype("Sparse[float]"), "Sparse", "to_dense"),
+        (pd.Series(pd.period_range("2020", periods=2, freq="Y")), "period", "to_timestamp"),
+        (pd.cut(numbers, 2), "categories that are not text", "astype(str)"),
+        (pd.Series([1, 2], dtype="category"), "categories that are not text", "astype(int)"),
+        (numbers.groupby(pd.cut(numbers, 2)).mean(), "level 0 of the index", "astype(str)"),
+        (pd.Series(pd.arrays.IntervalArray.from_breaks([0, 1, 2])), "interval", "astype(str)"),
+        (pd.DataFrame(), "no columns", "reset_index"),
+        (pd.DataFrame([[1]], columns=pd.to_datetime(["2020-01-01"])), "label", "map(str)"),
+        (pd.DataFrame([[1]], columns=["x" * 2000]), "longer than 1024", "rename"),
+        (pd.DataFrame([[1]], columns=["\x1b[2J"]), "cannot be shown", "rename"),
+        (pd.DataFrame([[1]], columns=pd.Index(["\ud800"], dtype=object)), "label", "text or numbers"),
+        (pd.Series([1], name=pd.Timestamp(0)), "name of the series", "rename"),
+        (pd.Series(["\ud800"], dtype=object), "holds values", "astype"),
+        (numbers.groupby(numbers), "SeriesGroupBy", "aggregate"),
+        (pd.Timestamp(0), "Timestamp", "str(x)"),
+        (pd.NA, "NAType", "None"),
+        (pd.NaT, "NaTType", "None"),
+        (pd.Categorical(["a"]), "Categorical", "pandas.Series(x)"),
+        ({"a": numbers}, "the result['a']", "by itself"),
+        ([pd.DataFrame()], "the result[0]", "by itself"),
+        (pa.array([1]), "pyarrow", "pyarrow.Table"),
+        (pa.table({"a": [b"x"]}), "binary", "bytes.hex"),
+        (pa.table({"a": pa.array([{"k": 1}])}), "struct", "one column"),
+        (pa.table({"a": pa.array([1, 2]).dictionary_encode()}), "dictionary", "plain values"),
+        (pa.table({}), "no columns", "at least one"),
+        (np.array([object()]), "object", "astype(float)"),
+        (np.array([1j]), "complex", "x.real"),
+        (np.zeros(2, dtype=[("a", "i4")]), "structured", "pandas.DataFrame(x)"),
+        (np.ma.masked_array([1, 2], [True, False]), "masked", "filled"),
+        (np.zeros(1, dtype="longdouble"), "float128", "astype(float)"),
+        (np.array([b"x"]), "|S1", "astype"),
+        (np.datetime64("2020"), "datetime64", "str(x)"),
+        (np.complex64(1), "complex", "real"),
+        (np.longdouble(1), "longdouble", "number"),
+        (np.float64("inf"), "infinite", "str(x)"),
+        ([np.array([1])], "ndarray", "tolist"),
+        ({"a": np.float64("nan")}, "NaN", "None"),
+    ]
+
+
 class Tables(unittest.TestCase):
     def test_pandas(self):
-        import pandas as pd
-        import pandas.testing as pt
-
-        compare = {pd.DataFrame: pt.assert_frame_equal, pd.Series: pt.assert_series_equal}
         seen = 0
         for name, value in pandas_values():
             with self.subTest(name):
                 seen += 1
-                back = there_and_back(value)
-                if isinstance(value, pd.Index):
-                    pt.assert_index_equal(back, value)
-                else:
-                    compare[type(value)](back, value)
-                    if value.index.name is None:  # a range with a name comes back as numbers
-                        self.assertIs(type(back.index), type(value.index))
+                compare(there_and_back(value), value)
         self.assertGreater(seen, 90)
 
     def test_the_file_says_how_to_read_it(self):
@@ -305,64 +382,9 @@ class Tables(unittest.TestCase):
         self.assertNotIn(b"secret", data)
 
     def test_refusals(self):
-        import numpy as np
-        import pandas as pd
-        import pyarrow as pa
-
-        numbers = pd.Series([1.5, 2.5])
-        for value, what, remedy in [
-            (pd.DataFrame({"a": [1, "x"]}), "column 'a'", "astype(str)"),
-            (pd.DataFrame({"a": ["x", "y"], "b": [1, 2]}).describe(include="all"), "column 'a'", "astype(str)"),
-            (pd.DataFrame({"a": ["x"], "b": [1]}).iloc[0], "the series holds values of several types", "astype(str)"),
-            (pd.DataFrame({"a": [{1}]}), "column 'a'", "astype"),
-            (pd.DataFrame({"a": [{"k": 1}]}), "column 'a'", "one column of each part"),
-            (pd.DataFrame({"a": [b"x"]}), "column 'a'", "bytes.hex"),
-            (pd.DataFrame({"a": [pd.DataFrame()]}), "column 'a'", "astype"),
-            (pd.DataFrame({"a": [object()]}), "column 'a'", "astype"),
-            (pd.DataFrame({"a": [datetime.time(1)]}), "time64", "astype(str)"),
-            (pd.DataFrame({"a": [1j]}), "complex", "real and imaginary"),
-            (pd.DataFrame({"a": [[[1]]]}), "list", "one column of each part"),
-            (pd.DataFrame({"a": [2**70]}), "column 'a'", "astype"),
-            (numbers.astype("Sparse[float]"), "Sparse", "to_dense"),
-            (pd.Series(pd.period_range("2020", periods=2, freq="Y")), "period", "to_timestamp"),
-            (pd.cut(numbers, 2), "categories that are not text", "astype(str)"),
-            (pd.Series([1, 2], dtype="category"), "categories that are not text", "astype(int)"),
-            (numbers.groupby(pd.cut(numbers, 2)).mean(), "level 0 of the index", "astype(str)"),
-            (pd.Series(pd.arrays.IntervalArray.from_breaks([0, 1, 2])), "interval", "astype(str)"),
-            (pd.DataFrame(), "no columns", "reset_index"),
-            (pd.DataFrame([[1]], columns=pd.to_datetime(["2020-01-01"])), "label", "map(str)"),
-            (pd.DataFrame([[1]], columns=["x" * 2000]), "longer than 1024", "rename"),
-            (pd.DataFrame([[1]], columns=["\x1b[2J"]), "cannot be shown", "rename"),
-            (pd.DataFrame([[1]], columns=pd.Index(["\ud800"], dtype=object)), "label", "text or numbers"),
-            (pd.Series([1], name=pd.Timestamp(0)), "name of the series", "rename"),
-            (pd.Series(["\ud800"], dtype=object), "holds values", "astype"),
-            (numbers.groupby(numbers), "SeriesGroupBy", "aggregate"),
-            (pd.Timestamp(0), "Timestamp", "str(x)"),
-            (pd.NA, "NAType", "None"),
-            (pd.NaT, "NaTType", "None"),
-            (pd.Categorical(["a"]), "Categorical", "pandas.Series(x)"),
-            ({"a": numbers}, "the result['a']", "by itself"),
-            ([pd.DataFrame()], "the result[0]", "by itself"),
-            (pa.array([1]), "pyarrow", "pyarrow.Table"),
-            (pa.table({"a": [b"x"]}), "binary", "bytes.hex"),
-            (pa.table({"a": pa.array([{"k": 1}])}), "struct", "one column"),
-            (pa.table({"a": pa.array([1, 2]).dictionary_encode()}), "dictionary", "plain values"),
-            (pa.table({}), "no columns", "at least one"),
-            (np.array([object()]), "object", "astype(float)"),
-            (np.array([1j]), "complex", "x.real"),
-            (np.zeros(2, dtype=[("a", "i4")]), "structured", "pandas.DataFrame(x)"),
-            (np.ma.masked_array([1, 2], [True, False]), "masked", "filled"),
-            (np.zeros(1, dtype="longdouble"), "float128", "astype(float)"),
-            (np.array([b"x"]), "|S1", "astype"),
-            (np.datetime64("2020"), "datetime64", "str(x)"),
-            (np.complex64(1), "complex", "real"),
-            (np.longdouble(1), "longdouble", "number"),
-            (np.float64("inf"), "infinite", "str(x)"),
-            ([np.array([1])], "ndarray", "tolist"),
-            ({"a": np.float64("nan")}, "NaN", "None"),
-        ]:
+        for value, what, remedy in refused_values():
             with self.subTest(f"{type(value)} {what}"):
-                with self.assertRaises(codec.ResultRefused) as caught:
+                with self.assertRaises(encoder.ResultRefused) as caught:
                     encode(value)
                 text = str(caught.exception)
                 self.assertIn(what, text)
@@ -436,10 +458,16 @@ class Arrays(unittest.TestCase):
             with self.assertRaises(ValueError):
                 codec.decode_result("array", "numpy.ndarray", data)
 
+    def test_no_pickle(self):
+        text = "".join(pathlib.Path(sys.argv[1], name).read_text() for name in ("codec.py", "encode.py", "runner.py"))
+        for word in ("import pickle", "marshal", "dill", "shelve", "joblib", "read_pickle", "eval(", "exec("):
+            self.assertNotIn(word, text)
+        self.assertEqual(text.count("allow_pickle=False"), text.count("np.load(") + text.count("np.save("))
+
 
 class Images(unittest.TestCase):
     def chunks(self, data):
-        self.assertTrue(data.startswith(codec.PNG_SIGNATURE))
+        self.assertTrue(data.startswith(encoder.PNG_SIGNATURE))
         names, at = [], 8
         while at < len(data):
             size = int.from_bytes(data[at : at + 4], "big")
@@ -457,10 +485,10 @@ class Images(unittest.TestCase):
             self.assertEqual((entry["kind"], entry["python"], entry["file"]), ("image", "image/png", "result.png"))
             self.assertTrue({"tEXt", "iTXt", "zTXt", "tIME", "eXIf"}.isdisjoint(self.chunks(data)))
             self.assertEqual(codec.decode_result("image", "image/png", data), data)
-        with self.assertRaisesRegex(codec.ResultRefused, "Line2D"):
+        with self.assertRaisesRegex(encoder.ResultRefused, "Line2D"):
             encode(axes.lines[0])
         _, grid = plt.subplots(2, 2)
-        with self.assertRaisesRegex(codec.ResultRefused, "array of the type object"):
+        with self.assertRaisesRegex(encoder.ResultRefused, "array of the type object"):
             encode(grid)
 
     def test_pictures(self):
@@ -472,7 +500,10 @@ class Images(unittest.TestCase):
         Image.new("RGB", (3, 2), "red").save(out, "PNG", pnginfo=info, dpi=(72, 72))
         loaded = Image.open(io.BytesIO(out.getvalue()))
         loaded.load()
-        for value in (loaded, *(Image.new(m, (3, 2)) for m in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "F", "I;16"))):
+        for value in (
+            loaded,
+            *(Image.new(m, (3, 2)) for m in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "F", "I;16")),
+        ):
             with self.subTest(value.mode):
                 entry, data = encode(value)
                 self.assertEqual(entry["kind"], "image")
@@ -480,143 +511,31 @@ class Images(unittest.TestCase):
                 self.assertTrue(set(self.chunks(data)) <= {"IHDR", "PLTE", "tRNS", "IDAT", "IEND"}, self.chunks(data))
 
 
-class Reading(unittest.TestCase):
-    COLUMNS = [("i", "int"), ("j", "int"), ("f", "float"), ("s", "string"), ("b", "bool"), ("c", "bool"), ("d", "date"), ("t", "timestamp")]
-    CSV = "i,j,f,s,b,c,d,t\n1,?,2,007,True,true,2020-01-02,2020-01-02 03:04:05\n 2 ,9007199254740993,NA,?,FALSE,,,2020-01-02T03:04\n"
+def encode_all(folder):
+    """Write each value, and what the manifest says of it beside it."""
+    for i, (_, value) in enumerate(pandas_values()):
+        entry = encoder.encode_result(value, f"v{i}", "any", folder)
+        (pathlib.Path(folder) / f"v{i}.entry").write_text(json.dumps(entry))
 
-    def spec(self, kind, form="csv", columns=None, missing=("?",)):
-        columns = [{"name": n, "type": t} for n, t in columns or self.COLUMNS]
-        return {"type": kind, "format": form, "columns": columns, "missing": list(missing)}
 
-    def write(self, text):
-        path = FOLDER / "table.csv"
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return str(path)
+class Parsed(unittest.TestCase):
+    def test_values(self):
+        for i, (name, value) in enumerate(pandas_values()):
+            with self.subTest(name):
+                path = pathlib.Path(sys.argv[4]) / f"v{i}"
+                entry = json.loads(path.with_suffix(".entry").read_text())
+                data = path.with_suffix(".canonical").read_bytes()
+                compare(codec.decode_result(entry["kind"], entry["python"], data), value)
 
-    def test_frame(self):
-        frame = codec.read_table(self.write(self.CSV), self.spec("dataframe"))
-        found = {name: str(dtype) for name, dtype in frame.dtypes.items()}
-        self.assertEqual(
-            found,
-            {
-                "i": "int64",
-                "j": "float64",
-                "f": "float64",
-                "s": "str",
-                "b": "bool",
-                "c": "boolean",
-                "d": "datetime64[us]",
-                "t": "datetime64[us]",
-            },
-        )
-        self.assertEqual(frame.s.tolist()[0], "007")
-        self.assertTrue(frame.s.isna()[1])
-        self.assertEqual(frame.t.astype(str).tolist(), ["2020-01-02 03:04:05", "2020-01-02 03:04:00"])
-        self.assertEqual(frame.columns.tolist(), [n for n, _ in self.COLUMNS])
 
-    def test_types_do_not_depend_on_values(self):
-        columns = [("f", "float"), ("s", "string"), ("d", "date")]
-        one = codec.read_table(self.write("f,s,d\n1,1,2020-01-01\n"), self.spec("dataframe", columns=columns))
-        two = codec.read_table(self.write("f,s,d\n1.5,x,2020-01-01\n,,\n"), self.spec("dataframe", columns=columns))
-        all_missing = codec.read_table(self.write("f,s,d\n,,\n"), self.spec("dataframe", columns=columns))
-        self.assertEqual(one.dtypes.tolist(), two.dtypes.tolist())
-        self.assertEqual(one.dtypes.tolist(), all_missing.dtypes.tolist())
-
-    def test_arrow(self):
-        table = codec.read_table(self.write(self.CSV), self.spec("arrow"))
-        self.assertEqual(
-            [str(t) for t in table.schema.types],
-            ["int64", "int64", "double", "string", "bool", "bool", "date32[day]", "timestamp[us]"],
-        )
-        self.assertEqual(table["j"].to_pylist(), [None, 9007199254740993])
-        self.assertEqual(table["f"].to_pylist(), [2.0, None])
-        self.assertEqual(table["c"].to_pylist(), [True, None])
-        self.assertIsNone(table.schema.metadata)
-
-    def test_numpy(self):
-        import numpy as np
-
-        columns = [("a", "int"), ("b", "float"), ("c", "bool")]
-        array = codec.read_table(self.write("a,b,c\n1,2.5,True\n,,\n"), self.spec("numpy", columns=columns))
-        np.testing.assert_array_equal(array, [[1, 2.5, 1], [np.nan, np.nan, np.nan]])
-        self.assertEqual(array.dtype, np.float64)
-        with self.assertRaisesRegex(codec.InputRefused, "column 's'.*numbers only; annotate"):
-            codec.read_table(self.write("s\nx\n"), self.spec("numpy", columns=[("s", "string")]))
-
-    def test_delimiters_and_marks(self):
-        columns = [("a,b", "string"), ("c", "int")]
-        for text in ['"a,b";c\n"x;y";1\n', '\ufeff"a,b"\tc\r\nx;y\t1\r\n', '\n"a,b",c\n"x;y",1\n', '"a,b";c\n"x;y";1']:
-            frame = codec.read_table(self.write(text), self.spec("dataframe", columns=columns))
-            self.assertEqual(frame.to_dict("list"), {"a,b": ["x;y"], "c": [1]})
-
-    def test_times(self):
-        import pandas as pd
-
-        columns = [("t", "timestamp")]
-        for text, dtype, want in [
-            ("2020-01-02\n", "datetime64[us]", "2020-01-02"),
-            ("2020-01-02T03:04:05Z\n2020-01-02T03:04:05+02:00\n", "datetime64[us, UTC]", "2020-01-02 03:04:05+00:00"),
-            ("2020-01-02T03:04:05.123456789\n", "datetime64[ns]", "2020-01-02 03:04:05.123456789"),
-            ("2020-01-02 03:04:05.5\n\n2021-01-01\n", "datetime64[us]", "2020-01-02 03:04:05.5"),
-        ]:
-            frame = codec.read_table(self.write("t\n" + text), self.spec("dataframe", columns=columns))
-            self.assertEqual(str(frame.t.dtype), dtype)
-            self.assertEqual(frame.t[0], pd.Timestamp(want))
-
-    def test_a_file_that_is_not_as_registered(self):
-        for text, columns in [
-            ("a,b\n1,2\n", [("a", "int")]),
-            ("b,a\n1,2\n", [("a", "int"), ("b", "int")]),
-            ("a\nx\n", [("a", "int")]),
-            ("a\nmaybe\n", [("a", "bool")]),
-            ("a\nx\n", [("a", "float")]),
-            ("a\nyesterday\n", [("a", "date")]),
-        ]:
-            with self.subTest(text), self.assertRaises(ValueError):
-                codec.read_table(self.write(text), self.spec("dataframe", columns=columns))
-
-    def test_parquet(self):
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        table = pa.table(
-            {
-                "i": pa.array([1, None], pa.int32()),
-                "f": pa.array([1.5, None], pa.float32()),
-                "b": pa.array([True, None]),
-                "c": pa.array([True, False]),
-                "s": pa.array(["x", None]),
-                "k": pa.array(["x", None]).dictionary_encode(),
-                "d": pa.array([1, None], pa.date32()),
-                "t": pa.array([1, None], pa.timestamp("ns", "UTC")),
-                "n": pa.nulls(2),
-            }
-        )
-        types = ["int", "float", "bool", "bool", "string", "string", "date", "timestamp", "float"]
-        path = FOLDER / "table.parquet"
-        pq.write_table(table.replace_schema_metadata({"pandas": '{"index_columns": ["i"]}'}), path)
-        spec = self.spec("dataframe", "parquet", list(zip(table.column_names, types, strict=True)))
-        frame = codec.read_table(str(path), spec)
-        found = [str(t) for t in frame.dtypes]
-        want = "float64 float32 boolean bool str category datetime64[us] datetime64[ns,UTC] float64"
-        self.assertEqual([f.replace(" ", "") for f in found], want.split())
-        arrow = codec.read_table(str(path), {**spec, "type": "arrow"})
-        self.assertEqual(arrow.schema.types, table.schema.types)
-        self.assertIsNone(arrow.schema.metadata)
-        with self.assertRaisesRegex(codec.InputRefused, "register a new version"):
-            codec.read_table(str(path), self.spec("dataframe", "parquet", [("i", "int")]))
-
-    def test_no_pickle(self):
-        text = pathlib.Path(sys.argv[1]).read_text()
-        for word in ("import pickle", "marshal", "dill", "shelve", "joblib", "read_pickle", "eval(", "exec("):
-            self.assertNotIn(word, text)
-        self.assertEqual(text.count("allow_pickle=False"), text.count("np.load(") + text.count("np.save("))
+def main():
+    if sys.argv[3:4] == ["encode"]:
+        return encode_all(sys.argv[4])
+    cases = (Parsed,) if sys.argv[3:4] == ["decode"] else (Plain, Tables, Arrays, Images)
+    # In this order: the first tests watch that no library is imported.
+    suite = unittest.TestSuite(map(unittest.defaultTestLoader.loadTestsFromTestCase, cases))
+    return not unittest.TextTestRunner(verbosity=0).run(suite).wasSuccessful()
 
 
 if __name__ == "__main__":
-    # In this order: the first tests watch that no library is imported.
-    suite = unittest.TestSuite()
-    for case in (Plain, Reading, Tables, Arrays, Images):
-        suite.addTests(unittest.defaultTestLoader.loadTestsFromTestCase(case))
-    result = unittest.TextTestRunner(verbosity=0).run(suite)
-    sys.exit(not result.wasSuccessful())
+    sys.exit(main())

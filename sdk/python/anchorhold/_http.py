@@ -209,12 +209,12 @@ def check_token(token: str | None) -> str | None:
 
 def query_text(query: dict[str, Any] | None) -> str:
     given = {k: v for k, v in (query or {}).items() if v is not None and v != ""}
-    return "?" + urllib.parse.urlencode(given) if given else ""
+    return "?" + urllib.parse.urlencode(given, errors="replace") if given else ""
 
 
 def quote(part: str) -> str:
     """A name as one segment of a path."""
-    return urllib.parse.quote(str(part), safe="") if part not in (".", "..") else "%2E" * len(part)
+    return urllib.parse.quote(str(part), safe="", errors="replace") if part not in (".", "..") else "%2E" * len(part)
 
 
 def read(answer: urllib3.BaseHTTPResponse, limit: int) -> bytes:

@@ -127,17 +127,15 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"
 def expiry(value: str | timedelta | datetime) -> str:
     """A time to come as RFC 3339: from "30d", "12h", a timedelta or a datetime."""
     now = datetime.now(timezone.utc)
-    if isinstance(value, str):
-        match = re.fullmatch(r"(\d{1,6})([smhdw])", value.strip())
-        if match:
-            when = now + timedelta(**{UNITS[match[2]]: int(match[1])})
-        else:
-            parsed = parse_time(value)
-            if parsed is None:
-                raise Invalid("expires is not a time", 'write it like "30d", "12h" or "2030-01-31T12:00:00Z"')
-            when = parsed
-    else:
-        when = now + value if isinstance(value, timedelta) else value
+    match = re.fullmatch(r"(\d{1,6})([smhdw])", value.strip()) if isinstance(value, str) else None
+    if match:
+        value = timedelta(**{UNITS[match[2]]: int(match[1])})
+    try:
+        when = now + value if isinstance(value, timedelta) else parse_time(value) if isinstance(value, str) else value
+    except OverflowError:
+        when = None
+    if when is None:
+        raise Invalid("expires is not a time", 'write it like "30d", "12h" or "2030-01-31T12:00:00Z"')
     if when.tzinfo is None:
         when = when.astimezone()
     when = when.astimezone(timezone.utc)

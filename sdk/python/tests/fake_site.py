@@ -8,8 +8,10 @@ is secure; it stands in for a site so that the package can be tested alone.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import re
+import sys
 import tempfile
 import threading
 import urllib.parse
@@ -22,6 +24,21 @@ import pandas as pd
 from signer import Signer
 
 from anchorhold import _codec, _digest
+
+
+def encoder() -> Any:
+    """The writer of results, as the site's runner loads it."""
+    sys.modules["_anchorhold_codec"] = _codec
+    path = Path(__file__).resolve().parents[3] / "run" / "job" / "encode.py"
+    spec = importlib.util.spec_from_file_location("_anchorhold_encode", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+ENCODER = encoder()
 
 LOCK = "sha256:" + "5" * 64
 TOKENS = {"researcher-token": "ada@example.org", "owner-token": "olga@example.org"}
@@ -104,7 +121,7 @@ class FakeSite:
         try:
             answer = function(**dict.fromkeys(request["assets"], PRIVATE), **{**values, **request["parameters"]})
             with tempfile.TemporaryDirectory() as folder:
-                entry = _codec.encode_result(answer, "result", request["code"]["outputs"][0]["kind"], folder)
+                entry = ENCODER.encode_result(answer, "result", request["code"]["outputs"][0]["kind"], folder)
                 data = (Path(folder) / entry["file"]).read_bytes()
         except Exception:
             self.move(request, "failed")
@@ -132,7 +149,13 @@ def packages() -> list[dict[str, str]]:
 def dataset(name: str, assets: list[str]) -> dict[str, Any]:
     mock = {"origin": "given", "format": "csv", "rows": 3, "size": len(MOCK)}
     mock["sha256"] = hashlib.sha256(MOCK.encode()).hexdigest()
-    version = {"id": "ver-" + "0" * 16, "number": 1, "columns": COLUMNS, "commitment": "sha256:" + "c" * 64, "mock": mock}
+    version = {
+        "id": "ver-" + "0" * 16,
+        "number": 1,
+        "columns": COLUMNS,
+        "commitment": "sha256:" + "c" * 64,
+        "mock": mock,
+    }
     found = [{"name": a, "kind": "table", "version": version} for a in assets]
     return {"id": "dat-" + "0" * 16, "name": name, "title": name.title(), "population": "p", "assets": found}
 
@@ -190,11 +213,20 @@ def submit(site: FakeSite, call: dict[str, Any]) -> tuple[int, Any]:
     number = len(site.requests)
     request = {
         **{k: body[k] for k in ("code", "assets", "parameters", "purpose")},
-        **{"study": body.get("study", ""), "id": f"req-{number:016d}", "digest": "sha256:" + f"{number:064d}"},
-        **{"code_digest": _digest.code_digest(body["code"]), "author": "pri-1", "author_name": call["who"]},
-        **{"created": "2026-11-21T09:30:00Z", "state": "pending", "decisions": [], "messages": [], "runs": []},
+        "study": body.get("study", ""),
+        "id": f"req-{number:016d}",
+        "digest": "sha256:" + f"{number:064d}",
+        "code_digest": _digest.code_digest(body["code"]),
+        "author": "pri-1",
+        "author_name": call["who"],
+        "created": "2026-11-21T09:30:00Z",
+        "state": "pending",
+        "decisions": [],
+        "messages": [],
+        "runs": [],
     }
     site.requests[request["id"]] = request
+    site.move(request, "pending")
     return 200, request
 
 
@@ -225,7 +257,9 @@ def decide(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, Any]:
         raise Problem(403, "denied", "nobody decides on their own request", "ask another owner")
     if request["state"] not in ("pending", "asked"):
         raise Problem(409, "conflict", "the request is already decided", "look at its state")
-    request["decisions"].append({**word, "decider_name": call["who"], "dataset": "heart", "created": "2026-11-21T09:31:00Z"})
+    request["decisions"].append(
+        {**word, "decider_name": call["who"], "dataset": "heart", "created": "2026-11-21T09:31:00Z"}
+    )
     if word["verdict"] == "deny":
         return 200, site.move(request, "denied")
     site.run(request, word.get("auto_release", False))
@@ -326,7 +360,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = 1 << 16  # an answer leaves in one piece
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         pass
 
     def do_GET(self) -> None:

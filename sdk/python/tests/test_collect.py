@@ -127,7 +127,11 @@ def test_the_canonical_file_gathers_to_itself(tmp_path: Path) -> None:
 
 def test_what_was_gathered_is_shown(tmp_path: Path) -> None:
     shown = {s["name"]: (s["kind"], s["file"], s["line"]) for s in from_text(tmp_path, QUESTION)["shown"]}
-    assert shown["f"] == ("entry", "analysis.py", QUESTION.split("\n").index("def f(patients: pd.DataFrame, k: int = 5) -> pd.Series:") + 1)
+    assert shown["f"] == (
+        "entry",
+        "analysis.py",
+        QUESTION.split("\n").index("def f(patients: pd.DataFrame, k: int = 5) -> pd.Series:") + 1,
+    )
     assert shown["THRESHOLD"][0] == "constant"
     assert shown["Scale"][0] == "class"
     assert shown["helper"][0] == "function"
@@ -140,7 +144,9 @@ def test_one_digest_however_it_is_submitted(tmp_path: Path, module: Any) -> None
     assert digest(from_command(tmp_path, QUESTION)) == wanted
     assert digest(from_module(module(QUESTION))) == wanted
     with ipython(tmp_path) as notebook:
-        notebook.run("%lsmagic", "def f(patients:", "def f(patients):\n    return 'an earlier version'", *cells_of(QUESTION))
+        notebook.run(
+            "%lsmagic", "def f(patients:", "def f(patients):\n    return 'an earlier version'", *cells_of(QUESTION)
+        )
         assert digest(notebook.collect()) == wanted
 
 
@@ -229,7 +235,7 @@ def test_the_order_serves_what_runs_early(tmp_path: Path) -> None:
 
             class Anchor(Base):
                 made = bb
-            """.replace("return aa()", "return aa(), Anchor")
+            """.replace("return aa()", "return aa(), Anchor"),
         )
     )
     exec(compile(text, "main.py", "exec"), {"__name__": "main"})
@@ -239,7 +245,9 @@ def test_the_order_serves_what_runs_early(tmp_path: Path) -> None:
 
 def test_recursion_and_circles(tmp_path: Path) -> None:
     text = main_py(
-        from_text(tmp_path, "def g(n):\n    return f(n)\n\ndef f(patients):\n    return g(patients) if patients else f(1)\n")
+        from_text(
+            tmp_path, "def g(n):\n    return f(n)\n\ndef f(patients):\n    return g(patients) if patients else f(1)\n"
+        )
     )
     assert text.endswith("def f(patients):\n    return g(patients) if patients else f(1)\n")
 
@@ -304,9 +312,17 @@ def test_a_file_of_a_package_keeps_its_package(tmp_path: Path) -> None:
     (package / "__init__.py").write_text("")
     (package / "clean.py").write_text("from ..common import x\n")
     (tmp_path / "study" / "common.py").write_text("x = 1\n")
-    answer = from_text(package, "from .clean import x\nfrom ..common import x as y\n\ndef f(patients):\n    return x + y\n")
+    answer = from_text(
+        package, "from .clean import x\nfrom ..common import x as y\n\ndef f(patients):\n    return x + y\n"
+    )
     paths = [f["path"] for f in answer["code"]["files"]]
-    assert paths == ["main.py", "study/__init__.py", "study/common.py", "study/steps/__init__.py", "study/steps/clean.py"]
+    assert paths == [
+        "main.py",
+        "study/__init__.py",
+        "study/common.py",
+        "study/steps/__init__.py",
+        "study/steps/clean.py",
+    ]
     assert main_py(answer).startswith("from study.common import x as y\nfrom study.steps.clean import x\n")
 
 
@@ -384,7 +400,10 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     file.write_text("def f(patients, k: int):\n    return k\n")
     assert main([str(file), "--entry", "f", "--asset", "patients", "--value-param", "k"]) == 0
     assert json.loads(capsys.readouterr().out)["code"]["entry"] == "main.py:f"
-    for arguments, said in ((["--entry", "g"], "no function 'g'"), (["--entry", "f", "--asset", "patients", "--value-param", "z"], "'z'")):
+    for arguments, said in (
+        (["--entry", "g"], "no function 'g'"),
+        (["--entry", "f", "--asset", "patients", "--value-param", "z"], "'z'"),
+    ):
         assert main([str(file), *arguments]) == 1
         error = json.loads(capsys.readouterr().out)["error"]
         assert said in error["message"]

@@ -88,7 +88,12 @@ def test_nobody_there(pauses: list[float]) -> None:
 
 @pytest.mark.parametrize(
     ("status", "kind", "wanted"),
-    [(409, "conflict", ah.Conflict), (403, "denied", ah.Denied), (413, "too-large", ah.TooLarge), (422, "invalid", ah.Invalid)],
+    [
+        (409, "conflict", ah.Conflict),
+        (403, "denied", ah.Denied),
+        (413, "too-large", ah.TooLarge),
+        (422, "invalid", ah.Invalid),
+    ],
 )
 def test_problems_become_errors(site: FakeSite, ada: ah.Site, status: int, kind: str, wanted: type[ah.Error]) -> None:
     body = {"type": "about:blank", "title": "t", "status": status, "detail": "what was wrong", "kind": kind}
@@ -130,9 +135,7 @@ def test_an_answer_that_is_no_object_is_an_error(site: FakeSite, ada: ah.Site, d
         ada.datasets["heart"]
 
 
-def test_an_answer_that_is_too_large_is_refused(
-    site: FakeSite, ada: ah.Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_that_is_too_large_is_refused(site: FakeSite, ada: ah.Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anchorhold._http.MAX_JSON", 1000)
     site.trouble = [(200, {}, b'{"name": "' + b"x" * 5000 + b'"}')]
     with pytest.raises(ah.TooLarge):

@@ -65,8 +65,7 @@ def test_a_function_inside_of_a_function_is_taken_out() -> None:
     def local(patients):  # type: ignore[no-untyped-def]
         text = """
   kept as it is"""
-        return [patients,
-            text]
+        return [patients, text]
 
     text = main_py(collect_live(local, ["patients"], LOCK))
     assert "\n\ndef local(patients):  # type:" in text
@@ -116,7 +115,18 @@ def test_values_that_were_changed_are_refused(module: Any) -> None:
 
 
 def test_modules_that_were_replaced_are_refused(module: Any) -> None:
-    code = module("import math\nfrom math import tau\n\ndef f(patients):\n    return math.pi\n\ndef g(patients):\n    return tau\n")
+    code = module(
+        """
+        import math
+        from math import tau
+
+        def f(patients):
+            return math.pi
+
+        def g(patients):
+            return tau
+        """
+    )
     assert from_module(code, "f")
     assert from_module(code, "g")
     code.math = sys
@@ -177,7 +187,9 @@ def test_a_module_from_elsewhere_is_refused(module: Any, tmp_path: Path, monkeyp
     elsewhere.mkdir()
     (elsewhere / "far_away.py").write_text("def x():\n    return 1\n")
     monkeypatch.syspath_prepend(str(elsewhere))
-    code = module("import far_away\nimport json\nimport numpy\n\ndef f(patients):\n    return far_away.x(), json, numpy\n")
+    code = module(
+        "import far_away\nimport json\nimport numpy\n\ndef f(patients):\n    return far_away.x(), json, numpy\n"
+    )
     assert "comes from far_away, which lies neither beside the code nor in an environment" in refused(code.f)
     del sys.modules["far_away"]
 
@@ -191,7 +203,11 @@ def test_a_package_submits_as_it_does_from_its_file(module: Any, tmp_path: Path)
     importlib.invalidate_caches()
     code = importlib.import_module("study.analysis")
     assert digest(from_module(code)) == digest(from_text(folder, text))
-    assert [f["path"] for f in from_module(code)["code"]["files"]] == ["main.py", "study/__init__.py", "study/helpers.py"]
+    assert [f["path"] for f in from_module(code)["code"]["files"]] == [
+        "main.py",
+        "study/__init__.py",
+        "study/helpers.py",
+    ]
 
 
 # ---- notebooks ----------------------------------------------------------------
@@ -299,4 +315,3 @@ def test_agreement_of_arrays_and_tables() -> None:
     assert not agrees(np.array([1, 2]), np.array([1.0, 2.0]))
     assert agrees(pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [1]}))
     assert not agrees(pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [2]}))
-

@@ -97,8 +97,12 @@ def test_users_ledger_and_audit(olga: ah.Site) -> None:
 
 def test_expiry() -> None:
     now = datetime.now(timezone.utc)
-    for value, wanted in (("12h", timedelta(hours=12)), ("2w", timedelta(weeks=2)), (timedelta(days=1), timedelta(days=1))):
-        when = parse_time(expiry(value))  # type: ignore[arg-type]
+    for value, wanted in (
+        ("12h", timedelta(hours=12)),
+        ("2w", timedelta(weeks=2)),
+        (timedelta(days=1), timedelta(days=1)),
+    ):
+        when = parse_time(expiry(value))
         assert when is not None
         assert abs(when - now - wanted) < timedelta(seconds=10)
     assert expiry("2999-01-31T12:00:00+02:00") == "2999-01-31T10:00:00Z"

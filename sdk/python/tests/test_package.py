@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
+from fake_site import FakeSite
 
 import anchorhold as ah
 
@@ -22,7 +24,9 @@ def python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
 
 
-@pytest.mark.parametrize("statement", ["import anchorhold", "import anchorhold; anchorhold.connect, anchorhold.Receipt"])
+@pytest.mark.parametrize(
+    "statement", ["import anchorhold", "import anchorhold; anchorhold.connect, anchorhold.Receipt"]
+)
 def test_importing_loads_nothing_heavy(statement: str) -> None:
     loaded = json.loads(python(f"{statement}; import json, sys; print(json.dumps(sorted(sys.modules)))"))
     assert not set(HEAVY) & {name.partition(".")[0] for name in loaded}
@@ -51,7 +55,7 @@ def test_every_public_name_is_there_and_documented() -> None:
             assert not public or inspect.getdoc(value), f"{name}.{member}"
     assert set(ah.__all__) == set(dir(ah))
     with pytest.raises(AttributeError, match="nothing"):
-        _ = ah.nothing  # type: ignore[attr-defined]
+        _ = ah.nothing
 
 
 def test_every_module_says_why_it_exists() -> None:
@@ -84,5 +88,30 @@ def test_a_missing_library_says_how_to_get_it(ada: ah.Site, monkeypatch: pytest.
     assert "anchorhold[pandas]" in refused.value.remedy
 
 
-def test_clocks_are_monotonic() -> None:
-    assert time.get_clock_info("monotonic").monotonic
+def blocks_of_the_readme() -> list[str]:
+    text = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+    return [part.split("```")[0] for part in text.split("```python\n")[1:]]
+
+
+def test_the_blocks_of_the_readme(site: FakeSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asking, deciding = blocks_of_the_readme()
+    for old, new in (
+        ("http://127.0.0.1:7440", site.url),
+        ('"OWNER TOKEN"', '"owner-token"'),
+        ('"TOKEN"', '"researcher-token"'),
+    ):
+        asking, deciding = asking.replace(old, new), deciding.replace(old, new)
+    (tmp_path / "question.py").write_text(asking.replace("timeout=600", "timeout=20"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def decide() -> None:
+        with site.changed:
+            site.changed.wait_for(lambda: site.requests, timeout=10)
+        exec(compile(deciding, "README.md", "exec"), {"ah": ah})
+
+    owner = threading.Thread(target=decide)
+    owner.start()
+    question = importlib.import_module("question")
+    owner.join()
+    del sys.modules["question"]
+    assert question.request.result().to_dict() == {0: 41.0, 1: 57.5, 2: 74.0}

@@ -69,7 +69,11 @@ def test_another_output_is_refused() -> None:
 
 def test_a_verified_receipt_shows_what_it_says() -> None:
     shown = repr(receipt.verify(GOOD, RECEIPTS["vkey"]))
-    for word in ("hospital.example/heart", "the key that you gave", RECEIPTS["statement"]["predicate"]["request"]["id"]):
+    for word in (
+        "hospital.example/heart",
+        "the key that you gave",
+        RECEIPTS["statement"]["predicate"]["request"]["id"],
+    ):
         assert word in shown
 
 
@@ -123,8 +127,8 @@ def test_proofs(index: int, size: int, proof: list[bytes]) -> None:
     _note.check_inclusion(index, size, leaf, proof, root)
     wrong: list[tuple[int, int, bytes, list[bytes], bytes]] = [
         (index, size, leaf, [*proof, root], root),
-        (index, size, root, proof, root),
-        (index, size, leaf, proof, leaf if size > 1 else bytes(32)),
+        (index, size, bytes(32), proof, root),
+        (index, size, leaf, proof, bytes(32)),
         (size, size, leaf, proof, root),
         (-1, size, leaf, proof, root),
     ]

@@ -105,7 +105,10 @@ def test_the_name_of_the_variable_is_always_said(tmp_path: Path) -> None:
         ("def f(patients):\n    nonlocal k\n    return k", "valid Python"),
         ("def f(patients):\n    return " + "(" * 300 + ")" * 300, "analysis.py"),
         ("def f(patients):\n    return " + "-" * 20_000 + "1", "analysis.py"),
-        ("def dec(g):\n    return f\n\n@dec\ndef helper():\n    pass\n\nT = [f]\n\ndef f(patients):\n    return T", "T (line"),
+        (
+            "def dec(g):\n    return f\n\n@dec\ndef helper():\n    pass\n\nT = [f]\n\ndef f(patients):\n    return T",
+            "T (line",
+        ),
         ("class A(B):\n    pass\n\nclass B(A):\n    pass\n\ndef f(patients):\n    return A", "need each other"),
         ("def \u0192(patients):\n    return 1\nf = \u0192", "not a function written with def"),
         ("def f(patients):\n    import os.path as p\n    from .x import y\n    return p", "leaves the folder"),

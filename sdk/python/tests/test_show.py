@@ -17,7 +17,9 @@ HOSTILE = (
     "\x1b]0;title\x07\x1b[2J\x00\r\b\x7f\x9b31m"
     "\u202etxt.exe\u2066\u2069\u200b\u200f\ufeff\u2028\u00ad\U000e0041\ud800"
 )
-FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\u00ad\ud800-\udfff\U000e0000-\U000e007f]")
+FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\u00ad\ud800-\udfff\U000e0000-\U000e007f]"
+)
 ALLOWED = {"table", "thead", "tbody", "tr", "th", "td", "div", "strong", "em", "pre", "details", "summary"}
 
 
@@ -46,7 +48,7 @@ def check(thing: Any) -> str:
 
 def spoil(value: Any) -> Any:
     """Every text of a JSON value made hostile, where it is not needed to find the way."""
-    keep = ("id", "kind", "sha256", "format", "key", "origin", "state", "verdict", "python", "lock", "version")
+    keep = ("id", "kind", "sha256", "format", "key", "origin", "state", "verdict", "python", "lock", "version", "next")
     if isinstance(value, dict):
         return {k: v if k in keep and isinstance(v, str) else spoil(v) for k, v in value.items()}
     if isinstance(value, list):
@@ -63,18 +65,20 @@ def spoilt(site: FakeSite) -> FakeSite:
         status, body = original(call)
         return status, spoil(body)
 
-    site.answer = answer  # type: ignore[method-assign]
+    site.answer = answer
     return site
 
 
 REQUEST = {
-    "id": "req-1", "digest": "sha256:0", "code_digest": "d", "code": {"files": [{"path": "a", "text": "b"}], "entry": "e"},
-    "author_name": "a", "assets": {"p": {"dataset": "d", "asset": "a", "version": "v"}}, "parameters": {"k": "v"},
+    "id": "req-1", "digest": "sha256:0", "code_digest": "d",
+    "code": {"files": [{"path": "a", "text": "b"}], "entry": "e"}, "author_name": "a",
+    "assets": {"p": {"dataset": "d", "asset": "a", "version": "v"}}, "parameters": {"k": "v"},
     "purpose": "p", "study": "s", "created": "x", "state": "asked",
     "decisions": [{"verdict": "deny", "decider_name": "d", "reason": "r", "dataset": "d", "created": "c"}],
     "messages": [{"name": "n", "question": True, "text": "t"}, {"name": "n", "question": False, "text": "t"}],
     "runs": [{"id": "r", "state": "done", "reason": "r", "boundary": "b", "outputs": [
-        {"name": "n", "kind": "k", "python": "p", "sha256": "0", "checks": [{"name": "n", "result": "r", "detail": "d"}],
+        {"name": "n", "kind": "k", "python": "p", "sha256": "0",
+         "checks": [{"name": "n", "result": "r", "detail": "d"}],
          "release": {"id": "rel-1", "state": "approved", "decider_name": "d", "reason": "r"}}]}],
 }  # fmt: skip
 
@@ -84,8 +88,25 @@ def test_everything_of_a_site_is_shown_as_text(spoilt: FakeSite) -> None:
     spoilt.requests = {"req-1": request, "req-2": {**request, "state": HOSTILE}}
     site = ah.connect(spoilt.url, "owner-token")
     dataset = next(iter(site.datasets))
-    things = [site, site.me, site.datasets, dataset, dataset.only, dataset.only.columns, dataset.mock, site.environments]
-    things += [site.users, site.users.all()[0], site.users.add("a", "b"), site.ledger(), site.audit(), site.releases, site.runs]
+    things = [
+        site,
+        site.me,
+        site.datasets,
+        dataset,
+        dataset.only,
+        dataset.only.columns,
+        dataset.mock,
+        site.environments,
+    ]
+    things += [
+        site.users,
+        site.users.all()[0],
+        site.users.add("a", "b"),
+        site.ledger(),
+        site.audit(),
+        site.releases,
+        site.runs,
+    ]
     for r in (*site.requests, site.requests["req-1"]):
         things += [r, r.decisions, r.decisions[0], r.messages, r.runs, r.runs[0], r.explain(), r.source, r.diff()]
     release = site.releases.all()[0]
@@ -95,7 +116,7 @@ def test_everything_of_a_site_is_shown_as_text(spoilt: FakeSite) -> None:
     assert "&lt;script&gt;" in shown
 
 
-def test_errors_are_shown_as_text(spoilt: FakeSite, site: FakeSite) -> None:
+def test_errors_are_shown_as_text(site: FakeSite) -> None:
     connection = ah.connect(site.url, "owner-token")
     site.trouble = [(409, {}, {"detail": HOSTILE, "remedy": HOSTILE, "kind": HOSTILE, "title": HOSTILE})]
     with pytest.raises(ah.Conflict) as conflict:

@@ -14,7 +14,7 @@ from fake_site import FakeSite
 
 import anchorhold as ah
 
-CODE = '''
+CODE = """
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -63,7 +63,7 @@ def fails(patients):
 
 def with_values(patients, k: int, names: list[str], x: float = 0.5, flag: bool = False):
     return [k, names, x, flag]
-'''
+"""
 
 PRIVATE_MEANS = {0: 41.0, 1: 57.5, 2: 74.0}
 
@@ -163,7 +163,11 @@ def test_wrong_values_are_refused_before_anything_is_sent(
 
 def test_data_is_passed_by_name_and_not_by_value(ada: ah.Site, code: Any, module: Any) -> None:
     heart = ada.datasets["heart"]
-    for wrong, said in ((heart.mock, "is a mock"), (heart.mock.to_pandas(), "is a DataFrame"), (ada.datasets["two"], "2 assets")):
+    for wrong, said in (
+        (heart.mock, "is a mock"),
+        (heart.mock.to_pandas(), "is a DataFrame"),
+        (ada.datasets["two"], "2 assets"),
+    ):
         with pytest.raises(ah.Invalid, match=said) as refused:
             ada.submit(code.by_diagnosis, patients=wrong, purpose="p")
         assert refused.value.remedy
@@ -325,7 +329,9 @@ def test_receipts_and_outputs_can_be_kept(ada: ah.Site, olga: ah.Site, code: Any
 
 
 def test_another_digest_of_the_site_is_noticed(ada: ah.Site, code: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fake_site._digest", type("D", (), {"code_digest": staticmethod(lambda c: "sha256:" + "0" * 64)}))
+    monkeypatch.setattr(
+        "fake_site._digest", type("D", (), {"code_digest": staticmethod(lambda c: "sha256:" + "0" * 64)})
+    )
     with pytest.raises(ah.InvalidResult, match="another digest"):
         ada.submit(code.as_int, patients=ada.datasets["heart"], purpose="p")
 
