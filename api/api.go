@@ -27,6 +27,7 @@ import (
 	"github.com/anchorhold/anchorhold/release"
 	"github.com/anchorhold/anchorhold/request"
 	"github.com/anchorhold/anchorhold/run"
+	"github.com/anchorhold/anchorhold/sandbox"
 	"github.com/anchorhold/anchorhold/store"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -52,6 +53,8 @@ type SiteInfo struct {
 	Key          string        `json:"key" doc:"the site's public key, as a C2SP signed-note verifier key"`
 	Version      string        `json:"version"`
 	Environments []Environment `json:"environments"`
+	// Limits bounds every run here.
+	Limits sandbox.Limits `json:"limits"`
 }
 
 // Environment is an environment that code may name.

@@ -154,7 +154,9 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 		n.Missing = a.Version.Missing
 	}
 	if n.Columns == nil {
-		n.Columns = stated(a.Version.Columns)
+		if n.Columns, err = stated(a.Version, n); err != nil {
+			return d, err
+		}
 	}
 	dr, err := s.prepare(ctx, dataset, n)
 	if err != nil {
@@ -179,20 +181,45 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 	})
 }
 
-// stated keeps of columns what their owner said, without measured facts.
-func stated(columns []anchorhold.Column) []anchorhold.Column {
-	out := make([]anchorhold.Column, len(columns))
-	for i, c := range columns {
-		var facts []anchorhold.Fact
+// factType is the type of a column where its owner stated it, so that the next
+// version keeps it; types that were read are read again.
+const factType = "type"
+
+// stated keeps what the owner said of the columns that the next version's file
+// still has, without anything that was measured.
+func stated(v anchorhold.Version, n NewAsset) ([]anchorhold.Column, error) {
+	t, err := catalog.Open(n.Path, catalog.ReadOptions{Missing: n.Missing})
+	if err != nil {
+		return nil, err
+	}
+	still := map[string]bool{}
+	for _, c := range t.Columns() {
+		still[c.Name] = true
+	}
+	if err := t.Close(); err != nil {
+		return nil, err
+	}
+	out := []anchorhold.Column{}
+	for _, c := range v.Columns {
+		if !still[c.Name] {
+			continue
+		}
+		facts := []anchorhold.Fact{}
+		c.Type = ""
 		for _, f := range c.Facts {
-			if f.Provenance == anchorhold.Stated {
-				facts = append(facts, f)
+			if f.Provenance != anchorhold.Stated {
+				continue
 			}
+			if text, ok := f.Value.(string); ok && f.Name == factType {
+				c.Type = anchorhold.ColumnType(text)
+				continue // said anew when it is used
+			}
+			facts = append(facts, f)
 		}
 		c.Facts = facts
-		out[i] = c
+		out = append(out, c)
 	}
-	return out
+	return out, nil
 }
 
 // put stores a version, and a ledger entry where measured facts were confirmed.

@@ -43,7 +43,7 @@ func (s *Service) prepare(ctx context.Context, dataset string, n NewAsset) (*dra
 	source := reg.Source()
 	source.Index = index
 	d := &draft{asset: n.Name, version: anchorhold.Version{
-		ID: anchorhold.NewID(anchorhold.PrefixVersion), Columns: reg.Columns, Missing: reg.Missing,
+		ID: anchorhold.NewID(anchorhold.PrefixVersion), Columns: withTypes(reg.Columns, n.Columns), Missing: reg.Missing,
 		Commitment: reg.Commitment, Private: source,
 	}}
 	if n.Mock == nil {
@@ -74,6 +74,19 @@ func (s *Service) register(ctx context.Context, dataset string, n NewAsset) (reg
 		return reg, "", err
 	}
 	return reg, info.ID, putErr
+}
+
+// withTypes marks the columns whose type their owner stated.
+func withTypes(columns, given []anchorhold.Column) []anchorhold.Column {
+	var typed []anchorhold.Column
+	for _, g := range given {
+		if g.Type != "" {
+			typed = append(typed, anchorhold.Column{Name: g.Name, Facts: []anchorhold.Fact{
+				{Name: factType, Value: string(g.Type), Provenance: anchorhold.Stated},
+			}})
+		}
+	}
+	return withFacts(columns, typed)
 }
 
 // withFacts adds to columns the facts measured of them, where the owner has not
@@ -119,15 +132,28 @@ func (s *Service) generateMock(ctx context.Context, d *draft, n NewMock, measure
 // takeMock keeps a mock that the owner gives, after comparing it with the
 // private side.
 func (s *Service) takeMock(ctx context.Context, d *draft, n NewAsset) error {
+	f, _, err := catalog.OpenFile(n.Mock.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	before, err := catalog.StampOf(f)
+	if err != nil {
+		return err
+	}
 	read := catalog.ReadOptions{Missing: n.Missing}
 	m, differences, err := catalog.CompareMock(ctx, d.version.Columns, n.Mock.Path, read)
 	if err != nil {
 		return err
 	}
-	if len(differences) > 0 && !n.Mock.AcceptDifferences {
+	other := len(differences) > 0 || m.Format != d.version.Private.Format
+	if other && !n.Mock.AcceptDifferences {
 		var said []string
 		for _, d := range differences {
 			said = append(said, d.String())
+		}
+		if m.Format != d.version.Private.Format {
+			said = append(said, "the mock is "+m.Format+" and the private table is "+d.version.Private.Format)
 		}
 		return anchorhold.Errorf(anchorhold.Conflict, "mend the mock, or accept the differences with --accept-differences",
 			"the mock is not like the private table: %s", strings.Join(said, "; "))
@@ -135,15 +161,16 @@ func (s *Service) takeMock(ctx context.Context, d *draft, n NewAsset) error {
 	if err := s.checkMock(ctx, d, n, read); err != nil {
 		return err
 	}
-	f, _, err := catalog.OpenFile(n.Mock.Path)
-	if err != nil {
+	if err := s.keepMock(d, "given", m.Format, m.Rows, f); err != nil {
 		return err
 	}
-	defer f.Close()
-	return s.keepMock(d, "given", m.Format, m.Rows, f)
+	if after, err := catalog.StampOf(f); err != nil || after != before {
+		return anchorhold.Errorf(anchorhold.Conflict, "wait until nobody writes to it and try again", "the mock changed while it was read").Because(err)
+	}
+	return nil
 }
 
-// checkMock refuses a mock that holds rows or identifiers of the private side.
+// checkMock refuses a mock that holds anything copied from the private side.
 func (s *Service) checkMock(ctx context.Context, d *draft, n NewAsset, read catalog.ReadOptions) error {
 	b, err := s.Blobs.Open(d.version.Private.Index)
 	if err != nil {
@@ -159,8 +186,7 @@ func (s *Service) checkMock(ctx context.Context, d *draft, n NewAsset, read cata
 		return err
 	}
 	for _, c := range checks {
-		copied := c.Name == disclosure.CheckPrivateRows || c.Name == disclosure.CheckIdentifiers
-		if copied && c.Result != anchorhold.CheckPassed {
+		if c.Name != disclosure.CheckSmallGroups && c.Result != anchorhold.CheckPassed {
 			return anchorhold.Errorf(anchorhold.Conflict, "have one made from the card instead: --mock "+n.Name+"=generate",
 				"the mock may not be published: %s: %s", c.Name, c.Detail)
 		}

@@ -36,6 +36,7 @@ type asset struct {
 	ref       anchorhold.AssetRef
 	version   anchorhold.Version
 	file      *os.File // open for the whole run: what is looked at is what is read
+	restamped bool     // the stamp in version is newer than the stored one
 }
 
 func (a asset) identity() catalog.Identity {
@@ -133,7 +134,7 @@ func (s *Service) attempt(ctx context.Context, t *task, o *outcome) error {
 	if err := t.check(ctx); err != nil {
 		return err
 	}
-	if err := s.checking(ctx, t.run.ID); err != nil {
+	if err := s.checking(ctx, t); err != nil {
 		return err
 	}
 	return s.take(ctx, t, output.NewClient(parser.Conn()), answer, o)
@@ -156,10 +157,29 @@ func (t *task) open(ctx context.Context) error {
 }
 
 // check looks at the open files: a run on anything but the registered bytes has
-// no answer.
+// no answer. It keeps the stamps under which they were found unchanged.
 func (t *task) check(ctx context.Context) error {
+	for i := range t.assets {
+		a := &t.assets[i]
+		stamp, err := catalog.CheckIdentity(ctx, a.file, a.identity())
+		if err != nil {
+			return err
+		}
+		a.restamped = a.restamped || stamp != a.version.Private.Stamp
+		a.version.Private.Stamp = stamp
+	}
+	return nil
+}
+
+// restamp remembers new stamps of unchanged files (one that was registered
+// just after it was written, or was copied back), so that the next run need not
+// read them to the end again.
+func (t *task) restamp(tx store.Tx) error {
 	for _, a := range t.assets {
-		if _, err := catalog.CheckIdentity(ctx, a.file, a.identity()); err != nil {
+		if !a.restamped {
+			continue
+		}
+		if err := tx.PutVersion(a.ref.Dataset, a.ref.Asset, a.version); err != nil {
 			return err
 		}
 	}
@@ -297,9 +317,12 @@ func (t *task) declared() []output.Declared {
 }
 
 // checking tells people that the code has ended and its outputs are looked at.
-func (s *Service) checking(ctx context.Context, id string) error {
+func (s *Service) checking(ctx context.Context, t *task) error {
 	return s.Books.Store.Update(ctx, func(tx store.Tx) error {
-		run, err := tx.Run(id)
+		if err := t.restamp(tx); err != nil {
+			return err
+		}
+		run, err := tx.Run(t.run.ID)
 		if err != nil {
 			return err
 		}

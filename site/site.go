@@ -130,7 +130,7 @@ func (s *Site) hasEnvironment(lock string) bool {
 func (s *Site) info() api.SiteInfo {
 	info := api.SiteInfo{
 		Name: s.config.Name, Origin: s.keys.Origin(), Key: s.keys.VKey().String(), Version: anchorhold.ProgramVersion,
-		Environments: []api.Environment{},
+		Environments: []api.Environment{}, Limits: s.runs.Limits,
 	}
 	def := pyenv.Default()
 	built := s.envs.List()

@@ -119,6 +119,7 @@ type Requests interface {
 
 // Runs keeps runs; the table of runs is the queue.
 type Runs interface {
+	// PutRun inserts or replaces; Outputs are not stored with it.
 	PutRun(anchorhold.Run) error
 	// Run finds a run by id, with its outputs and their releases.
 	Run(id string) (anchorhold.Run, error)
@@ -142,6 +143,7 @@ type ReleaseFilter struct {
 
 // Releases keeps outputs, releases and the ledger.
 type Releases interface {
+	// PutOutput inserts or replaces; Release is not stored with it.
 	PutOutput(anchorhold.Output) error
 	// Output finds an output by id with its release.
 	Output(id string) (anchorhold.Output, error)
@@ -164,6 +166,8 @@ type Log interface {
 	Idempotent(principal, key string) (fingerprint, response []byte, err error)
 	PutIdempotent(principal, key string, fingerprint, response []byte, at time.Time) error
 
+	// Setting reads a setting of the site.
 	Setting(key string) (string, error)
+	// PutSetting inserts or replaces a setting.
 	PutSetting(key, value string) error
 }

@@ -104,7 +104,8 @@ func principals(t *testing.T, s store.Store) {
 		absent(t, "an unknown hash", err3)
 		return errors.Join(err, err2)
 	})
-	c.Revoked = &clock
+	revoked := clock
+	c.Revoked = &revoked
 	p.Disabled = true
 	update(t, s, func(tx store.Tx) error { return errors.Join(tx.PutPrincipal(p), tx.PutCredential(c)) })
 	view(t, s, func(tx store.Tx) error {
@@ -292,7 +293,8 @@ func releases(t *testing.T, s store.Store) {
 		return errors.Join(tx.PutRequest(newRequest("req-1", "pri-1", "heart")), putRun("run-1", anchorhold.RunDone)(tx),
 			tx.PutOutput(o), tx.PutRelease(rel))
 	})
-	rel.State, rel.Decider, rel.Decided, rel.Envelope, rel.LogIndex = anchorhold.ReleaseApproved, "pri-2", &clock, []byte("{}"), 7
+	decided := clock
+	rel.State, rel.Decider, rel.Decided, rel.Envelope, rel.LogIndex = anchorhold.ReleaseApproved, "pri-2", &decided, []byte("{}"), 7
 	update(t, s, func(tx store.Tx) error { return tx.PutRelease(rel) })
 	o.Release = &rel
 	view(t, s, func(tx store.Tx) error {

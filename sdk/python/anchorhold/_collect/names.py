@@ -184,7 +184,7 @@ def changed_in_place(node: ast.AST) -> str:
 class Needs:
     """The module's names that a piece of source uses: hard ones must exist, soft ones may."""
 
-    def __init__(self, text: str, node: ast.AST, future: bool) -> None:
+    def __init__(self, text: str, node: ast.stmt, future: bool) -> None:
         self.hard: set[str] = set()
         self.soft: set[str] = set()
         header = "from __future__ import annotations\n" if future else ""
@@ -194,8 +194,10 @@ class Needs:
                 table = symtable.symtable(header + text, "main.py", "exec")
         except SyntaxError as e:
             raise Refused(f"the code is not valid Python: {e.msg}", "correct it") from None
+        own = bound_names(node)
         for symbol in table.get_symbols():
-            if symbol.is_referenced():
+            # From 3.12 on, variables of comprehensions are listed here as if the module assigned them.
+            if symbol.is_referenced() and (symbol.get_name() in own or not symbol.is_assigned()):
                 self.hard.add(symbol.get_name())
         for child in table.get_children():
             self._walk(child)
