@@ -148,8 +148,10 @@ func (f *fixture) put(tx store.Tx, name, prefix string, v anchorhold.Visibility,
 		Assets: map[string]anchorhold.AssetRef{"patients": {Dataset: name, Asset: "patients", Version: version.ID}},
 	}
 	job := anchorhold.Run{ID: anchorhold.NewID(anchorhold.PrefixRun), Request: r.ID, State: anchorhold.RunDone, Queued: now, Reason: "private reason"}
-	o := anchorhold.Output{ID: anchorhold.NewID(anchorhold.PrefixOutput), Run: job.ID, Name: "result", Kind: "text", File: "result.txt", Media: "text/plain",
-		Size: output.Size, SHA256: output.SHA256, Blob: output.ID}
+	o := anchorhold.Output{
+		ID: anchorhold.NewID(anchorhold.PrefixOutput), Run: job.ID, Name: "result", Kind: "text", File: "result.txt", Media: "text/plain",
+		Size: output.Size, SHA256: output.SHA256, Blob: output.ID,
+	}
 	rel := anchorhold.Release{ID: anchorhold.NewID(anchorhold.PrefixRelease), Output: o.ID, Request: r.ID, State: anchorhold.ReleaseHeld}
 	f.ids[prefix+"request"], f.ids[prefix+"run"], f.ids[prefix+"release"], f.ids[prefix+"dataset"] = r.ID, job.ID, rel.ID, name
 	for _, err := range []error{

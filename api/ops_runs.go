@@ -166,8 +166,8 @@ func (a *API) loadRelease(ctx context.Context, id string) (out shownRelease, res
 	return out, res, err
 }
 
-func newestRelease(tx store.Tx, RequestID string) (string, error) {
-	r, err := tx.Request(RequestID)
+func newestRelease(tx store.Tx, request string) (string, error) {
+	r, err := tx.Request(request)
 	if err != nil {
 		return "", err
 	}

@@ -82,9 +82,9 @@ func (s *story) tell(ctx context.Context) error {
 func (s *story) say(format string, args ...any) { fmt.Fprintf(s.Out, format, args...) }
 
 // title begins a step.
-func (s *story) title(format string, args ...any) {
+func (s *story) title(text string) {
 	s.step++
-	s.say("\n%d. %s\n", s.step, fmt.Sprintf(format, args...))
+	s.say("\n%d. %s\n", s.step, text)
 }
 
 func (s *story) patients() (n int) {
@@ -260,7 +260,7 @@ func (p *pooled) add(g group) {
 	p.sum += float64(g.count) * g.mean
 }
 
-func (p pooled) mean() float64 { return p.sum / float64(p.n) }
+func (p *pooled) mean() float64 { return p.sum / float64(p.n) }
 
 // tamper changes a receipt and expects it to be refused.
 func (s *story) tamper(ctx context.Context) error {

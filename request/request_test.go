@@ -199,7 +199,7 @@ func TestUsesOfAnApproval(t *testing.T) {
 	b.Clock.Move(time.Minute)
 	r = b.submit(submission("heart", "1"))
 	want(t, r, anchorhold.StateQueued, 2)
-	r = b.endRun(r, anchorhold.RunFailed)
+	b.endRun(r, anchorhold.RunFailed)
 	b.Clock.Move(time.Minute)
 	want(t, b.submit(submission("heart", "1")), anchorhold.StatePending, 2)
 }
@@ -289,11 +289,13 @@ func TestBadSubmissions(t *testing.T) {
 		change func(*request.Submission)
 		kind   anchorhold.Kind
 	}{
-		"no purpose":              {func(s *request.Submission) { s.Purpose = " " }, anchorhold.Invalid},
-		"control character":       {func(s *request.Submission) { s.Purpose = "a\x1b[2J" }, anchorhold.Invalid},
-		"endless purpose":         {func(s *request.Submission) { s.Purpose = strings.Repeat("x", 20_000) }, anchorhold.TooLarge},
-		"unknown environment":     {func(s *request.Submission) { s.Code.Environment = strings.ReplaceAll(lock, "1", "2") }, anchorhold.Invalid},
-		"unknown dataset":         {func(s *request.Submission) { s.Assets["patients"] = anchorhold.AssetRef{Dataset: "lung", Asset: "patients"} }, anchorhold.NotFound},
+		"no purpose":          {func(s *request.Submission) { s.Purpose = " " }, anchorhold.Invalid},
+		"control character":   {func(s *request.Submission) { s.Purpose = "a\x1b[2J" }, anchorhold.Invalid},
+		"endless purpose":     {func(s *request.Submission) { s.Purpose = strings.Repeat("x", 20_000) }, anchorhold.TooLarge},
+		"unknown environment": {func(s *request.Submission) { s.Code.Environment = strings.ReplaceAll(lock, "1", "2") }, anchorhold.Invalid},
+		"unknown dataset": {func(s *request.Submission) {
+			s.Assets["patients"] = anchorhold.AssetRef{Dataset: "lung", Asset: "patients"}
+		}, anchorhold.NotFound},
 		"unknown asset":           {func(s *request.Submission) { s.Assets["patients"] = anchorhold.AssetRef{Dataset: "heart", Asset: "x"} }, anchorhold.NotFound},
 		"no asset":                {func(s *request.Submission) { s.Assets = nil }, anchorhold.Invalid},
 		"asset for no parameter":  {func(s *request.Submission) { s.Assets["y"] = s.Assets["patients"] }, anchorhold.Invalid},
@@ -340,8 +342,10 @@ func TestAuthorSeesNothingBeforeTheRelease(t *testing.T) {
 			Boundary: "b", Usage: anchorhold.Usage{CPUSeconds: 3}, Log: "blob", Outputs: outputs,
 		}}}
 	}
-	held := anchorhold.Output{ID: "out-1", SHA256: "aa", Size: 5, Checks: []anchorhold.Check{{Name: "rows", Result: anchorhold.CheckFailed}},
-		Release: &anchorhold.Release{State: anchorhold.ReleaseHeld}}
+	held := anchorhold.Output{
+		ID: "out-1", SHA256: "aa", Size: 5, Checks: []anchorhold.Check{{Name: "rows", Result: anchorhold.CheckFailed}},
+		Release: &anchorhold.Release{State: anchorhold.ReleaseHeld},
+	}
 	denied := held
 	denied.Release = &anchorhold.Release{State: anchorhold.ReleaseDenied, Reason: "it names Smith"}
 	released := held

@@ -75,7 +75,8 @@ func Open(ctx context.Context, dir string, o Options) (s *Site, err error) {
 	if s.store, err = sqlite.Open(ctx, filepath.Join(dir, dbFile)); err != nil {
 		return nil, err
 	}
-	return s, s.compose(o)
+	err = s.compose(o)
+	return s, err
 }
 
 // compose wires the rooms: everything that a site is made of, in one place.

@@ -29,8 +29,10 @@ func TestHostileCode(t *testing.T) {
 		"exits":                       {`import os; os._exit(0)`, anchorhold.StateFailed, "", ""},
 		"too much memory":             {"x = []\nwhile True: x.append(bytearray(1 << 26))", anchorhold.StateFailed, "", ""},
 		"ten gigabytes of output":     {"f = open('/out/result.txt', 'wb')\nfor i in range(10000): f.write(b'x' * (1 << 20))", anchorhold.StateFailed, "", ""},
-		"output is a link": {"import os\nos.symlink('/etc/passwd', '/out/result.json')\nreturn 1",
-			anchorhold.StateFailed, "", ""},
+		"output is a link": {
+			"import os\nos.symlink('/etc/passwd', '/out/result.json')\nreturn 1",
+			anchorhold.StateFailed, "", "",
+		},
 		"speaks for the runner": {`import socket, os
 s = socket.socket(fileno=3)
 s.sendall(b"not a tar at all" * 1000)

@@ -197,7 +197,7 @@ func (s *site) supervise(env []string, ready chan<- error) {
 			return
 		}
 		if err == nil {
-			err = fmt.Errorf("the site ended by itself\n%s", s.errs.String())
+			s.t.Errorf("the site ended by itself\n%s", s.errs.String())
 		}
 		ready, env = make(chan error, 1), nil
 	}

@@ -62,22 +62,24 @@ def table(name, python, x, compression="snappy"):
 
 def tables():
     n = 6
-    everything = pd.DataFrame({
-        "int": range(n),
-        "float": [1.5, np.nan, -0.0, 1e300, np.inf, 2.0],
-        "text": ["a", None, "", "größe", "x" * 50, "63"],
-        "bool": [True, False] * 3,
-        "nullable": pd.array([1, None, 3, 4, 5, 2**62], dtype="Int64"),
-        "small": np.arange(n, dtype="uint8"),
-        "float32": np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], dtype="float32"),
-        "category": pd.Categorical(list("abcabc")),
-        "ordered": pd.Categorical(["low", "high", None, "low", "low", "high"], ["low", "middle", "high"], ordered=True),
-        "time": pd.date_range("2024-01-01", periods=n, freq="h").as_unit("ns"),
-        "zoned": pd.date_range("2024-01-01", periods=n, freq="D", tz="Europe/Vienna"),
-        "seconds": pd.date_range("2024-01-01", periods=n, freq="D").as_unit("s"),
-        "span": pd.to_timedelta([1, 2, 3, 4, 5, None], unit="min"),
-        "date": [dt.date(2024, 2, d + 1) for d in range(n)],
-    })
+    everything = pd.DataFrame(
+        {
+            "int": range(n),
+            "float": [1.5, np.nan, -0.0, 1e300, np.inf, 2.0],
+            "text": ["a", None, "", "größe", "x" * 50, "63"],
+            "bool": [True, False] * 3,
+            "nullable": pd.array([1, None, 3, 4, 5, 2**62], dtype="Int64"),
+            "small": np.arange(n, dtype="uint8"),
+            "float32": np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], dtype="float32"),
+            "category": pd.Categorical(list("abcabc")),
+            "ordered": pd.Categorical(["low", "high", None, "low", "low", "high"], ["low", "middle", "high"], ordered=True),
+            "time": pd.date_range("2024-01-01", periods=n, freq="h").as_unit("ns"),
+            "zoned": pd.date_range("2024-01-01", periods=n, freq="D", tz="Europe/Vienna"),
+            "seconds": pd.date_range("2024-01-01", periods=n, freq="D").as_unit("s"),
+            "span": pd.to_timedelta([1, 2, 3, 4, 5, None], unit="min"),
+            "date": [dt.date(2024, 2, d + 1) for d in range(n)],
+        }
+    )
     table("everything", "pandas.DataFrame", everything)
     table("plain", "pandas.DataFrame", pd.DataFrame({"x": [1, 2], "y": [0.5, 1.5]}), "none")
     table("gzip", "pandas.DataFrame", pd.DataFrame({"x": np.arange(5000) % 7}), "gzip")
@@ -94,18 +96,24 @@ def tables():
     table("range", "pandas.Series", pd.Series([1.0, 2.0], index=pd.RangeIndex(10, 14, 2), name="r"))
     table("index", "pandas.Index", pd.Index(["a", "b"], name="letters"))
     table("intervals", "pandas.Series", heart.groupby(pd.cut(heart["age"], [40, 51.5, 60]).astype(str))["chol"].mean())
-    table("arrow", "pyarrow.Table", pa.table({
-        "list": pa.array([[1, 2], None, [], [3]], pa.list_(pa.int64())),
-        "texts": pa.array([["a"], ["b", None], [], None], pa.large_list(pa.large_string())),
-        "decimal": pa.array([decimal.Decimal("1.23"), None, decimal.Decimal("-99999.99"), decimal.Decimal("0.00")], pa.decimal128(20, 2)),
-        "half": pa.array(np.array([1.0, 0.5, np.nan, 65504.0], "float16")),
-        "null": pa.nulls(4),
-        "dictionary": pa.array(["x", None, "y", "x"]).dictionary_encode(),
-        "large": pa.array(["x", "y", None, "z"], pa.large_string()),
-        "u64": pa.array([0, 2**64 - 1, None, 5], pa.uint64()),
-        "us": pa.array([1, None, 3, -4], pa.timestamp("us", "UTC")),
-        "ms": pa.array([1, None, 3, -4], pa.duration("ms")),
-    }))
+    table(
+        "arrow",
+        "pyarrow.Table",
+        pa.table(
+            {
+                "list": pa.array([[1, 2], None, [], [3]], pa.list_(pa.int64())),
+                "texts": pa.array([["a"], ["b", None], [], None], pa.large_list(pa.large_string())),
+                "decimal": pa.array([decimal.Decimal("1.23"), None, decimal.Decimal("-99999.99"), decimal.Decimal("0.00")], pa.decimal128(20, 2)),
+                "half": pa.array(np.array([1.0, 0.5, np.nan, 65504.0], "float16")),
+                "null": pa.nulls(4),
+                "dictionary": pa.array(["x", None, "y", "x"]).dictionary_encode(),
+                "large": pa.array(["x", "y", None, "z"], pa.large_string()),
+                "u64": pa.array([0, 2**64 - 1, None, 5], pa.uint64()),
+                "us": pa.array([1, None, 3, -4], pa.timestamp("us", "UTC")),
+                "ms": pa.array([1, None, 3, -4], pa.duration("ms")),
+            }
+        ),
+    )
 
 
 def arrays():
@@ -141,6 +149,7 @@ def images():
     Image.fromarray(np.arange(12, dtype="uint16").reshape(3, 4) * 5000).save(HERE / "deep.png")
     with_text = io.BytesIO()
     from PIL.PngImagePlugin import PngInfo
+
     info = PngInfo()
     info.add_text("secret", "patient 4711")
     Image.new("L", (3, 3), 5).save(with_text, "png", pnginfo=info)

@@ -21,7 +21,8 @@ func (t *tx) principal(where, arg string) (p anchorhold.Principal, err error) {
 	if err := t.scan("SELECT body FROM principal WHERE "+where+" = ?", []any{arg}, &body); err != nil {
 		return p, err
 	}
-	return p, decode(body, &p)
+	err = decode(body, &p)
+	return p, err
 }
 
 func (t *tx) Principal(id string) (anchorhold.Principal, error) { return t.principal("id", id) }
@@ -73,7 +74,8 @@ func (t *tx) CredentialByHash(hash []byte) (c anchorhold.Credential, err error) 
 		return c, err
 	}
 	c.Hash = hash
-	return c, decode(body, &c)
+	err = decode(body, &c)
+	return c, err
 }
 
 func (t *tx) Credentials(principal string) (out []anchorhold.Credential, err error) {
@@ -112,7 +114,8 @@ func (t *tx) Dataset(name string) (d anchorhold.Dataset, err error) {
 	if err := decode(body, &d); err != nil {
 		return d, err
 	}
-	return d, t.fillAssets(&d)
+	err = t.fillAssets(&d)
+	return d, err
 }
 
 func (t *tx) ListDatasets(p store.Page) ([]anchorhold.Dataset, string, error) {

@@ -103,8 +103,9 @@ func (s *Store) transact(group []*pending) error {
 // apply runs one update within a savepoint. The error is the transaction's; the
 // update's own is left in p.
 func (s *Store) apply(t *sql.Tx, p *pending) error {
-	if p.err = p.ctx.Err(); p.err != nil {
-		return nil
+	if gone := p.ctx.Err(); gone != nil {
+		p.err = gone // the others' transaction goes on
+		return nil   //nolint:nilerr // the transaction is well
 	}
 	x := &tx{ctx: context.Background(), tx: t, hot: s.hot, size: -1}
 	if err := x.exec(sqlSavepoint); err != nil {

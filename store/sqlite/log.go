@@ -30,7 +30,8 @@ func (t *tx) Size() (int64, error) {
 	if t.size >= 0 {
 		return t.size, nil
 	}
-	return t.size, t.scan(sqlSize, nil, &t.size)
+	err := t.scan(sqlSize, nil, &t.size)
+	return t.size, err
 }
 
 func (t *tx) AppendEntry(index int64, entry []byte, at time.Time) error {
@@ -121,7 +122,8 @@ func (t *tx) PutIdempotent(principal, key string, fingerprint, response []byte, 
 }
 
 func (t *tx) Setting(key string) (value string, err error) {
-	return value, t.scan("SELECT value FROM setting WHERE key = ?", []any{key}, &value)
+	err = t.scan("SELECT value FROM setting WHERE key = ?", []any{key}, &value)
+	return value, err
 }
 
 func (t *tx) PutSetting(key, value string) error {

@@ -72,7 +72,8 @@ func (t *tx) Release(id string) (r anchorhold.Release, err error) {
 	if err := t.scan("SELECT envelope, log_index, body FROM release WHERE id = ?", []any{id}, &r.Envelope, &r.LogIndex, &body); err != nil {
 		return r, err
 	}
-	return r, decode(body, &r)
+	err = decode(body, &r)
+	return r, err
 }
 
 func (t *tx) ListReleases(f store.ReleaseFilter, p store.Page) ([]anchorhold.Release, string, error) {

@@ -34,7 +34,8 @@ func (t *tx) request(where, arg string) (r anchorhold.Request, err error) {
 	if err := decode(body, &r); err != nil {
 		return r, err
 	}
-	return r, t.fillRequest(&r)
+	err = t.fillRequest(&r)
+	return r, err
 }
 
 func (t *tx) Request(id string) (anchorhold.Request, error) { return t.request("id", id) }
@@ -118,7 +119,8 @@ func (t *tx) Grant(id string) (g anchorhold.Grant, err error) {
 	if err := t.scan("SELECT body FROM grants WHERE id = ?", []any{id}, &body); err != nil {
 		return g, err
 	}
-	return g, decode(body, &g)
+	err = decode(body, &g)
+	return g, err
 }
 
 func (t *tx) GrantsFor(digest string) ([]anchorhold.Grant, error) {
@@ -182,7 +184,8 @@ func (t *tx) ListRuns(p store.Page) ([]anchorhold.Run, string, error) {
 const claimable = "state = 'queued' OR (state IN ('running', 'checking') AND lease < ?)"
 
 func (t *tx) RunWaiting(now time.Time) (waiting bool, err error) {
-	return waiting, t.scan("SELECT EXISTS (SELECT 1 FROM run WHERE "+claimable+")", []any{now.UnixNano()}, &waiting)
+	err = t.scan("SELECT EXISTS (SELECT 1 FROM run WHERE "+claimable+")", []any{now.UnixNano()}, &waiting)
+	return waiting, err
 }
 
 func (t *tx) ClaimRun(claimant string, now, lease time.Time) (r anchorhold.Run, err error) {

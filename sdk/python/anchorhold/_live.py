@@ -41,6 +41,7 @@ def collect_live(fn: Callable[..., Any], assets: list[str], environment: str) ->
     collector = Collector(module, pick_live)
     answer = collector.collect(entry, unit, assets, environment)
     check_elsewhere(collector)
+    check_beside(collector)
     return answer
 
 
@@ -102,7 +103,8 @@ def notebook_cells(function: types.FunctionType) -> tuple[Module, Unit] | None:
         return None
     filename = function.__code__.co_filename
     cached = linecache.cache.get(filename, ())
-    if len(cached) != 4 or cached[1] is not None:  # what IPython keeps has no time stamp
+    # What IPython keeps has no time stamp; older versions gave it one, but there is no such file.
+    if len(cached) != 4 or (cached[1] is not None and Path(filename).is_file()):
         if not filename.startswith("<"):
             return None
         raise Refused(
@@ -230,12 +232,24 @@ def is_class_of(binding: Binding, value: object) -> bool:
     if not isinstance(value, type) or value.__name__ != binding.name:
         return False
     compiled = compiled_functions(binding.unit)
-    for stmt in getattr(binding.node, "body", []):
-        method = value.__dict__.get(stmt.name) if isinstance(stmt, ast.FunctionDef) else None
-        if isinstance(method, types.FunctionType) and isinstance(stmt, ast.FunctionDef) and not stmt.decorator_list:
-            candidates = compiled.get((stmt.name, stmt.lineno), [])
-            if not any(same_function(c, method.__code__) for c in candidates):
-                return False
+    return all(is_member_of(stmt, value, compiled) for stmt in getattr(binding.node, "body", []))
+
+
+SIMPLE = (int, float, complex, str, bytes, bool, list, tuple, dict, set, frozenset, type(None))
+
+
+def is_member_of(stmt: ast.stmt, owner: type, compiled: dict[tuple[str, int], list[types.CodeType]]) -> bool:
+    """Whether a living class still has a plain method or a simple value as its source says."""
+    if isinstance(stmt, ast.FunctionDef) and not stmt.decorator_list:
+        method = owner.__dict__.get(stmt.name)
+        candidates = compiled.get((stmt.name, stmt.lineno), [])
+        return not isinstance(method, types.FunctionType) or any(same_function(c, method.__code__) for c in candidates)
+    if isinstance(stmt, ast.Assign) and len(stmt.targets) == 1 and isinstance(stmt.targets[0], ast.Name):
+        value = owner.__dict__.get(stmt.targets[0].id, _MISSING)
+        try:
+            return type(value) not in SIMPLE or agrees(ast.literal_eval(stmt.value), value)
+        except ValueError:
+            return True  # made by an expression, which its class may have turned into something else
     return True
 
 
@@ -313,6 +327,24 @@ def check_elsewhere(collector: Collector) -> None:
                     f"{name} ({b.where}) comes from {top}, which lies neither beside the code nor in an environment",
                     f"put {top} into the folder of the code",
                 )
+
+
+def check_beside(collector: Collector) -> None:
+    """Refuse modules beside the code whose files no longer say what was imported."""
+    root = collector.module.root
+    for path, text in collector.files.items():
+        unit = Unit(path, text)
+        compiled = [c for found in compiled_functions(unit).values() for c in found]
+        for module in list(sys.modules.values()):
+            if root is None or getattr(module, "__file__", None) != str(root / path):
+                continue
+            alive = [f for f in vars(module).values() if isinstance(f, types.FunctionType)]
+            for f in alive:
+                if f.__module__ == module.__name__ and not any(same_function(c, f.__code__) for c in compiled):
+                    raise Refused(
+                        f"{f.__name__} no longer is what {path} says: the file was changed after it was imported",
+                        "import it again: restart, or importlib.reload",
+                    )
 
 
 def is_installed(file: Path) -> bool:

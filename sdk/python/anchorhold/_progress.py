@@ -30,6 +30,11 @@ WORDS = {
 }
 
 
+def state_words(state: str) -> str:
+    """A state in words; one that is new stands for itself."""
+    return WORDS.get(state) or visible(state)
+
+
 def interactive() -> bool:
     """Whether somebody looks on: a terminal, or a notebook."""
     stream = sys.stderr
@@ -49,6 +54,11 @@ class Progress:
         self._since = time.monotonic()
         self._width = 0
 
+    @property
+    def every(self) -> int:
+        """How many seconds may pass until the next word: few where somebody looks on."""
+        return 5 if self._shown or self._report is not None else 30
+
     def __enter__(self) -> Progress:
         return self
 
@@ -64,6 +74,6 @@ class Progress:
         if self._report is not None:
             self._report(state, seconds)
         elif self._shown:
-            line = f"{WORDS.get(state) or visible(state)} … {seconds:.0f} s"
+            line = f"{state_words(state)} … {seconds:.0f} s"
             print("\r" + line.ljust(self._width), end="", file=sys.stderr, flush=True)
             self._width = len(line)

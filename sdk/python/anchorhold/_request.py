@@ -16,13 +16,12 @@ from ._errors import Denied, Ended, Error, Failed, Invalid, NotReady, Refused, T
 from ._http import Http, quote
 from ._listing import Json, Listing, Record, expiry, short_time
 from ._output import Output, Run
-from ._progress import WORDS, Progress, Report
+from ._progress import Progress, Report, state_words
 from ._text import Prose, facts_html, facts_text, pre_html, visible, visible_lines
 from .receipt import Receipt
 
 ENDED = ("denied", "withdrawn", "expired", "failed", "cancelled", "released", "refused")
 WAITS_FOR_NOBODY = (*ENDED, "asked")  # nothing more happens without the author
-LONGEST_POLL = 30  # seconds
 LONGEST_OUTAGE = 300.0
 GRACE = 15.0  # seconds that a poll may take beyond what it asked for
 
@@ -134,19 +133,19 @@ class Request(Record):
         with Progress(progress) as line:
             line.show(self.state)
             while self.state not in WAITS_FOR_NOBODY:
-                self._poll(deadline)
+                self._poll(deadline, line.every)
                 line.show(self.state)
                 if self.state not in WAITS_FOR_NOBODY and time.monotonic() >= deadline:
-                    message = f"after {timeout:g} s the request is {WORDS.get(self.state) or visible(self.state)}"
+                    message = f"the request has not ended after {timeout:g} s: {state_words(self.state)}"
                     raise Timeout(message, f"it goes on: wait again, or later get it with site.requests[{self.id!r}]")
         return self
 
-    def _poll(self, deadline: float) -> None:
-        """Look until the state has changed or the deadline is near; outages are sat out for a while."""
+    def _poll(self, deadline: float, longest: int) -> None:
+        """Look until the state has changed, or for so many seconds; outages are sat out for a while."""
         give_up = min(deadline, time.monotonic() + LONGEST_OUTAGE)
         while True:
             left = max(0.0, deadline - time.monotonic())
-            seconds = int(min(LONGEST_POLL, left))
+            seconds = int(min(longest, left))
             query = {"wait": seconds, "state": self.state} if seconds else None
             try:
                 self._data = self._http.get(self._path(), query, timeout=seconds + GRACE)
@@ -210,12 +209,10 @@ class Request(Record):
                 "the output was not released", "ask the owner why; smaller groups and single rows are the usual reason"
             )
         if self.state in ENDED:
-            return Ended(
-                f"the request is {WORDS.get(self.state, self.state)}", "submit it again if you still want the answer"
-            )
+            return Ended(f"the request is {self.state}", "submit it again if you still want the answer")
         if self.state == "asked":
             return NotReady(f"the owner asks: {self._question()}", 'answer with .answer("..."), then wait again')
-        return NotReady(f"there is no result yet: {WORDS.get(self.state) or visible(self.state)}", "call .wait()")
+        return NotReady(f"there is no result yet: {state_words(self.state)}", "call .wait()")
 
     def _question(self) -> str:
         asked = [m for m in self._items("messages") if m.get("question")]
@@ -233,7 +230,7 @@ class Request(Record):
 
     def explain(self) -> Prose:
         """Where the request stands, what happened, and what happens next, in words."""
-        lines = [f"{self.id} is {self.state}: {WORDS.get(self.state, self.state)}.", f"Purpose: {self.purpose}"]
+        lines = [f"{self.id} is {self.state}: {state_words(self.state)}.", f"Purpose: {self.purpose}"]
         refs = (self._data.get("assets") or {}).items()
         lines += [f"Data: {p} is {r.get('dataset')}/{r.get('asset')} ({r.get('version')})" for p, r in refs]
         lines.append(f"Code: {self.code_digest}, the same at every site that is asked this.")
@@ -294,7 +291,7 @@ class Request(Record):
         refs = (self._data.get("assets") or {}).items()
         values = (self._data.get("parameters") or {}).items()
         return [
-            ("state", f"{self.state}: {WORDS.get(self.state, self.state)}"),
+            ("state", f"{self.state}: {state_words(self.state)}"),
             ("author", self.author),
             ("purpose", self.purpose),
             ("study", self._text("study")),

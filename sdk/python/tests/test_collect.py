@@ -173,7 +173,7 @@ def test_line_ends_and_marks_of_other_machines_do_not_matter(tmp_path: Path) -> 
         "X = [i ** 2 for i in range(10) if i % 2]",
         "X = {k: v for k, v in zip('ab', (1, 2))}",
         "i = 1\nX = [i for i in range(3)] + [i]",
-        "Y = 1\nX = [[Y for i in (j, Y)] for j in range(3) if (lambda q: q)(Y) or True]",
+        "Y = 1\nX = [[Y for i in (j, Y)] for j in range(3) if (j, Y)]",
         "X = -1 if 2 > 1 else not True",
         "X = f'{1 + 1:>10}' + 'a b'.upper()",
         "X = 'age sex num'.split()",

@@ -79,6 +79,7 @@ def test_values_that_were_changed_are_refused(module: Any) -> None:
         k = 3
         names = ["a"]
         class Scale:
+            factor = 2
             def go(self):
                 return 1
         def helper():
@@ -105,8 +106,11 @@ def test_values_that_were_changed_are_refused(module: Any) -> None:
     code.names.append("b")
     assert "names was changed after line 3" in refused(code.g)
     code.helper = lambda: 2
-    assert "helper was changed after line 7" in refused(code.h)
+    assert "helper was changed after line 8" in refused(code.h)
     code.Scale.go = lambda self: 2
+    assert "Scale was changed after line 4" in refused(code.i)
+    importlib.reload(code)
+    code.Scale.factor = 3
     assert "Scale was changed after line 4" in refused(code.i)
     code.j.__defaults__ = (4,)
     assert "the default of n was changed" in refused(code.j)
@@ -148,6 +152,56 @@ def test_a_file_that_was_changed_after_its_import_is_refused(module: Any) -> Non
     assert from_module(code)
     file.unlink()
     assert "cannot be found" in refused(code.f)
+
+
+def test_a_module_beside_it_that_was_changed_after_its_import_is_refused(module: Any, tmp_path: Path) -> None:
+    helpers = tmp_path / "code" / "helpers.py"
+    helpers.write_text("def x():\n    return 1\n")
+    code = module("import helpers\n\ndef f(patients):\n    return helpers.x()\n")
+    assert len(from_module(code)["code"]["files"]) == 2
+    helpers.write_text("def x():\n    return 2\n")
+    assert "x no longer is what helpers.py says" in refused(code.f)
+    importlib.reload(code.helpers)
+    assert from_module(code)
+
+
+def test_classes_that_change_their_members_are_taken(module: Any) -> None:
+    code = module(
+        """
+        from collections import namedtuple
+        from dataclasses import dataclass, field
+        from enum import Enum, IntEnum
+        from typing import NamedTuple
+
+        class Colour(Enum):
+            RED = 1
+
+        class Level(IntEnum):
+            LOW = 1
+
+        class Point(NamedTuple):
+            x: int = 1
+
+        Pair = namedtuple("Pair", "a b")
+
+        @dataclass(frozen=True, slots=True)
+        class Config:
+            k: int = 3
+            names: list = field(default_factory=list)
+
+            @property
+            def twice(self):
+                return 2 * self.k
+
+            @staticmethod
+            def one():
+                return 1
+
+        def f(patients):
+            return Colour.RED, Level.LOW, Point(), Pair(1, 2), Config()
+        """
+    )
+    assert {"Colour", "Level", "Point", "Pair", "Config"} < {s["name"] for s in from_module(code)["shown"]}
 
 
 def test_decorated_functions(module: Any) -> None:

@@ -239,7 +239,7 @@ def test_questions_end_the_waiting_until_they_are_answered(ada: ah.Site, olga: a
 
 def test_waiting_ends_with_a_timeout_and_the_request_goes_on(ada: ah.Site, olga: ah.Site, code: Any) -> None:
     request = ada.submit(code.by_diagnosis, patients=ada.datasets["heart"], purpose="p")
-    with pytest.raises(ah.Timeout, match="waiting for the owner") as timeout:
+    with pytest.raises(ah.Timeout, match="has not ended after 0 s: waiting for the owner") as timeout:
         request.wait(timeout=0)
     assert isinstance(timeout.value, TimeoutError)
     assert request.id in timeout.value.remedy

@@ -1,7 +1,13 @@
 #: what    change settings of the host's kernel and read its secrets
 import os
 
-for path, value in (("/proc/sys/kernel/hostname", "x"), ("/proc/sysrq-trigger", "b"), ("/sys/kernel/mm/ksm/run", "1"), ("/proc/1/oom_score_adj", "-1000"), ("/sys/fs/cgroup/cgroup.procs", "1")):
+for path, value in (
+    ("/proc/sys/kernel/hostname", "x"),
+    ("/proc/sysrq-trigger", "b"),
+    ("/sys/kernel/mm/ksm/run", "1"),
+    ("/proc/1/oom_score_adj", "-1000"),
+    ("/sys/fs/cgroup/cgroup.procs", "1"),
+):
     try:
         with open(path, "w") as f:
             f.write(value)
