@@ -142,7 +142,8 @@ type Message struct {
 type Grant struct {
 	ID          string     `json:"id"`
 	Request     string     `json:"request"`
-	Digest      string     `json:"digest"` // request digest it covers
+	Opening     int        `json:"opening"` // of the request, in which it was decided
+	Digest      string     `json:"digest"`  // request digest it covers
 	Study       string     `json:"study,omitempty"`
 	Uses        int        `json:"uses"`
 	Used        int        `json:"used"`

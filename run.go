@@ -19,6 +19,7 @@ const (
 type Run struct {
 	ID          string     `json:"id"`
 	Request     string     `json:"request"`
+	Opening     int        `json:"opening"` // of the request, when it was queued
 	Grant       string     `json:"grant"`
 	Study       string     `json:"study,omitempty"`
 	State       RunState   `json:"state"`

@@ -9,6 +9,7 @@ package account
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/mail"
 	"slices"
 	"strings"
@@ -57,7 +58,7 @@ func (s *Service) Add(ctx context.Context, p policy.Permit, n New) (anchorhold.P
 	if err != nil {
 		return anchorhold.Principal{}, Issued{}, err
 	}
-	who, err := act(ctx, s, p, cred.ID, func(tx store.Tx) (anchorhold.Principal, error) {
+	who, err := act(ctx, s, p, cred.ID, map[string]string{"role": string(b.Role), "scope": b.Scope}, func(tx store.Tx) (anchorhold.Principal, error) {
 		who, err := tx.PrincipalByEmail(n.Email)
 		if errors.Is(err, store.ErrNotFound) {
 			who = anchorhold.Principal{ID: anchorhold.NewID(anchorhold.PrefixPrincipal), Email: n.Email, Created: s.Books.Now()}
@@ -112,14 +113,14 @@ func (s *Service) mint(life time.Duration) (string, anchorhold.Credential, error
 // act runs a change of users. A repetition under the same idempotency key finds
 // a user whose newest credential is not the one just minted: the first answer,
 // with its token, is gone, and a second token must not be made in silence.
-func act(ctx context.Context, s *Service, p policy.Permit, credential string, fn func(store.Tx) (anchorhold.Principal, error)) (anchorhold.Principal, error) {
+func act(ctx context.Context, s *Service, p policy.Permit, credential string, details map[string]string, fn func(store.Tx) (anchorhold.Principal, error)) (anchorhold.Principal, error) {
 	type answer struct {
 		Principal  anchorhold.Principal
 		Credential string
 	}
 	a, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (answer, books.Record, error) {
 		who, err := fn(tx)
-		return answer{who, credential}, books.Record{Subject: who.ID, Details: map[string]string{"user": who.Email}}, err
+		return answer{who, credential}, books.Record{Subject: who.ID, Details: with(details, "user", who.Email)}, err
 	})
 	if err == nil && a.Credential != credential {
 		err = anchorhold.Errorf(anchorhold.Conflict, "make a new one with `anchorhold user token "+a.Principal.Email+"`",
@@ -128,13 +129,20 @@ func act(ctx context.Context, s *Service, p policy.Permit, credential string, fn
 	return a.Principal, err
 }
 
+// with adds an entry to a map of its own.
+func with(m map[string]string, key, value string) map[string]string {
+	out := maps.Clone(m)
+	out[key] = value
+	return out
+}
+
 // NewToken gives a user one more token.
 func (s *Service) NewToken(ctx context.Context, p policy.Permit, email string, life time.Duration) (Issued, error) {
 	token, cred, err := s.mint(life)
 	if err != nil {
 		return Issued{}, err
 	}
-	_, err = act(ctx, s, p, cred.ID, func(tx store.Tx) (anchorhold.Principal, error) {
+	_, err = act(ctx, s, p, cred.ID, map[string]string{"what": "a further token"}, func(tx store.Tx) (anchorhold.Principal, error) {
 		who, err := user(tx, email)
 		if err != nil {
 			return who, err
@@ -147,7 +155,7 @@ func (s *Service) NewToken(ctx context.Context, p policy.Permit, email string, l
 
 // RevokeTokens ends every token of a user.
 func (s *Service) RevokeTokens(ctx context.Context, p policy.Permit, email string) error {
-	_, err := act(ctx, s, p, "", func(tx store.Tx) (anchorhold.Principal, error) {
+	_, err := act(ctx, s, p, "", map[string]string{"what": "all tokens revoked"}, func(tx store.Tx) (anchorhold.Principal, error) {
 		who, err := user(tx, email)
 		if err != nil {
 			return who, err
@@ -159,7 +167,7 @@ func (s *Service) RevokeTokens(ctx context.Context, p policy.Permit, email strin
 
 // Disable ends a user's access; what they did stays in the books.
 func (s *Service) Disable(ctx context.Context, p policy.Permit, email string) error {
-	_, err := act(ctx, s, p, "", func(tx store.Tx) (anchorhold.Principal, error) {
+	_, err := act(ctx, s, p, "", map[string]string{"what": "access ended"}, func(tx store.Tx) (anchorhold.Principal, error) {
 		who, err := user(tx, email)
 		if err != nil {
 			return who, err

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -162,7 +163,8 @@ func (a *API) guard(who func(*http.Request) (anchorhold.Principal, error)) http.
 // keyed reads the idempotency key of a write and fingerprints what it asks for.
 func keyed(r *http.Request) (*http.Request, error) {
 	key := r.Header.Get("Idempotency-Key")
-	if key == "" || r.Method == http.MethodGet || r.Method == http.MethodHead {
+	if key == "" || caller(r.Context()).ID == "" || // who is nobody is turned away before anything is read
+		r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return r, nil
 	}
 	if len(key) > maxKey {
@@ -273,13 +275,31 @@ func listed[T any](p Paging, read func(store.Page) ([]T, string, error), keep fu
 				out.Items = append(out.Items, items[i])
 			}
 		}
-		if next == "" || len(out.Items) == at.Size() {
-			if next != "" {
-				out.Next = &next
-			}
+		if next == "" {
 			return &body[page[T]]{out}, nil
 		}
 		at.Cursor = next
+		if len(out.Items) == at.Size() {
+			break
+		}
+	}
+	// A further page is announced only where it holds something to keep: a
+	// cursor before an empty page would tell of things that are hidden.
+	out.Next = new(string)
+	*out.Next = at.Cursor
+	for probe := at.Cursor; ; {
+		items, next, err := read(store.Page{Limit: at.Size(), Cursor: probe})
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(items, func(item T) bool { return keep(&item) }) {
+			return &body[page[T]]{out}, nil
+		}
+		if next == "" {
+			out.Next = nil
+			return &body[page[T]]{out}, nil
+		}
+		probe = next
 	}
 }
 

@@ -39,6 +39,7 @@ type fixture struct {
 	api     *api.API
 	handler http.Handler
 	tokens  map[string]string
+	digest  string            // of the held outputs
 	ids     map[string]string // "request", "run", "release" on the visible dataset; "hidden-..." on the hidden
 }
 
@@ -118,6 +119,7 @@ func (f *fixture) things(blobs *blob.Store) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+	f.digest = info.SHA256
 	err = f.Store.Update(context.Background(), func(tx store.Tx) error {
 		who, err := tx.PrincipalByEmail("author@example.org")
 		if err != nil {
@@ -213,7 +215,7 @@ func operations() map[string]struct{ may, body string } {
 		"submit-request":   {"author researcher owner", submission},
 		"list-requests":    {users, ""},
 		"show-request":     {"author reviewer owner auditor", ""},
-		"diff-request":     {"reviewer owner auditor", ""},
+		"diff-request":     {"author reviewer owner auditor", ""},
 		"decide-request":   {reviewers, `{"verdict":"approve"}`},
 		"ask":              {reviewers, `{"text":"why?"}`},
 		"answer":           {"author", `{"text":"so"}`},
@@ -229,8 +231,8 @@ func operations() map[string]struct{ may, body string } {
 		"release-receipt":  {"reviewer owner auditor", ""},
 		"ledger":           {"owner auditor", ""},
 		"audit-entries":    {"owner auditor", ""},
-		"audit-checkpoint": {anybody, ""},
-		"audit-tile":       {anybody, ""},
+		"audit-checkpoint": {users, ""},
+		"audit-tile":       {users, ""},
 	}
 }
 
@@ -371,6 +373,69 @@ func TestListsHideWhatIsHidden(t *testing.T) {
 	if w := f.call("owner", "GET", "/v1/datasets", ""); !strings.Contains(w.Body.String(), "hidden") || !strings.Contains(w.Body.String(), "/secret/place.csv") {
 		t.Errorf("an owner does not see her datasets: %s", w.Body)
 	}
+}
+
+// A list that ends in hidden things ends as if they were not there, and its
+// cursors name only what was shown.
+func TestCursorsTellNothing(t *testing.T) {
+	f := newFixture(t)
+	w := f.call("researcher", "GET", "/v1/datasets?limit=1", "")
+	if !strings.Contains(w.Body.String(), `"next":null`) {
+		t.Errorf("a cursor leads to what is hidden: %s", w.Body)
+	}
+	w = f.call("owner", "GET", "/v1/datasets?limit=1", "")
+	if !strings.Contains(w.Body.String(), `"next":"heart"`) {
+		t.Errorf("an owner's list: %s", w.Body)
+	}
+}
+
+// Two names in one submission: the answer must not tell whether the first is
+// hidden or absent.
+func TestSubmissionIsNoOracle(t *testing.T) {
+	f := newFixture(t)
+	ask := func(first string) string {
+		body := strings.Replace(operations()["submit-request"].body, `"assets":{"patients":{"dataset":"heart","asset":"patients"}}`,
+			`"assets":{"patients":{"dataset":"`+first+`","asset":"patients"},"other":{"dataset":"zzz","asset":"patients"}}`, 1)
+		w := f.call("researcher", "POST", "/v1/requests", body)
+		return strings.ReplaceAll(fmt.Sprint(w.Code, w.Body), first, "X")
+	}
+	if hidden, absent := ask("hidden"), ask("absent"); hidden != absent {
+		t.Errorf("hidden: %s\nabsent: %s", hidden, absent)
+	}
+}
+
+// Auditors read decisions and nothing private: no digest of an output before
+// its release, which would confirm a guess.
+func TestAuditorsSeeNoDigestBeforeTheRelease(t *testing.T) {
+	f := newFixture(t)
+	for _, path := range []string{"/v1/requests/" + f.ids["request"], "/v1/runs/" + f.ids["run"], "/v1/releases/" + f.ids["release"], "/v1/requests", "/v1/runs"} {
+		if w := f.call("auditor", "GET", path, ""); w.Code != 200 || strings.Contains(w.Body.String(), f.digest) {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+		if w := f.call("owner", "GET", path, ""); !strings.Contains(w.Body.String(), f.digest) {
+			t.Errorf("%s: the owner does not see the digest: %s", path, w.Body)
+		}
+	}
+}
+
+// Of a body without a credential not a byte is read.
+func TestStrangersBodiesAreNotRead(t *testing.T) {
+	f := newFixture(t)
+	r := httptest.NewRequest("POST", "/v1/requests", iotest{t})
+	r.Header.Set("Idempotency-Key", "k")
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, r)
+	if w.Code != http.StatusUnauthorized {
+		t.Errorf("status %d: %s", w.Code, w.Body)
+	}
+}
+
+// iotest is a body that must not be read.
+type iotest struct{ t *testing.T }
+
+func (b iotest) Read([]byte) (int, error) {
+	b.t.Error("the body was read")
+	return 0, io.EOF
 }
 
 // The principal comes from the credential alone.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -50,6 +51,8 @@ func problem(err error) *Problem {
 	var e *anchorhold.Error
 	switch {
 	case errors.As(err, &e):
+	case errors.Is(err, context.Canceled):
+		e = anchorhold.Errorf(anchorhold.Unavailable, "ask again", "the caller left")
 	case errors.Is(err, store.ErrNotFound):
 		e = anchorhold.Errorf(anchorhold.NotFound, "check the id", "there is no such thing here")
 	default:

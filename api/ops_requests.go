@@ -48,10 +48,22 @@ func (a *API) loadRequest(ctx context.Context, id string) (r anchorhold.Request,
 
 // forCaller shows a request as the caller may see it.
 func (a *API) forCaller(ctx context.Context, r anchorhold.Request, res policy.Resource) anchorhold.Request {
-	if a.may(ctx, policy.RequestReview, res) {
-		return request.ForReviewer(r, a.Books.Now())
+	if !a.may(ctx, policy.RequestReview, res) {
+		return request.ForAuthor(r, a.Books.Now())
 	}
-	return request.ForAuthor(r, a.Books.Now())
+	r = request.ForReviewer(r, a.Books.Now())
+	if !a.seesOutputs(ctx, res) {
+		for i := range r.Runs {
+			r.Runs[i] = request.RunForAuditor(r.Runs[i])
+		}
+	}
+	return r
+}
+
+// seesOutputs says whether the caller may read outputs before their release.
+func (a *API) seesOutputs(ctx context.Context, res policy.Resource) bool {
+	res.Type, res.Released = policy.TypeRelease, false
+	return a.may(ctx, policy.ReleaseOutput, res)
 }
 
 // RequestID is the path parameter that names a request.
@@ -111,7 +123,7 @@ func (a *API) requestOperations() {
 		func(ctx context.Context, in *watchRequest) ([]policy.Resource, error) {
 			return a.onRequest(ctx, &in.RequestID)
 		}, a.watchRequest)
-	add(a, op("diff-request", http.MethodGet, "/requests/{id}/diff", "What changed in the code since the author's last version"), policy.RequestReview, a.onRequest,
+	add(a, op("diff-request", http.MethodGet, "/requests/{id}/diff", "What changed in the code since the author's last version"), policy.RequestRead, a.onRequest,
 		func(ctx context.Context, _ policy.Permit, in *RequestID) (*body[request.Diff], error) {
 			var d request.Diff
 			err := a.Books.View(ctx, func(tx store.Tx) error {
@@ -160,6 +172,9 @@ func (a *API) onSubmission(ctx context.Context, in *submission) (out []policy.Re
 	}
 	for _, name := range in.Body.Datasets() {
 		res, err := a.datasetResource(ctx, name)
+		if err == nil { // at once: whether the next one exists must not show before
+			_, err = a.Policy.Check(caller(ctx), policy.RequestSubmit, res)
+		}
 		if err != nil {
 			return nil, err
 		}

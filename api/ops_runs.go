@@ -51,6 +51,7 @@ func (a *API) loadRun(ctx context.Context, id string) (run anchorhold.Run, res p
 	if errors.Is(err, store.ErrNotFound) {
 		err = policy.Missing(policy.TypeRun, id)
 	}
+	res.ID = id // as the caller knows it
 	return run, res, err
 }
 
@@ -72,10 +73,13 @@ func (a *API) onRun(ctx context.Context, in *AnyID) ([]policy.Resource, error) {
 // showRun shows a run as the caller may see it.
 func (a *API) showRun(ctx context.Context, run anchorhold.Run, res policy.Resource) anchorhold.Run {
 	res.Type = policy.TypeRequest
-	if a.may(ctx, policy.RequestReview, res) {
-		return run
+	switch {
+	case !a.may(ctx, policy.RequestReview, res):
+		return request.RunForAuthor(run)
+	case !a.seesOutputs(ctx, res):
+		return request.RunForAuditor(run)
 	}
-	return request.RunForAuthor(run)
+	return run
 }
 
 type runLog struct {
@@ -148,12 +152,13 @@ type shownRelease struct {
 // loadRelease finds a release by its id, or the newest release of a request.
 func (a *API) loadRelease(ctx context.Context, id string) (out shownRelease, res policy.Resource, err error) {
 	err = a.Books.View(ctx, func(tx store.Tx) error {
+		named := id
 		if anchorhold.IsID(anchorhold.PrefixRequest, id) {
-			if id, err = newestRelease(tx, id); err != nil {
+			if named, err = newestRelease(tx, id); err != nil {
 				return err
 			}
 		}
-		r, err := tx.Release(id)
+		r, err := tx.Release(named)
 		if err != nil {
 			return err
 		}
@@ -163,6 +168,7 @@ func (a *API) loadRelease(ctx context.Context, id string) (out shownRelease, res
 	if errors.Is(err, store.ErrNotFound) {
 		err = policy.Missing(policy.TypeRelease, id)
 	}
+	res.ID = id // as the caller knows it
 	return out, res, err
 }
 
@@ -213,6 +219,11 @@ func (a *API) showRelease(ctx context.Context, r shownRelease, res policy.Resour
 	asRequest.Type = policy.TypeRequest
 	switch {
 	case a.may(ctx, policy.RequestReview, asRequest):
+		if !a.seesOutputs(ctx, res) {
+			r.Output.Release = &anchorhold.Release{State: r.State}
+			r.Output = request.OutputForAuditor(r.Output)
+			r.Output.Release = nil
+		}
 		return r, true
 	case res.Released && a.may(ctx, policy.ReleaseRead, res):
 		r.Output = request.OutputForAuthor(r.Output)

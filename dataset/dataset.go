@@ -162,8 +162,10 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 	if err != nil {
 		return d, err
 	}
-	if n.Mock == nil {
-		dr.version.Mock = a.Version.Mock
+	if n.Mock == nil && a.Version.Mock != nil {
+		if err := s.keepFormer(ctx, dr, *a.Version.Mock); err != nil {
+			return d, err
+		}
 	}
 	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
 		now, err := tx.Dataset(dataset)

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/anchorhold/anchorhold"
@@ -141,24 +143,8 @@ func (s *Service) takeMock(ctx context.Context, d *draft, n NewAsset) error {
 	if err != nil {
 		return err
 	}
-	read := catalog.ReadOptions{Missing: n.Missing}
-	m, differences, err := catalog.CompareMock(ctx, d.version.Columns, n.Mock.Path, read)
+	m, err := s.compare(ctx, d, f, formatOf(n.Mock.Path), n.Mock.AcceptDifferences)
 	if err != nil {
-		return err
-	}
-	other := len(differences) > 0 || m.Format != d.version.Private.Format
-	if other && !n.Mock.AcceptDifferences {
-		var said []string
-		for _, d := range differences {
-			said = append(said, d.String())
-		}
-		if m.Format != d.version.Private.Format {
-			said = append(said, "the mock is "+m.Format+" and the private table is "+d.version.Private.Format)
-		}
-		return anchorhold.Errorf(anchorhold.Conflict, "mend the mock, or accept the differences with --accept-differences",
-			"the mock is not like the private table: %s", strings.Join(said, "; "))
-	}
-	if err := s.checkMock(ctx, d, n, read); err != nil {
 		return err
 	}
 	if err := s.keepMock(d, "given", m.Format, m.Rows, f); err != nil {
@@ -170,8 +156,64 @@ func (s *Service) takeMock(ctx context.Context, d *draft, n NewAsset) error {
 	return nil
 }
 
+// formatOf is a mock's format by its name; empty leaves it to its first bytes.
+func formatOf(path string) string {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".csv", ".tsv", ".txt":
+		return catalog.FormatCSV
+	case ".parquet":
+		return catalog.FormatParquet
+	}
+	return ""
+}
+
+// keepFormer lets a new version keep the mock of the one before, if it is still
+// like the private side and holds nothing of it.
+func (s *Service) keepFormer(ctx context.Context, d *draft, m anchorhold.Mock) error {
+	b, err := s.Blobs.Open(m.Blob)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	f, err := b.Descriptor()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := s.compare(ctx, d, f, m.Format, m.Origin == "given"); err != nil {
+		return err
+	}
+	d.version.Mock = &m
+	return nil
+}
+
+// compare reads an open mock and refuses it when it is not like the private
+// table (unless that is accepted), or holds anything copied from it. The mock
+// is read through its descriptor, so that what is compared is what is kept.
+func (s *Service) compare(ctx context.Context, d *draft, f *os.File, format string, accept bool) (catalog.MockFile, error) {
+	read := catalog.ReadOptions{Missing: d.version.Missing, Format: format}
+	path := "/proc/self/fd/" + strconv.Itoa(int(f.Fd()))
+	m, differences, err := catalog.CompareMock(ctx, d.version.Columns, path, read)
+	if err != nil {
+		return m, err
+	}
+	other := len(differences) > 0 || m.Format != d.version.Private.Format
+	if other && !accept {
+		var said []string
+		for _, d := range differences {
+			said = append(said, d.String())
+		}
+		if m.Format != d.version.Private.Format {
+			said = append(said, "the mock is "+m.Format+" and the private table is "+d.version.Private.Format)
+		}
+		return m, anchorhold.Errorf(anchorhold.Conflict, "mend the mock, or accept the differences with --accept-differences",
+			"the mock is not like the private table: %s", strings.Join(said, "; "))
+	}
+	return m, s.checkMock(ctx, d, path, read)
+}
+
 // checkMock refuses a mock that holds anything copied from the private side.
-func (s *Service) checkMock(ctx context.Context, d *draft, n NewAsset, read catalog.ReadOptions) error {
+func (s *Service) checkMock(ctx context.Context, d *draft, path string, read catalog.ReadOptions) error {
 	b, err := s.Blobs.Open(d.version.Private.Index)
 	if err != nil {
 		return err
@@ -181,13 +223,13 @@ func (s *Service) checkMock(ctx context.Context, d *draft, n NewAsset, read cata
 	if err != nil {
 		return err
 	}
-	checks, err := catalog.CheckMock(ctx, index, n.Mock.Path, read)
+	checks, err := catalog.CheckMock(ctx, index, path, read)
 	if err != nil {
 		return err
 	}
 	for _, c := range checks {
 		if c.Name != disclosure.CheckSmallGroups && c.Result != anchorhold.CheckPassed {
-			return anchorhold.Errorf(anchorhold.Conflict, "have one made from the card instead: --mock "+n.Name+"=generate",
+			return anchorhold.Errorf(anchorhold.Conflict, "have one made from the card instead: --mock "+d.asset+"=generate",
 				"the mock may not be published: %s: %s", c.Name, c.Detail)
 		}
 	}

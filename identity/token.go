@@ -40,6 +40,6 @@ func LooksLikeToken(s string) bool {
 	if !ok || len(rest) != tokenEncoding.EncodedLen(32) {
 		return false
 	}
-	_, err := tokenEncoding.DecodeString(rest)
-	return err == nil
+	secret, err := tokenEncoding.DecodeString(rest)
+	return err == nil && tokenEncoding.EncodeToString(secret) == rest // the decoder passes over line breaks
 }

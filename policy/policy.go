@@ -181,7 +181,7 @@ func (a *Authorizer) Check(who anchorhold.Principal, action Action, res Resource
 
 func remedyFor(rule string) string {
 	switch rule {
-	case "nobody-decides-on-their-own-request":
+	case "nobody-decides-on-their-own-request", "nobody-reviews-their-own-request":
 		return "another owner or reviewer has to decide"
 	case "only-local-names-files":
 		return "run the command on the site's own machine with --dir"

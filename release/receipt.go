@@ -18,6 +18,7 @@ type facts struct {
 	output      anchorhold.Output
 	run         anchorhold.Run
 	request     anchorhold.Request
+	grant       anchorhold.Grant
 	assets      []receipt.Asset
 	populations []string // sorted
 }
@@ -31,6 +32,9 @@ func gather(tx store.Tx, rel anchorhold.Release) (f facts, err error) {
 		return f, err
 	}
 	if f.request, err = tx.Request(rel.Request); err != nil {
+		return f, err
+	}
+	if f.grant, err = tx.Grant(f.run.Grant); err != nil {
 		return f, err
 	}
 	for parameter, ref := range f.request.Assets {
@@ -80,18 +84,11 @@ func (s *Service) sign(f facts) (envelope []byte, digest string, err error) {
 	return envelope, sealed.Digest, err
 }
 
-// decisionsOf lists the approvals of the opening to which the run's grant
-// belongs: the newest that were made before the run was queued.
+// decisionsOf lists the approvals that made the run's grant.
 func decisionsOf(f facts) []receipt.Decision {
-	opening := 0
-	for _, d := range f.request.Decisions {
-		if d.Verdict == anchorhold.Approve && !d.Created.After(f.run.Queued) {
-			opening = max(opening, d.Opening)
-		}
-	}
 	var out []receipt.Decision
 	for _, d := range f.request.Decisions {
-		if d.Verdict == anchorhold.Approve && d.Opening == opening {
+		if d.Verdict == anchorhold.Approve && d.Opening == f.grant.Opening {
 			out = append(out, receipt.Decision{Dataset: d.Dataset, Verdict: d.Verdict, Decider: d.DeciderName, Rule: d.Rule, At: d.Created})
 		}
 	}

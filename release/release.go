@@ -14,7 +14,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"strings"
+	"time"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/audit"
@@ -22,6 +22,7 @@ import (
 	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/identity/keys"
 	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/request"
 	"github.com/anchorhold/anchorhold/store"
 )
 
@@ -56,13 +57,31 @@ func (s *Service) Offer(tx store.Tx, r anchorhold.Request, g anchorhold.Grant, o
 		rel.Decider, rel.DeciderName = g.ID, "automatic, by grant "+g.ID
 		return s.approve(tx, policy.SiteAct(policy.ReleaseDecide, g.ID), rel)
 	}
+	if g.AutoRelease {
+		// An output that stopped is for a person, and so are those after it: code
+		// that draws at random must not try until the checks let it pass.
+		g.AutoRelease = false
+		if err := tx.PutGrant(g); err != nil {
+			return err
+		}
+	}
 	return tx.PutRelease(rel)
+}
+
+// revoke ends the grants of a request whose output was refused: the same code
+// must not run again on the same yes.
+func revoke(tx store.Tx, id string, now time.Time) error {
+	r, err := tx.Request(id)
+	if err != nil {
+		return err
+	}
+	return request.Revoke(tx, r.Digest, now)
 }
 
 // Decide lets a held output out, or refuses it.
 func (s *Service) Decide(ctx context.Context, p policy.Permit, id string, v anchorhold.Verdict, reason string) (anchorhold.Release, error) {
-	if v == anchorhold.Deny && strings.TrimSpace(reason) == "" {
-		return anchorhold.Release{}, anchorhold.Errorf(anchorhold.Invalid, "say why in a sentence", "the reason is empty")
+	if err := request.CheckText("reason", reason, v == anchorhold.Deny); err != nil {
+		return anchorhold.Release{}, err
 	}
 	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Release, books.Record, error) {
 		rel, err := tx.Release(id)
@@ -82,14 +101,14 @@ func (s *Service) Decide(ctx context.Context, p policy.Permit, id string, v anch
 		} else {
 			now := s.Books.Now()
 			rel.State, rel.Decided = anchorhold.ReleaseDenied, &now
-			err = tx.PutRelease(rel)
+			err = errors.Join(tx.PutRelease(rel), revoke(tx, rel.Request, now))
 		}
 		if err != nil {
 			return rel, books.Record{}, err
 		}
 		rel, err = tx.Release(id)
 		return rel, books.Record{Subject: rel.ID, Digest: "sha256:" + o.SHA256, Details: map[string]string{
-			"verdict": string(v), "request": rel.Request,
+			"verdict": string(v), "request": rel.Request, "reason": reason,
 		}}, err
 	})
 }

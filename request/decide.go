@@ -1,8 +1,11 @@
 package request
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/anchorhold/anchorhold"
@@ -25,7 +28,7 @@ func (w Word) check(now time.Time) error {
 	if w.Verdict != anchorhold.Approve && w.Verdict != anchorhold.Deny {
 		return anchorhold.Errorf(anchorhold.Invalid, "say approve or deny", "the verdict is neither approve nor deny")
 	}
-	if err := checkText("reason", w.Reason, w.Verdict == anchorhold.Deny); err != nil {
+	if err := CheckText("reason", w.Reason, w.Verdict == anchorhold.Deny); err != nil {
 		return err
 	}
 	if w.Uses < 0 || w.Uses > MaxUses {
@@ -37,6 +40,21 @@ func (w Word) check(now time.Time) error {
 	return nil
 }
 
+// details is what the audit log says of a word.
+func (w Word) details(r anchorhold.Request) map[string]string {
+	out := map[string]string{
+		"verdict": string(w.Verdict), "datasets": cmp.Or(w.Dataset, strings.Join(datasets(r.Assets), " ")), "reason": w.Reason,
+		"opening": strconv.Itoa(r.Opening),
+	}
+	if w.Verdict == anchorhold.Approve {
+		out["uses"], out["auto_release"] = strconv.Itoa(w.Uses), strconv.FormatBool(w.AutoRelease)
+		if w.Expires != nil {
+			out["expires"] = w.Expires.UTC().Format(time.RFC3339)
+		}
+	}
+	return out
+}
+
 // Decide records the permit's principal's word on a request. When every dataset
 // has its quorum of approvals, a grant is made and a run queued.
 func (s *Service) Decide(ctx context.Context, p policy.Permit, id string, w Word) (anchorhold.Request, error) {
@@ -44,24 +62,18 @@ func (s *Service) Decide(ctx context.Context, p policy.Permit, id string, w Word
 		return anchorhold.Request{}, err
 	}
 	w.Uses = max(w.Uses, 1)
-	r, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Request, books.Record, error) {
+	r, err := s.act(ctx, p, func(tx store.Tx) (string, books.Record, error) {
 		r, err := s.undecided(tx, id)
 		if err != nil {
-			return r, books.Record{}, err
+			return id, books.Record{}, err
 		}
 		if err := s.addDecisions(tx, p, r, w); err != nil {
-			return r, books.Record{}, err
+			return id, books.Record{}, err
 		}
 		if r, err = tx.Request(id); err != nil {
-			return r, books.Record{}, err
+			return id, books.Record{}, err
 		}
-		if err := s.settle(tx, r); err != nil {
-			return r, books.Record{}, err
-		}
-		r, err = tx.Request(id)
-		return r, books.Record{Subject: id, Digest: r.Digest, Details: map[string]string{
-			"verdict": string(w.Verdict), "dataset": w.Dataset, "reason": w.Reason,
-		}}, err
+		return id, books.Record{Subject: id, Digest: r.Digest, Details: w.details(r)}, s.settle(tx, r)
 	})
 	if err == nil {
 		s.Wake()
@@ -110,8 +122,14 @@ func (s *Service) addDecisions(tx store.Tx, p policy.Permit, r anchorhold.Reques
 
 func decidedBy(r anchorhold.Request, dataset, decider string) bool {
 	return slices.ContainsFunc(r.Decisions, func(d anchorhold.Decision) bool {
-		return d.Opening == r.Opening && d.Dataset == dataset && d.Decider == decider
+		return d.Opening == r.Opening && d.Dataset == dataset && samePerson(d.Decider, decider)
 	})
+}
+
+// samePerson counts everybody who acts on the site's machine as one person:
+// whoever may become one of its accounts may become another.
+func samePerson(a, b string) bool {
+	return a == b || strings.HasPrefix(a, "local:") && strings.HasPrefix(b, "local:")
 }
 
 // settle turns the decisions into a grant with a queued run once every dataset
@@ -120,7 +138,7 @@ func decidedBy(r anchorhold.Request, dataset, decider string) bool {
 // allow it.
 func (s *Service) settle(tx store.Tx, r anchorhold.Request) error {
 	g := anchorhold.Grant{
-		ID: anchorhold.NewID(anchorhold.PrefixGrant), Request: r.ID, Digest: r.Digest, Study: r.Study,
+		ID: anchorhold.NewID(anchorhold.PrefixGrant), Request: r.ID, Opening: r.Opening, Digest: r.Digest, Study: r.Study,
 		Uses: MaxUses, AutoRelease: true, Created: s.Books.Now(),
 	}
 	approvals := map[string]int{}
@@ -151,47 +169,39 @@ func (s *Service) settle(tx store.Tx, r anchorhold.Request) error {
 
 // Say adds a question to the author or, by the author, an answer.
 func (s *Service) Say(ctx context.Context, p policy.Permit, id, text string) (anchorhold.Request, error) {
-	if err := checkText("text", text, true); err != nil {
+	if err := CheckText("text", text, true); err != nil {
 		return anchorhold.Request{}, err
 	}
-	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Request, books.Record, error) {
+	return s.act(ctx, p, func(tx store.Tx) (string, books.Record, error) {
 		r, err := s.undecided(tx, id)
 		if err != nil {
-			return r, books.Record{}, err
+			return id, books.Record{}, err
 		}
 		question := p.Action() == policy.RequestAsk
 		err = tx.AddMessage(anchorhold.Message{
 			Request: id, Opening: r.Opening, Author: p.Principal().ID, Name: p.Principal().Name(),
 			Question: question, Text: text, Created: s.Books.Now(),
 		})
-		if err != nil {
-			return r, books.Record{}, err
-		}
-		r, err = tx.Request(id)
-		return r, books.Record{Subject: id, Digest: r.Digest}, err
+		return id, books.Record{Subject: id, Digest: r.Digest}, err
 	})
 }
 
 // Withdraw ends a request by its author; a run that is queued or running is
 // cancelled with it.
 func (s *Service) Withdraw(ctx context.Context, p policy.Permit, id string) (anchorhold.Request, error) {
-	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Request, books.Record, error) {
+	return s.act(ctx, p, func(tx store.Tx) (string, books.Record, error) {
 		r, err := tx.Request(id)
 		if err != nil {
-			return r, books.Record{}, err
+			return id, books.Record{}, err
 		}
 		if state := StateOf(r, s.Books.Now()); state.Ended() {
-			return r, books.Record{}, anchorhold.Errorf(anchorhold.Conflict, "nothing needs to be done", "the request has ended: it is %s", state)
+			return id, books.Record{}, anchorhold.Errorf(anchorhold.Conflict, "nothing needs to be done", "the request has ended: it is %s", state)
 		}
 		if err := s.withdrawRuns(tx, r); err != nil {
-			return r, books.Record{}, err
+			return id, books.Record{}, err
 		}
 		r.Withdrawn = true
-		if err := tx.PutRequest(r); err != nil {
-			return r, books.Record{}, err
-		}
-		r, err = tx.Request(id)
-		return r, books.Record{Subject: id, Digest: r.Digest}, err
+		return id, books.Record{Subject: id, Digest: r.Digest}, tx.PutRequest(r)
 	})
 }
 
@@ -203,11 +213,16 @@ func (s *Service) withdrawRuns(tx store.Tx, r anchorhold.Request) error {
 			}
 		}
 	}
-	grants, err := tx.GrantsFor(r.Digest)
+	return Revoke(tx, r.Digest, s.Books.Now())
+}
+
+// Revoke ends every grant of a request: after a withdrawal, a refused output or
+// an owner's cancellation nothing may run on an earlier yes.
+func Revoke(tx store.Tx, digest string, now time.Time) error {
+	grants, err := tx.GrantsFor(digest)
 	if err != nil {
 		return err
 	}
-	now := s.Books.Now()
 	for _, g := range grants {
 		if g.Revoked == nil {
 			g.Revoked = &now

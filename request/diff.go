@@ -42,6 +42,9 @@ func DiffToLast(tx store.Tx, r anchorhold.Request) (Diff, error) {
 			break
 		}
 	}
+	if base, err = tx.Request(base.ID); err != nil { // a list leaves the code out
+		return Diff{}, err
+	}
 	return Diff{Base: base.ID, Text: unified(base.Code.Files, r.Code.Files)}, nil
 }
 

@@ -71,13 +71,13 @@ func (s *Service) Submit(ctx context.Context, p policy.Permit, sub Submission) (
 		return anchorhold.Request{}, err
 	}
 	sub.Values = values
-	r, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Request, books.Record, error) {
+	r, err := s.act(ctx, p, func(tx store.Tx) (string, books.Record, error) {
 		r, err := s.resolve(tx, p, sub, codeDigest)
 		if err != nil {
-			return r, books.Record{}, err
+			return "", books.Record{}, err
 		}
 		r, err = s.open(tx, p, r)
-		return r, books.Record{Subject: r.ID, Digest: r.Digest, Details: map[string]string{
+		return r.ID, books.Record{Subject: r.ID, Digest: r.Digest, Details: map[string]string{
 			"code": r.CodeDigest, "datasets": strings.Join(sub.Datasets(), " "), "purpose": r.Purpose, "opening": strconv.Itoa(r.Opening),
 		}}, err
 	})
@@ -87,12 +87,27 @@ func (s *Service) Submit(ctx context.Context, p policy.Permit, sub Submission) (
 	return r, err
 }
 
+// act carries out an act on a request and reads the request anew. Only its id is
+// kept as the answer under an idempotency key: the code may be large, and what
+// may be seen of a request changes.
+func (s *Service) act(ctx context.Context, p policy.Permit, fn func(store.Tx) (string, books.Record, error)) (r anchorhold.Request, err error) {
+	id, err := books.Act(ctx, s.Books, p, fn)
+	if err != nil {
+		return r, err
+	}
+	err = s.Books.View(ctx, func(tx store.Tx) error {
+		r, err = tx.Request(id)
+		return err
+	})
+	return r, err
+}
+
 // check refuses what can be refused without the database.
 func (s *Service) check(sub Submission) (codeDigest string, values map[string]json.RawMessage, err error) {
 	if err := digest.ValidateCode(sub.Code); err != nil {
 		return "", nil, err
 	}
-	if err := checkText("purpose", sub.Purpose, true); err != nil {
+	if err := CheckText("purpose", sub.Purpose, true); err != nil {
 		return "", nil, err
 	}
 	if len(sub.Study) > 200 || strings.ContainsFunc(sub.Study, unicode.IsControl) || !utf8.ValidString(sub.Study) {
@@ -109,7 +124,9 @@ func (s *Service) check(sub Submission) (codeDigest string, values map[string]js
 	return codeDigest, values, err
 }
 
-func checkText(what, text string, required bool) error {
+// CheckText refuses what people write when it is too long, is no plain text or,
+// where it is required, says nothing; what is the word for it in the error.
+func CheckText(what, text string, required bool) error {
 	if required && strings.TrimSpace(text) == "" {
 		return anchorhold.Errorf(anchorhold.Invalid, "say it in a sentence", "the %s is empty", what)
 	}
@@ -220,7 +237,7 @@ func (s *Service) queue(tx store.Tx, p policy.Permit, r anchorhold.Request, g an
 		return err
 	}
 	run := anchorhold.Run{
-		ID: anchorhold.NewID(anchorhold.PrefixRun), Request: r.ID, Grant: g.ID, Study: r.Study,
+		ID: anchorhold.NewID(anchorhold.PrefixRun), Request: r.ID, Opening: r.Opening, Grant: g.ID, Study: r.Study,
 		State: anchorhold.RunQueued, Queued: s.Books.Now(),
 	}
 	if err := tx.PutRun(run); err != nil {

@@ -338,7 +338,7 @@ func TestAuthorSeesNothingBeforeTheRelease(t *testing.T) {
 	later := now.Add(90 * time.Second)
 	run := func(state anchorhold.RunState, outputs ...anchorhold.Output) anchorhold.Request {
 		return anchorhold.Request{Opening: 1, Runs: []anchorhold.Run{{
-			ID: "run-1", State: state, Attempt: 2, Queued: now, Started: &now, Finished: &later, Reason: "KeyError: 'Smith'",
+			ID: "run-1", Opening: 1, State: state, Attempt: 2, Queued: now, Started: &now, Finished: &later, Reason: "KeyError: 'Smith'",
 			Boundary: "b", Usage: anchorhold.Usage{CPUSeconds: 3}, Log: "blob", Outputs: outputs,
 		}}}
 	}
@@ -399,4 +399,38 @@ func TestDiffIsAgainstTheAuthorsLastVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// After a refused output, a cancellation or a withdrawal nothing runs on the
+// earlier yes, and a grant whose time is over covers nothing more.
+func TestRevokedGrantsCoverNothing(t *testing.T) {
+	b := newBench(t)
+	r := b.submit(submission("heart", "1"))
+	r = b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve, Uses: 5})
+	r = b.endRun(r, anchorhold.RunFailed)
+	err := b.Store.Update(context.Background(), func(tx store.Tx) error { return request.Revoke(tx, r.Digest, b.Clock.Now()) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, b.submit(submission("heart", "1")), anchorhold.StatePending, 1)
+}
+
+// A clock that steps back must not mix up the openings of a request.
+func TestOpeningsDoNotDependOnTheClock(t *testing.T) {
+	b := newBench(t)
+	r := b.submit(submission("heart", "1"))
+	b.endRun(b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve}), anchorhold.RunFailed)
+	b.Clock.Move(-time.Hour)
+	r = b.submit(submission("heart", "1"))
+	want(t, r, anchorhold.StatePending, 1)
+	want(t, b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve}), anchorhold.StateQueued, 2)
+}
+
+// Whoever acts on the machine is one person, whatever account they use.
+func TestLocalAccountsAreOnePerson(t *testing.T) {
+	b := newBench(t)
+	r := b.submit(submission("guarded", "1"))
+	b.mustDecide(anchorhold.Principal{ID: "local:0"}, r, request.Word{Verdict: anchorhold.Approve})
+	_, err := b.decide(anchorhold.Principal{ID: "local:1000"}, r, request.Word{Verdict: anchorhold.Approve})
+	wantKind(t, "a second local account", err, anchorhold.Conflict)
 }

@@ -13,7 +13,7 @@ func StateOf(r anchorhold.Request, now time.Time) anchorhold.State {
 		return anchorhold.StateWithdrawn
 	}
 	for i := len(r.Runs) - 1; i >= 0; i-- {
-		if !r.Runs[i].Queued.Before(r.Opened) {
+		if r.Runs[i].Opening == r.Opening {
 			return RunStateOf(r.Runs[i])
 		}
 	}
@@ -91,6 +91,32 @@ func RunForAuthor(run anchorhold.Run) anchorhold.Run {
 		}
 	}
 	return out
+}
+
+// RunForAuditor is a run as somebody sees it who reads decisions and nothing
+// private: of an output that was not released no digest, which would confirm a
+// guess, no size, and of its checks the results alone.
+func RunForAuditor(run anchorhold.Run) anchorhold.Run {
+	outputs := make([]anchorhold.Output, len(run.Outputs))
+	for i, o := range run.Outputs {
+		outputs[i] = OutputForAuditor(o)
+	}
+	run.Outputs = outputs
+	return run
+}
+
+// OutputForAuditor is an output as RunForAuditor shows it.
+func OutputForAuditor(o anchorhold.Output) anchorhold.Output {
+	if o.Release == nil || o.Release.State != anchorhold.ReleaseApproved {
+		o.SHA256, o.Size = "", 0
+	}
+	checks := make([]anchorhold.Check, len(o.Checks))
+	for i, c := range o.Checks {
+		c.Detail = ""
+		checks[i] = c
+	}
+	o.Checks = checks
+	return o
 }
 
 // OutputForAuthor is a released output as the request's author sees it.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/catalog"
@@ -19,9 +20,6 @@ import (
 	"github.com/anchorhold/anchorhold/sandbox"
 	"github.com/anchorhold/anchorhold/store"
 )
-
-// maxLog bounds what is kept of a run's prints and traceback together.
-const maxLog = 4 << 20
 
 // task is everything that a claimed run needs, read in one transaction.
 type task struct {
@@ -86,8 +84,8 @@ func (s *Service) load(ctx context.Context, run anchorhold.Run) (t *task, err er
 		if err != nil {
 			return err
 		}
-		if g.Revoked != nil {
-			return anchorhold.Errorf(anchorhold.Denied, "approve the request again", "the grant of this run was revoked")
+		if ended(g, s.Books.Now()) {
+			return anchorhold.Errorf(anchorhold.Denied, "approve the request again", "the grant of this run was revoked or has expired")
 		}
 		for _, parameter := range slices.Sorted(maps.Keys(t.request.Assets)) {
 			ref := t.request.Assets[parameter]
@@ -125,7 +123,10 @@ func (s *Service) attempt(ctx context.Context, t *task, o *outcome) error {
 	if err != nil {
 		return err
 	}
-	defer parser.Kill()
+	defer func() {
+		parser.Kill()
+		_ = parser.Conn().Close() // the session is over either way
+	}()
 	answer, err := s.runCode(ctx, t, o)
 	if err != nil {
 		return err
@@ -202,9 +203,13 @@ const (
 	parserPath     = "/anchorhold"
 )
 
+// parseTime is what the parser has for itself.
+const parseTime = 2 * time.Minute
+
 // parserLimits are the job's, with memory for a large table at least.
 func parserLimits(l sandbox.Limits) sandbox.Limits {
 	l.Memory = max(l.Memory, 1<<30)
+	l.Wall += parseTime // it waits while the job runs
 	l.TmpBytes, l.OutBytes, l.LogBytes = 1<<20, 1<<20, 64<<10
 	return l
 }
@@ -225,8 +230,8 @@ func (s *Service) runCode(ctx context.Context, t *task, o *outcome) (job.Answer,
 	}
 	o.boundary, o.usage = result.Boundary, result.Usage
 	o.log = result.Log
-	if len(o.log) > maxLog {
-		o.log = o.log[:maxLog]
+	if result.LogTruncated {
+		o.log = append(o.log, "\n(what was printed after this was not kept)\n"...)
 	}
 	switch {
 	case result.Status != sandbox.OK && result.Status != sandbox.Failed:

@@ -78,7 +78,6 @@ func (s *Service) Wake() {
 // Work executes queued runs until the context ends, then waits for those that
 // it has begun: they are cancelled and stay claimable.
 func (s *Service) Work(ctx context.Context) {
-	claimant := anchorhold.NewID("wrk")
 	slots := make(chan struct{}, max(s.Slots, 1))
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -90,6 +89,7 @@ func (s *Service) Work(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		claimant := anchorhold.NewID("wrk") // one for each claim: not even this process may renew another's lease
 		run, err := s.claim(ctx, claimant)
 		if err != nil {
 			<-slots
@@ -243,7 +243,7 @@ func (s *Service) offer(tx store.Tx, run anchorhold.Run, outputs []anchorhold.Ou
 	if err != nil {
 		return err
 	}
-	if g.Revoked != nil {
+	if ended(g, s.Books.Now()) {
 		g.AutoRelease = false
 	}
 	for _, o := range outputs {
@@ -254,8 +254,13 @@ func (s *Service) offer(tx store.Tx, run anchorhold.Run, outputs []anchorhold.Ou
 	return nil
 }
 
-// Cancel ends a run that waits or goes on; whoever executes it notices within
-// a second.
+// ended says whether a grant no longer covers what goes on under it.
+func ended(g anchorhold.Grant, now time.Time) bool {
+	return g.Revoked != nil || g.Expires != nil && !now.Before(*g.Expires)
+}
+
+// Cancel ends a run that waits or goes on, and the grants under which the same
+// could run again; whoever executes it notices within a second.
 func (s *Service) Cancel(ctx context.Context, p policy.Permit, id string) (anchorhold.Run, error) {
 	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Run, books.Record, error) {
 		run, err := tx.Run(id)
@@ -267,7 +272,12 @@ func (s *Service) Cancel(ctx context.Context, p policy.Permit, id string) (ancho
 		default:
 			return run, books.Record{}, anchorhold.Errorf(anchorhold.Conflict, "nothing needs to be done", "the run has already ended")
 		}
-		if err := request.Cancel(tx, run, s.Books.Now()); err != nil {
+		r, err := tx.Request(run.Request)
+		if err != nil {
+			return run, books.Record{}, err
+		}
+		err = errors.Join(request.Cancel(tx, run, s.Books.Now()), request.Revoke(tx, r.Digest, s.Books.Now()))
+		if err != nil {
 			return run, books.Record{}, err
 		}
 		run, err = tx.Run(id)

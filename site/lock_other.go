@@ -8,6 +8,9 @@ import (
 	"github.com/anchorhold/anchorhold"
 )
 
+// checkOwner has nothing to look at: lock refuses every directory here.
+func checkOwner(string) error { return nil }
+
 // lock cannot keep other processes out here, so no site is opened.
 func lock(dir string) (*os.File, error) {
 	return nil, anchorhold.Errorf(anchorhold.Unavailable, "keep the site on a Linux machine and use --url from here",

@@ -4,6 +4,7 @@ package site
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -11,9 +12,30 @@ import (
 	"github.com/anchorhold/anchorhold"
 )
 
+// checkOwner refuses a directory that is somebody else's or that others may
+// write: who can put files there would choose what the site opens, and files
+// that root makes would lock their owner out.
+func checkOwner(dir string) error {
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // there is no site: the next step says so
+	}
+	if err != nil {
+		return unusable(dir, err)
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || int(st.Uid) != os.Geteuid() {
+		return anchorhold.Errorf(anchorhold.Denied, "act as the account that it belongs to", "the directory %s belongs to another account", dir)
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return anchorhold.Errorf(anchorhold.Denied, "close it: chmod go-w "+dir, "others may write to the directory %s", dir)
+	}
+	return nil
+}
+
 // lock makes sure that one process at a time has the site open.
 func lock(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, unusable(dir, err)
 	}

@@ -165,8 +165,8 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, uid)
 }
 
-// peerUID is who sent a local request: root, or the account that the site's
-// directory belongs to; nobody else.
+// peerUID is who sent a local request: root, or the account that the site runs
+// as, to which its directory belongs (see checkOwner); nobody else.
 func peerUID(r *http.Request) (int, error) {
 	uid, ok := r.Context().Value(peerKey{}).(int)
 	if !ok || uid != 0 && uid != os.Geteuid() {

@@ -58,6 +58,9 @@ type Site struct {
 // Open opens the site in dir, for this process alone, until Close.
 func Open(ctx context.Context, dir string, o Options) (s *Site, err error) {
 	s = &Site{dir: dir}
+	if err := checkOwner(dir); err != nil {
+		return nil, err
+	}
 	if s.config, err = readConfig(dir); err != nil {
 		return nil, err
 	}
@@ -75,9 +78,14 @@ func Open(ctx context.Context, dir string, o Options) (s *Site, err error) {
 	if s.store, err = sqlite.Open(ctx, filepath.Join(dir, dbFile)); err != nil {
 		return nil, err
 	}
-	err = s.compose(o)
-	return s, err
+	// What was answered long ago need not be remembered: nobody repeats a call
+	// after days.
+	err = s.store.Update(ctx, func(tx store.Tx) error { return tx.ForgetIdempotent(time.Now().Add(-answersKept)) })
+	return s, errors.Join(err, s.compose(o))
 }
+
+// answersKept is how long an idempotency key is remembered at least.
+const answersKept = 7 * 24 * time.Hour
 
 // compose wires the rooms: everything that a site is made of, in one place.
 func (s *Site) compose(o Options) error {

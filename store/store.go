@@ -108,6 +108,8 @@ type Requests interface {
 	// outputs and releases), but without State.
 	Request(id string) (anchorhold.Request, error)
 	RequestByDigest(digest string) (anchorhold.Request, error)
+	// ListRequests gives requests without the texts of their code, which may be
+	// large.
 	ListRequests(RequestFilter, Page) ([]anchorhold.Request, string, error)
 	AddDecision(anchorhold.Decision) error
 	AddMessage(anchorhold.Message) error
@@ -165,6 +167,9 @@ type Log interface {
 	// when the key is new.
 	Idempotent(principal, key string) (fingerprint, response []byte, err error)
 	PutIdempotent(principal, key string, fingerprint, response []byte, at time.Time) error
+
+	// ForgetIdempotent removes what was answered before a time.
+	ForgetIdempotent(before time.Time) error
 
 	// Setting reads a setting of the site.
 	Setting(key string) (string, error)

@@ -73,10 +73,15 @@ func (v VKey) String() string { return v.text }
 func (v VKey) Origin() string { return v.origin }
 
 // ID is ORIGIN+HASH: the vkey without the key itself. It names the key in
-// signature lists and proves nothing.
+// signature lists and proves nothing. The key's own base64 may hold further
+// plus signs.
 func (v VKey) ID() string {
-	i := strings.LastIndexByte(v.text, '+')
-	return v.text[:max(i, 0)]
+	origin, rest, _ := strings.Cut(v.text, "+")
+	hash, _, ok := strings.Cut(rest, "+")
+	if !ok {
+		return "" // the zero VKey
+	}
+	return origin + "+" + hash
 }
 
 // Public gives the Ed25519 public key; nil for the zero value.

@@ -84,6 +84,7 @@ var along = []struct{ from, to, why string }{
 	{"run", "policy", "acts with a permit"},
 	{"release", "books", "a release is a durable act"},
 	{"release", "policy", "acts with a permit"},
+	{"release", "request", "what leaves is shown as its request is"},
 	{"release", "receipt", "what left is described by the receipt made with it"},
 	{"run", "request", "a run ends as its request says"},
 	{"run", "release", "what a run wrote is offered for release in the act that ends it"},

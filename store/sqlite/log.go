@@ -121,6 +121,10 @@ func (t *tx) PutIdempotent(principal, key string, fingerprint, response []byte, 
 		principal, key, fingerprint, response, at.UnixNano())
 }
 
+func (t *tx) ForgetIdempotent(before time.Time) error {
+	return t.exec("DELETE FROM idempotency WHERE at < ?", before.UnixNano())
+}
+
 func (t *tx) Setting(key string) (value string, err error) {
 	err = t.scan("SELECT value FROM setting WHERE key = ?", []any{key}, &value)
 	return value, err

@@ -86,7 +86,7 @@ func (t *tx) ListReleases(f store.ReleaseFilter, p store.Page) ([]anchorhold.Rel
 		where += " AND EXISTS (SELECT 1 FROM request q WHERE q.id = x.request AND q.author = ?)"
 		args = append(args, f.Author)
 	}
-	return list(t, "release x", where, args, p, func(r *anchorhold.Release) error {
+	return list(t, "release x", "x.body", where, args, p, func(r *anchorhold.Release) error {
 		full, err := t.Release(r.ID)
 		*r = full
 		return err
@@ -103,5 +103,5 @@ func (t *tx) AddLedger(e anchorhold.LedgerEntry) error {
 }
 
 func (t *tx) ListLedger(p store.Page) ([]anchorhold.LedgerEntry, string, error) {
-	return list(t, "ledger x", "1", nil, p, func(*anchorhold.LedgerEntry) error { return nil })
+	return list(t, "ledger x", "x.body", "1", nil, p, func(*anchorhold.LedgerEntry) error { return nil })
 }

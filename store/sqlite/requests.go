@@ -54,7 +54,7 @@ func (t *tx) ListRequests(f store.RequestFilter, p store.Page) ([]anchorhold.Req
 		where += " AND EXISTS (SELECT 1 FROM request_asset a WHERE a.request = x.id AND a.dataset = ?)"
 		args = append(args, f.Dataset)
 	}
-	return list(t, "request x", where, args, p, t.fillRequest)
+	return list(t, "request x", "json_remove(x.body, '$.code.files')", where, args, p, t.fillRequest)
 }
 
 // fillRequest adds what happened to a request.
@@ -173,7 +173,7 @@ func (t *tx) Run(id string) (anchorhold.Run, error) {
 }
 
 func (t *tx) ListRuns(p store.Page) ([]anchorhold.Run, string, error) {
-	return list(t, "run x", "1", nil, p, func(r *anchorhold.Run) error {
+	return list(t, "run x", "x.body", "1", nil, p, func(r *anchorhold.Run) error {
 		full, err := t.Run(r.ID)
 		*r = full
 		return err

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/store"
@@ -224,24 +225,26 @@ func encode(v any) (string, error) {
 
 func decode[T any](body string, v *T) error { return json.Unmarshal([]byte(body), v) }
 
-// list reads a page of bodies, newest first, decoding each; the query selects
-// seq and body and is completed here.
-func list[T any](t *tx, from, where string, args []any, p store.Page, more func(*T) error) ([]T, string, error) {
+// list reads a page of bodies, newest first, decoding each. from is a table and
+// its name x in where; column is the body or a part of it. The cursor is the id
+// of the last item, which tells nothing that its reader did not see.
+func list[T any](t *tx, from, column, where string, args []any, p store.Page, more func(*T) error) ([]T, string, error) {
 	if p.Cursor != "" {
-		after, err := strconv.ParseInt(p.Cursor, 36, 64)
-		if err != nil {
-			return nil, "", anchorhold.Errorf(anchorhold.Invalid, "use the cursor that the page before gave", "this is not a cursor")
+		var after int64
+		table, _, _ := strings.Cut(from, " ")
+		if err := t.scan("SELECT seq FROM "+table+" WHERE id = ?", []any{p.Cursor}, &after); err != nil {
+			return nil, "", anchorhold.Errorf(anchorhold.Invalid, "use the cursor that the page before gave", "this is not a cursor").Because(err)
 		}
 		where += " AND x.seq < ?"
 		args = append(args, after)
 	}
 	var out []T
-	var last int64
+	var last string
 	next := ""
-	err := t.each("SELECT x.seq, x.body FROM "+from+" WHERE "+where+" ORDER BY x.seq DESC LIMIT ?", append(args, p.Size()+1),
+	err := t.each("SELECT x.id, "+column+" FROM "+from+" WHERE "+where+" ORDER BY x.seq DESC LIMIT ?", append(args, p.Size()+1),
 		func(r *sql.Rows) error {
 			if len(out) == p.Size() {
-				next = strconv.FormatInt(last, 36)
+				next = last
 				return nil
 			}
 			var body string

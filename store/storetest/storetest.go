@@ -204,6 +204,10 @@ func requests(t *testing.T, s store.Store) {
 		equal(t, "by digest", got, r)
 		grants, err3 := tx.GrantsFor(r.Digest)
 		equal(t, "grants", grants, []anchorhold.Grant{g})
+		list, _, err5 := tx.ListRequests(store.RequestFilter{Author: "pri-3"}, store.Page{})
+		if err5 != nil || len(list) != 1 || list[0].Code.Files != nil || list[0].Code.Entry != "main.py:f" {
+			t.Errorf("a listed request: %+v, %v", list, err5)
+		}
 		equal(t, "of one author", ids(t, tx, store.RequestFilter{Author: "pri-1"}), []string{"req-2", "req-1"})
 		equal(t, "of one dataset", ids(t, tx, store.RequestFilter{Dataset: "heart"}), []string{"req-3", "req-1"})
 		equal(t, "of both", ids(t, tx, store.RequestFilter{Author: "pri-1", Dataset: "heart"}), []string{"req-1"})
@@ -371,6 +375,17 @@ func keys(t *testing.T, s store.Store) {
 		_, err4 := tx.Setting("b")
 		absent(t, "an unknown setting", err4)
 		return errors.Join(err, err3)
+	})
+	update(t, s, func(tx store.Tx) error { return tx.ForgetIdempotent(clock) })
+	view(t, s, func(tx store.Tx) error {
+		_, _, err := tx.Idempotent("pri-1", "k")
+		return err // not before its time
+	})
+	update(t, s, func(tx store.Tx) error { return tx.ForgetIdempotent(clock.Add(1)) })
+	view(t, s, func(tx store.Tx) error {
+		_, _, err := tx.Idempotent("pri-1", "k")
+		absent(t, "a forgotten answer", err)
+		return nil
 	})
 }
 

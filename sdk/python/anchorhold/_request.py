@@ -90,6 +90,8 @@ class Request(Record):
     def source(self) -> str:
         """The submitted code, every file, with invisible characters made visible."""
         code = self._data.get("code") or {}
+        if code.get("files") is None:  # a list leaves the code out
+            code = self.refresh()._data.get("code") or {}
         parts = [f"# ---- {visible(f.get('path'))}\n{visible_lines(f.get('text'))}" for f in code.get("files") or []]
         return Prose("\n".join(parts))
 
