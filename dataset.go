@@ -106,6 +106,7 @@ const (
 	FactMax         = "max"          // of a column: largest value
 	FactCategories  = "categories"   // of a column: closed set of values (array of text or numbers)
 	FactMissingRate = "missing-rate" // of a column: share of missing values (0 to 1)
+	FactType        = "type"         // of a column: its type, where its owner said it rather than let it be read (text)
 	FactUnique      = "unique"       // of a column: true where no two rows share a value (bool)
 	FactStorage     = "storage"      // of a column of a Parquet file: its exact Arrow type (text), where the column type does not say it
 )

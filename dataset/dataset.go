@@ -183,10 +183,6 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 	})
 }
 
-// factType is the type of a column where its owner stated it, so that the next
-// version keeps it; types that were read are read again.
-const factType = "type"
-
 // stated keeps what the owner said of the columns that the next version's file
 // still has, without anything that was measured.
 func stated(v anchorhold.Version, n NewAsset) ([]anchorhold.Column, error) {
@@ -212,7 +208,7 @@ func stated(v anchorhold.Version, n NewAsset) ([]anchorhold.Column, error) {
 			if f.Provenance != anchorhold.Stated {
 				continue
 			}
-			if text, ok := f.Value.(string); ok && f.Name == factType {
+			if text, ok := f.Value.(string); ok && f.Name == anchorhold.FactType {
 				c.Type = anchorhold.ColumnType(text)
 				continue // said anew when it is used
 			}

@@ -84,7 +84,7 @@ func withTypes(columns, given []anchorhold.Column) []anchorhold.Column {
 	for _, g := range given {
 		if g.Type != "" {
 			typed = append(typed, anchorhold.Column{Name: g.Name, Facts: []anchorhold.Fact{
-				{Name: factType, Value: string(g.Type), Provenance: anchorhold.Stated},
+				{Name: anchorhold.FactType, Value: string(g.Type), Provenance: anchorhold.Stated},
 			}})
 		}
 	}

@@ -123,6 +123,9 @@ func printColumns(p *show.Printer, columns []anchorhold.Column) {
 func facts(all []anchorhold.Fact) string {
 	var out []string
 	for _, f := range all {
+		if f.Name == anchorhold.FactType {
+			continue // the type stands in a column of its own
+		}
 		value, err := json.Marshal(f.Value)
 		if err != nil {
 			continue // a fact came as JSON, so it can be written as JSON

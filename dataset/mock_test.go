@@ -1,0 +1,517 @@
+package dataset_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog"
+	"github.com/anchorhold/anchorhold/dataset"
+)
+
+// checkMock reads the mock of "heart/patients" back and holds it against the
+// version's card.
+func checkMock(t *testing.T, b *bench, v anchorhold.Version) string {
+	t.Helper()
+	m, err := b.Mock(context.Background(), "heart", "patients")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.File.Close()
+	data, err := io.ReadAll(m.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(data)
+	if v.Mock == nil || hex.EncodeToString(sum[:]) != v.Mock.SHA256 || m.SHA256 != v.Mock.SHA256 || v.Mock.Size != int64(len(data)) {
+		t.Errorf("the mock has %d bytes with SHA-256 %x, the card says %+v", len(data), sum, v.Mock)
+	}
+	return string(data)
+}
+
+// cells reads a CSV text without quotation marks by columns.
+func cells(text string) map[string][]string {
+	out := map[string][]string{}
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	names := strings.Split(lines[0], ",")
+	for _, line := range lines[1:] {
+		for i, cell := range strings.Split(line, ",") {
+			out[names[i]] = append(out[names[i]], cell)
+		}
+	}
+	return out
+}
+
+// made is a mock table like the hospitals' that nobody copied from anywhere.
+func made(rows int) string {
+	var s strings.Builder
+	s.WriteString("age,sex,cp,trestbps,chol,fbs,restecg,thalach,exang,oldpeak,slope,ca,thal,num\n")
+	for i := range rows {
+		for c := range 14 {
+			if c > 0 {
+				s.WriteByte(',')
+			}
+			s.WriteString(strconv.Itoa(1000 + (i*(c+3))%7))
+			if c == 9 {
+				s.WriteString(".5")
+			}
+		}
+		s.WriteByte('\n')
+	}
+	return s.String()
+}
+
+func TestGeneratedMockShowsOnlyWhatIsStated(t *testing.T) {
+	b := newBench(t)
+	v := b.mustAdd(heart(hospital(t, "cleveland.csv"), &dataset.NewMock{Generate: &dataset.Generate{Seed: 1}},
+		anchorhold.Column{Name: "age", Facts: []anchorhold.Fact{stated(anchorhold.FactMin, 200.0), stated(anchorhold.FactMax, 210.0)}},
+		anchorhold.Column{Name: "sex", Facts: []anchorhold.Fact{stated(anchorhold.FactCategories, []any{7.0, 8.0})}}))
+	if n := provenances(v); n[anchorhold.Measured] != 0 || n[anchorhold.Stated] != 3 || len(v.Facts) != 0 || len(b.ledger()) != 0 {
+		t.Errorf("the card has the facts %v, %+v; the ledger %+v", n, v.Facts, b.ledger())
+	}
+	mock := cells(checkMock(t, b, v))
+	if v.Mock.Origin != "generated" || v.Mock.Rows != 100 || len(mock["age"]) != 100 {
+		t.Errorf("the mock is %+v with %d rows", v.Mock, len(mock["age"]))
+	}
+	for i, age := range mock["age"] {
+		if n, err := strconv.Atoi(age); err != nil || n < 200 || n > 210 || mock["sex"][i] != "7" && mock["sex"][i] != "8" {
+			t.Fatalf("row %d has the age %q and the sex %q", i, age, mock["sex"][i])
+		}
+	}
+	for name, column := range mock { // missing rates are measured: none may show
+		for _, cell := range column {
+			if cell == "" {
+				t.Fatalf("the column %s has missing values that nobody stated", name)
+			}
+		}
+	}
+}
+
+// TestUnconfirmedMocksAreBlind: with the same card, two different private sides
+// give the same mock.
+func TestUnconfirmedMocksAreBlind(t *testing.T) {
+	var mocks []string
+	for _, private := range []string{"a,b\n1,x\n2,y\n3,z\n", "a,b\n900001," + canary + "\n900002,\n"} {
+		b := newBench(t)
+		v := b.mustAdd(heart(write(t, "t.csv", private), &dataset.NewMock{Generate: &dataset.Generate{Seed: 5, Rows: 20}}))
+		mocks = append(mocks, checkMock(t, b, v))
+	}
+	if mocks[0] != mocks[1] {
+		t.Errorf("the mocks depend on the private side:\n%s\n%s", mocks[0], mocks[1])
+	}
+}
+
+func TestConfirmedFactsStandInTheLedger(t *testing.T) {
+	b := newBench(t)
+	v := b.mustAdd(heart(hospital(t, "cleveland.csv"), &dataset.NewMock{Generate: &dataset.Generate{Seed: 1}, Confirm: true},
+		anchorhold.Column{Name: "age", Facts: []anchorhold.Fact{stated(anchorhold.FactMin, 18.0)}}))
+	if got := fact(column(t, v, "age"), anchorhold.FactMin); got != "18 stated" {
+		t.Errorf("what was stated became %s", got)
+	}
+	if got := fact(column(t, v, "age"), anchorhold.FactMax); got != "77 measured" {
+		t.Errorf("the largest age is %s", got)
+	}
+	if got := fact(column(t, v, "ca"), anchorhold.FactMissingRate); got != "0.013 measured" {
+		t.Errorf("the missing rate is %s", got)
+	}
+	if len(v.Facts) != 1 || v.Facts[0].Name != anchorhold.FactRows || v.Facts[0].Value != 303.0 || v.Facts[0].Provenance != anchorhold.Measured {
+		t.Errorf("the table's facts are %+v", v.Facts)
+	}
+	mock := cells(checkMock(t, b, v))
+	if v.Mock.Rows != 303 || len(mock["sex"]) != 303 {
+		t.Errorf("the mock has %d rows", v.Mock.Rows)
+	}
+	for _, sex := range mock["sex"] {
+		if sex != "0" && sex != "1" {
+			t.Fatalf("a sex of %q", sex)
+		}
+	}
+	b.wantLedger(v)
+	// Each further version that is confirmed discloses anew.
+	second := b.mustVersion(dataset.NewAsset{Mock: &dataset.NewMock{Generate: &dataset.Generate{}, Confirm: true}})
+	b.wantLedger(second, v)
+	b.mustVersion(dataset.NewAsset{})
+	b.mustVersion(dataset.NewAsset{Mock: &dataset.NewMock{Generate: &dataset.Generate{}}})
+	b.wantLedger(second, v)
+}
+
+// wantLedger wants exactly one unbounded entry for each version, newest first.
+func (b *bench) wantLedger(versions ...anchorhold.Version) {
+	b.t.Helper()
+	entries := b.ledger()
+	if len(entries) != len(versions) {
+		b.t.Fatalf("%d ledger entries for %d versions", len(entries), len(versions))
+	}
+	for i, e := range entries {
+		if e.Class != anchorhold.ExposureUnbounded || e.Population != "cleveland" || e.Subject != versions[i].ID || e.Amount != "{}" ||
+			!strings.Contains(e.What, "heart/patients") || e.Principal == "" || !anchorhold.IsID(anchorhold.PrefixLedger, e.ID) {
+			b.t.Errorf("entry %d is %+v", i, e)
+		}
+	}
+}
+
+// TestStatedRowsReplaceTheMeasuredNumber: who states how many rows the mock has
+// does not disclose how many the private side has.
+func TestStatedRowsReplaceTheMeasuredNumber(t *testing.T) {
+	b := newBench(t)
+	v := b.mustAdd(heart(hospital(t, "cleveland.csv"), &dataset.NewMock{Generate: &dataset.Generate{Rows: 12}, Confirm: true}))
+	if len(v.Facts) != 1 || v.Facts[0].Value != 12.0 || v.Facts[0].Provenance != anchorhold.Stated || v.Mock.Rows != 12 {
+		t.Errorf("the facts are %+v, the mock %+v", v.Facts, v.Mock)
+	}
+}
+
+func TestSeedMakesTheMock(t *testing.T) {
+	var mocks []string
+	for _, seed := range []uint64{1, 1, 2} {
+		b := newBench(t)
+		mocks = append(mocks, checkMock(t, b, b.mustAdd(heart(hospital(t, "va.csv"), &dataset.NewMock{Generate: &dataset.Generate{Seed: seed}}))))
+	}
+	if mocks[0] != mocks[1] || mocks[0] == mocks[2] {
+		t.Error("the same seed gives another mock, or another seed the same")
+	}
+}
+
+func TestCardsThatContradictThemselvesAreRefused(t *testing.T) {
+	b := newBench(t)
+	path := hospital(t, "cleveland.csv")
+	for name, facts := range map[string][]anchorhold.Fact{
+		"min above max":    {stated(anchorhold.FactMin, 10.0), stated(anchorhold.FactMax, 1.0)},
+		"min is text":      {stated(anchorhold.FactMin, "ten")},
+		"rate beyond one":  {stated(anchorhold.FactMissingRate, 1.5)},
+		"categories alone": {stated(anchorhold.FactCategories, 3.0)},
+	} {
+		t.Log(name)
+		n := heart(path, &dataset.NewMock{Generate: &dataset.Generate{}, Confirm: true}, anchorhold.Column{Name: "age", Facts: facts})
+		b.refuses(anchorhold.Invalid, "age", func() error { _, err := b.add(n); return err })
+	}
+}
+
+func TestGivenMockIsPublishedAsItIs(t *testing.T) {
+	b := newBench(t)
+	text := made(12)
+	path := write(t, "mock.csv", text)
+	v := b.mustAdd(heart(hospital(t, "cleveland.csv"), &dataset.NewMock{Path: path}))
+	if v.Mock == nil || v.Mock.Origin != "given" || v.Mock.Format != "csv" || v.Mock.Rows != 12 {
+		t.Errorf("the mock is %+v", v.Mock)
+	}
+	if checkMock(t, b, v) != text {
+		t.Error("the mock is not what was given")
+	}
+	if len(b.ledger()) != 0 || len(provenances(v)) != 0 {
+		t.Error("a given mock disclosed facts of the private side")
+	}
+	// It is kept: what happens to the file afterwards does not matter.
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if checkMock(t, b, v) != text {
+		t.Error("the mock went with its file")
+	}
+}
+
+// TestMocksThatCopyAreRefused gives mocks that somebody cut from the private
+// table, in ways that ought not to help.
+func TestMocksThatCopyAreRefused(t *testing.T) {
+	b := newBench(t)
+	private := hospital(t, "cleveland.csv")
+	lines := strings.Split(strings.TrimSpace(read(t, private)), "\n")
+	head := lines[0] + "\n"
+	for name, text := range map[string]string{
+		"the table itself":   strings.Join(lines, "\n"),
+		"its first rows":     strings.Join(lines[:11], "\n"),
+		"one row among many": made(40) + lines[200] + "\n",
+		"one row alone":      head + lines[17],
+		"backwards":          head + lines[9] + "\n" + lines[8] + "\n" + lines[7],
+		"disturbed":          head + strings.Replace(lines[17], "1", "1.0001", 1) + "\n" + strings.Replace(lines[18], "1", "1.0001", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			mock := write(t, "mock.csv", text)
+			for _, accept := range []bool{false, true} {
+				n := heart(private, &dataset.NewMock{Path: mock, AcceptDifferences: accept})
+				wants := ""
+				if accept {
+					wants = "the mock may not be published"
+				}
+				b.refuses(anchorhold.Conflict, wants, func() error { _, err := b.add(n); return err })
+			}
+			b.mockless()
+		})
+	}
+}
+
+// mockless makes sure that no mock is among the blobs: only indexes, which
+// nothing refers to.
+func (b *bench) mockless() {
+	b.t.Helper()
+	stored, err := b.Blobs.List()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, s := range stored {
+		data, err := b.Blobs.ReadAll(s.ID, 1<<30)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if strings.Contains(string(data), "age,sex,cp") {
+			b.t.Error("a refused mock was kept")
+		}
+	}
+}
+
+func TestIdentifiersInMocksAreRefused(t *testing.T) {
+	b := newBench(t)
+	var private, mock strings.Builder
+	private.WriteString("patient,ward\n")
+	mock.WriteString("patient,ward\n")
+	for i := range 60 {
+		private.WriteString("P" + strconv.Itoa(770000+i*37) + ",w" + strconv.Itoa(i%3) + "\n")
+		mock.WriteString("M" + strconv.Itoa(i) + ",v" + strconv.Itoa(i%3) + "\n")
+	}
+	path := write(t, "private.csv", private.String())
+	unique := anchorhold.Column{Name: "patient", Facts: []anchorhold.Fact{stated(anchorhold.FactUnique, true)}}
+	leaky := write(t, "leaky.csv", mock.String()+"P770037,v9\n")
+	b.refuses(anchorhold.Conflict, "may not be published", func() error {
+		_, err := b.add(heart(path, &dataset.NewMock{Path: leaky}, unique))
+		return err
+	})
+	v := b.mustAdd(heart(path, &dataset.NewMock{Path: write(t, "clean.csv", mock.String())}, unique))
+	b.refuses(anchorhold.Conflict, "may not be published", func() error {
+		_, err := b.version(dataset.NewAsset{Mock: &dataset.NewMock{Path: leaky}})
+		return err
+	})
+	if checkMock(t, b, v) != mock.String() {
+		t.Error("the refused mock replaced the good one")
+	}
+}
+
+func TestDifferencesAreListedAndAccepted(t *testing.T) {
+	private := hospital(t, "cleveland.csv")
+	for name, c := range map[string]struct {
+		file, text string
+		says       []string
+	}{
+		"absent column": {"m.csv", dropLast(made(9)), []string{"num"}},
+		"extra column":  {"m.csv", addColumn(made(9), "extra"), []string{"extra"}},
+		"other type":    {"m.csv", strings.Replace(made(9), "\n1000,", "\nold,", 1), []string{"age", "string", "int"}},
+		"other order":   {"m.csv", strings.Replace(made(9), "age,sex", "sex,age", 1), []string{"age"}},
+		"two at once":   {"m.csv", strings.Replace(dropLast(made(9)), "\n1000,", "\nold,", 1), []string{"age", "num", "; "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			mock := write(t, c.file, c.text)
+			for _, says := range append(c.says, "--accept-differences") {
+				b.refuses(anchorhold.Conflict, says, func() error { _, err := b.add(heart(private, &dataset.NewMock{Path: mock})); return err })
+			}
+			v := b.mustAdd(heart(private, &dataset.NewMock{Path: mock, AcceptDifferences: true}))
+			if checkMock(t, b, v) != c.text || len(v.Columns) != 14 {
+				t.Errorf("the mock is %+v, the card has %d columns", v.Mock, len(v.Columns))
+			}
+		})
+	}
+}
+
+func dropLast(csv string) string {
+	lines := strings.Split(strings.TrimSpace(csv), "\n")
+	for i, l := range lines {
+		lines[i] = l[:strings.LastIndexByte(l, ',')]
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func addColumn(csv, name string) string {
+	lines := strings.Split(strings.TrimSpace(csv), "\n")
+	for i := range lines {
+		if i == 0 {
+			lines[i] += "," + name
+		} else {
+			lines[i] += ",1"
+		}
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func TestMockOfAnotherFormat(t *testing.T) {
+	b := newBench(t)
+	private := parquetFile(t, `[{"age":63,"weight":70.5,"ward":"east"},{"age":41,"weight":81.25,"ward":"west"}]`)
+	mock := write(t, "m.csv", "age,weight,ward\n900,900.5,north\n901,901.5,south\n")
+	b.refuses(anchorhold.Conflict, "the mock is csv and the private table is parquet", func() error {
+		_, err := b.add(heart(private, &dataset.NewMock{Path: mock}))
+		return err
+	})
+	v := b.mustAdd(heart(private, &dataset.NewMock{Path: mock, AcceptDifferences: true}))
+	if v.Mock.Format != "csv" || v.Private.Format != "parquet" || v.Mock.Rows != 2 {
+		t.Errorf("the version is %+v, its mock %+v", v, v.Mock)
+	}
+	checkMock(t, b, v)
+}
+
+func TestBadMocksLeaveNothingBehind(t *testing.T) {
+	b := newBench(t)
+	private := hospital(t, "cleveland.csv")
+	for name, c := range map[string]struct {
+		path string
+		kind anchorhold.Kind
+	}{
+		"absent":            {"/nowhere/mock.csv", anchorhold.NotFound},
+		"directory":         {t.TempDir(), anchorhold.Invalid},
+		"empty":             {write(t, "e.csv", ""), anchorhold.Invalid},
+		"header only":       {write(t, "h.csv", strings.SplitAfter(made(1), "\n")[0]), anchorhold.Invalid},
+		"duplicate columns": {write(t, "d.csv", "a,a\n1,2\n"), anchorhold.Invalid},
+		"wrong encoding":    {write(t, "w.csv", "a,b\n1,M\xfcller\n"), anchorhold.Invalid},
+	} {
+		t.Log(name)
+		b.refuses(c.kind, "", func() error {
+			_, err := b.add(heart(private, &dataset.NewMock{Path: c.path, AcceptDifferences: true}))
+			return err
+		})
+	}
+}
+
+// TestMissingMockFile: what is served is the card's mock or an error.
+func TestMissingMockFile(t *testing.T) {
+	b := newBench(t)
+	v := b.mustAdd(heart(hospital(t, "va.csv"), &dataset.NewMock{Generate: &dataset.Generate{}}))
+	if err := b.Blobs.Remove(v.Mock.Blob); err != nil {
+		t.Fatal(err)
+	}
+	b.refuses(anchorhold.Internal, "the mock's file is missing", func() error { _, err := b.Mock(context.Background(), "heart", "patients"); return err })
+}
+
+func TestVersionsKeepWhatWasSaid(t *testing.T) {
+	b := newBench(t)
+	path := write(t, "t.csv", "id,age,dose,ward\n007,63,1,east\n008,41,2,?\n009,55,3,west\n")
+	n := heart(path, &dataset.NewMock{Generate: &dataset.Generate{}, Confirm: true},
+		anchorhold.Column{Name: "id", Type: anchorhold.TypeString, Description: "a number with zeros"},
+		anchorhold.Column{Name: "dose", Unit: "mg", Facts: []anchorhold.Fact{stated(anchorhold.FactMin, 0.0)}},
+		anchorhold.Column{Name: "age", Type: anchorhold.TypeFloat, Facts: []anchorhold.Fact{stated(anchorhold.FactMax, 120.0)}})
+	n.Assets[0].Missing = []string{"?"}
+	first := b.mustAdd(n)
+	if provenances(first)[anchorhold.Measured] == 0 {
+		t.Fatal("nothing was measured")
+	}
+	// The file grows, dose becomes fractional, ward goes and height comes.
+	if err := os.WriteFile(path, []byte("id,age,dose,height\n007,63,1.5,?\n008,41,2,170\n009,55,3,180\n010,70,4,190\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.Clock.Move(3600e9)
+	for number := 2; number <= 4; number++ { // and it stays said from version to version
+		v := b.mustVersion(dataset.NewAsset{Mock: &dataset.NewMock{Generate: &dataset.Generate{}}})
+		if v.Number != number || v.ID == first.ID || v.Commitment == first.Commitment || !v.Created.Equal(b.Clock.Now()) || v.Private.Path != path || v.Private.Rows != 4 {
+			t.Errorf("version %d is %+v", number, v)
+		}
+		names := ""
+		for _, c := range v.Columns {
+			names += c.Name + " " + string(c.Type) + ","
+		}
+		if names != "id string,age float,dose float,height int," {
+			t.Errorf("version %d has the columns %s", number, names)
+		}
+		if c := column(t, v, "id"); c.Description != "a number with zeros" {
+			t.Errorf("version %d: %+v", number, c)
+		}
+		if c := column(t, v, "dose"); c.Unit != "mg" || fact(c, anchorhold.FactMin) != "0 stated" || fact(c, anchorhold.FactMax) != "none" {
+			t.Errorf("version %d: %+v", number, c)
+		}
+		if c := column(t, v, "age"); fact(c, anchorhold.FactMax) != "120 stated" || fact(c, anchorhold.FactMin) != "none" {
+			t.Errorf("version %d: %+v", number, c)
+		}
+		if n := provenances(v); n[anchorhold.Measured] != 0 || len(v.Facts) != 0 {
+			t.Errorf("version %d keeps measured facts: %+v, %+v", number, v.Facts, v.Columns)
+		}
+		if len(v.Missing) != 1 || v.Missing[0] != "?" {
+			t.Errorf("version %d has the missing texts %q", number, v.Missing)
+		}
+		if mock := cells(checkMock(t, b, v)); v.Mock.SHA256 == first.Mock.SHA256 || len(mock["height"]) == 0 || len(mock["ward"]) != 0 {
+			t.Errorf("version %d has the mock %+v", number, v.Mock)
+		}
+	}
+	if len(b.ledger()) != 1 {
+		t.Errorf("%d ledger entries for one confirmation", len(b.ledger()))
+	}
+	b.VerifyLog()
+}
+
+// TestVersionsKeepTheirMock as long as it is like the private side and shares
+// nothing with it.
+func TestVersionsKeepTheirMock(t *testing.T) {
+	b := newBench(t)
+	private, text := hospital(t, "cleveland.csv"), made(12)
+	first := b.mustAdd(heart(private, &dataset.NewMock{Path: write(t, "m.csv", text)}))
+	for number := 2; number <= 3; number++ {
+		v := b.mustVersion(dataset.NewAsset{})
+		if v.Number != number || v.Mock == nil || *v.Mock != *first.Mock || checkMock(t, b, v) != text {
+			t.Errorf("version %d has the mock %+v", number, v.Mock)
+		}
+	}
+	// A row of the mock turns up in the private table.
+	lines := strings.SplitAfter(text, "\n")
+	if err := os.WriteFile(private, []byte(read(t, private)+lines[3]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.refuses(anchorhold.Conflict, "may not be published", func() error { _, err := b.version(dataset.NewAsset{}); return err })
+	// A generated mock lacks the column that the private table got.
+	b = newBench(t)
+	private = hospital(t, "va.csv")
+	v := b.mustAdd(heart(private, &dataset.NewMock{Generate: &dataset.Generate{}}))
+	if err := os.WriteFile(private, []byte(addColumn(read(t, private), "height")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.refuses(anchorhold.Conflict, `"height"`, func() error { _, err := b.version(dataset.NewAsset{}); return err })
+	checkMock(t, b, v)
+	if v := b.mustVersion(dataset.NewAsset{Mock: &dataset.NewMock{Generate: &dataset.Generate{}}}); len(cells(checkMock(t, b, v))["height"]) == 0 {
+		t.Errorf("the mock is %+v", v.Mock)
+	}
+}
+
+// TestVersionsTakeWhatIsSaidAnew: what is given replaces what was said.
+func TestVersionsTakeWhatIsSaidAnew(t *testing.T) {
+	b := newBench(t)
+	first := b.mustAdd(heart(hospital(t, "cleveland.csv"), &dataset.NewMock{Path: write(t, "m.csv", made(9))},
+		anchorhold.Column{Name: "age", Type: anchorhold.TypeFloat, Unit: "years"}))
+	other := hospital(t, "hungarian.csv")
+	v := b.mustVersion(dataset.NewAsset{Path: other, Missing: []string{"-"}, Columns: []anchorhold.Column{{Name: "chol", Unit: "mg/dl"}}, Mock: &dataset.NewMock{Generate: &dataset.Generate{Rows: 4}}})
+	if v.Number != 2 || v.Private.Path != other || v.Private.Rows != 294 || v.Mock.Origin != "generated" || v.Mock.SHA256 == first.Mock.SHA256 || v.Missing[0] != "-" {
+		t.Errorf("the version is %+v", v)
+	}
+	if c := column(t, v, "age"); c.Unit != "" || c.Type != anchorhold.TypeInt {
+		t.Errorf("the column is %+v", c)
+	}
+	if c := column(t, v, "chol"); c.Unit != "mg/dl" {
+		t.Errorf("the column is %+v", c)
+	}
+	// Both versions stay in the books, and the first can still be named.
+	events := b.Events()
+	for _, want := range []anchorhold.Version{first, v} {
+		found := false
+		for _, e := range events {
+			found = found || e.Subject == want.ID && e.Digest == want.Commitment
+		}
+		if !found {
+			t.Errorf("no entry commits to version %d", want.Number)
+		}
+	}
+}
+
+// TestEqualFilesHaveUnequalCommitments: a commitment must not confirm a guess.
+func TestEqualFilesHaveUnequalCommitments(t *testing.T) {
+	b := newBench(t)
+	path := hospital(t, "va.csv")
+	first, second := b.mustAdd(heart(path, nil)), b.mustVersion(dataset.NewAsset{})
+	if first.Commitment == second.Commitment {
+		t.Error("two versions of the same bytes have one commitment")
+	}
+	link := filepath.Join(t.TempDir(), "link.csv")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	if third := b.mustVersion(dataset.NewAsset{Path: link}); third.Private.Path != path || third.Private.Format != catalog.FormatCSV {
+		t.Errorf("through a link the private side is %+v", third.Private)
+	}
+}
