@@ -52,8 +52,8 @@ func IsID(prefix, s string) bool {
 	if !ok || len(rest) != 16 {
 		return false
 	}
-	_, err := idAlphabet.DecodeString(rest)
-	return err == nil
+	bits, err := idAlphabet.DecodeString(rest)
+	return err == nil && idAlphabet.EncodeToString(bits) == rest // the decoder passes over line breaks
 }
 
 // CoarseClock is how exactly a researcher sees the times of runs on private

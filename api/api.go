@@ -77,6 +77,7 @@ type Package struct {
 const (
 	maxBody    = 8 << 20 // bytes of a request's body
 	maxKey     = 200     // bytes of an idempotency key
+	bodyTime   = time.Minute
 	maxWait    = 60 * time.Second
 	tokenLabel = "Bearer "
 )
@@ -151,8 +152,7 @@ func (a *API) guard(who func(*http.Request) (anchorhold.Principal, error)) http.
 			return
 		}
 		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, principal))
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		if r, err = keyed(r); err != nil {
+		if r, err = received(w, r); err != nil {
 			writeProblem(w, err)
 			return
 		}
@@ -160,17 +160,20 @@ func (a *API) guard(who func(*http.Request) (anchorhold.Principal, error)) http.
 	})
 }
 
-// keyed reads the idempotency key of a write and fingerprints what it asks for.
-func keyed(r *http.Request) (*http.Request, error) {
-	key := r.Header.Get("Idempotency-Key")
-	if key == "" || caller(r.Context()).ID == "" || // who is nobody is turned away before anything is read
-		r.Method == http.MethodGet || r.Method == http.MethodHead {
+// received reads the body of a write, which must come soon, and puts its
+// idempotency key into the context. Of a caller whom nobody knows nothing is
+// read: they are turned away next.
+func received(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || caller(r.Context()).ID == "" {
+		r.Body = http.NoBody
 		return r, nil
 	}
-	if len(key) > maxKey {
-		return r, anchorhold.Errorf(anchorhold.Invalid, "use a random key of 16 bytes or more", "the idempotency key is longer than %d bytes", maxKey)
-	}
-	body, err := io.ReadAll(r.Body)
+	// Not the server's ReadTimeout: that would also end the context of an act
+	// that takes longer than its body took to arrive.
+	deadline := http.NewResponseController(w)
+	_ = deadline.SetReadDeadline(time.Now().Add(bodyTime)) // in process there is none to set
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	_ = deadline.SetReadDeadline(time.Time{})
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return r, anchorhold.Errorf(anchorhold.TooLarge, "send less", "the request is larger than %d bytes", maxBody)
@@ -178,10 +181,22 @@ func keyed(r *http.Request) (*http.Request, error) {
 	if err != nil {
 		return r, anchorhold.Errorf(anchorhold.Invalid, "send it again", "the request did not arrive whole").Because(err)
 	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return keyed(r, body)
+}
+
+// keyed reads the idempotency key of a write and fingerprints what it asks for.
+func keyed(r *http.Request, body []byte) (*http.Request, error) {
+	key := r.Header.Get("Idempotency-Key")
+	if key == "" {
+		return r, nil
+	}
+	if len(key) > maxKey {
+		return r, anchorhold.Errorf(anchorhold.Invalid, "use a random key of 16 bytes or more", "the idempotency key is longer than %d bytes", maxKey)
+	}
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s %s\n", r.Method, r.URL.RequestURI())
 	sum.Write(body)
-	r.Body = io.NopCloser(bytes.NewReader(body))
 	return r.WithContext(books.WithKey(r.Context(), key, sum.Sum(nil))), nil
 }
 
@@ -197,23 +212,24 @@ func add[I, O any](a *API, op huma.Operation, action policy.Action,
 	op.Extensions = map[string]any{actionField: string(action)}
 	op.Security = []map[string][]string{{"token": {}}, {}}
 	op.MaxBodyBytes = maxBody
+	op.BodyReadTimeout = -1 // guard has read the body; a deadline left behind would end long acts
 	op.Errors = []int{401, 403, 404, 409, 413, 422, 500, 503}
 	op.Middlewares = huma.Middlewares{a.knownCaller(action)}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		who := caller(ctx)
 		resources, err := on(ctx, in)
 		if err != nil {
-			return nil, problem(err)
+			return nil, problem(op.OperationID, err)
 		}
 		var permit policy.Permit
 		for _, r := range resources {
 			if permit, err = a.Policy.Check(who, action, r); err != nil {
-				return nil, problem(err)
+				return nil, problem(op.OperationID, err)
 			}
 		}
 		out, err := do(ctx, permit, in)
 		if err != nil {
-			return nil, problem(err)
+			return nil, problem(op.OperationID, err)
 		}
 		return out, nil
 	})
@@ -226,7 +242,7 @@ func (a *API) knownCaller(action policy.Action) func(huma.Context, func(huma.Con
 	return func(c huma.Context, next func(huma.Context)) {
 		if who := caller(c.Context()); who.ID == "" {
 			if _, err := a.Policy.Check(who, action, policy.Site()); err != nil {
-				p := problem(err)
+				p := problem(string(action), err)
 				c.SetHeader("Content-Type", p.ContentType(""))
 				c.SetStatus(p.Status)
 				_ = json.NewEncoder(c.BodyWriter()).Encode(p) // the client is gone if this fails

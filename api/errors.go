@@ -47,7 +47,7 @@ var statusOf = map[anchorhold.Kind]int{
 
 // problem turns any error into a Problem. What is not an anchorhold.Error has a
 // text that nobody vetted: it stays here, in the log only by its type.
-func problem(err error) *Problem {
+func problem(operation string, err error) *Problem {
 	var e *anchorhold.Error
 	switch {
 	case errors.As(err, &e):
@@ -56,7 +56,7 @@ func problem(err error) *Problem {
 	case errors.Is(err, store.ErrNotFound):
 		e = anchorhold.Errorf(anchorhold.NotFound, "check the id", "there is no such thing here")
 	default:
-		slog.Error("an operation failed", "error_type", errorType(err))
+		slog.Error("an operation failed", "error_type", errorType(err), "operation", operation)
 		e = anchorhold.Errorf(anchorhold.Internal, "look at the site's log, and report it if it happens again", "the site failed to do this")
 	}
 	status := statusOf[e.Kind]
@@ -92,7 +92,7 @@ func noEcho(_ huma.Context, _ string, v any) (any, error) {
 
 // writeProblem answers outside the framework.
 func writeProblem(w http.ResponseWriter, err error) {
-	p := problem(err)
+	p := problem("before any", err)
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the client is gone if this fails

@@ -87,9 +87,7 @@ func Act[T any](ctx context.Context, b *Books, p policy.Permit, fn func(store.Tx
 		if err := b.enter(tx, p, rec); err != nil {
 			return err
 		}
-		if err := b.Log.Seal(tx); err != nil {
-			return fmt.Errorf("signing the checkpoint: %w", err)
-		}
+		tx.BeforeCommit("checkpoint", b.seal)
 		if err := b.remember(ctx, tx, p, out); err != nil {
 			return err
 		}
@@ -107,6 +105,14 @@ func Act[T any](ctx context.Context, b *Books, p policy.Permit, fn func(store.Tx
 // that follow from it (a run that an approval queues).
 func (b *Books) Enter(tx store.Tx, p policy.Permit, rec Record) (int64, error) {
 	return b.Log.Append(tx, b.event(p, rec))
+}
+
+// seal signs the checkpoint over all that is committed together.
+func (b *Books) seal(tx store.Tx) error {
+	if err := b.Log.Seal(tx); err != nil {
+		return fmt.Errorf("signing the checkpoint: %w", err)
+	}
+	return nil
 }
 
 func (b *Books) enter(tx store.Tx, p policy.Permit, rec Record) error {

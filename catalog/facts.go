@@ -12,11 +12,11 @@ import (
 )
 
 // What is proposed as the closed set of a column's values: few of them, and
-// each standing for several rows on average, so that a small table is not
-// listed value by value.
+// each standing for several rows, so that nobody's own value is on a card.
 const (
 	maxCategories   = 20
-	rowsPerCategory = 5
+	rowsPerCategory = 10 // of every single one: a value that few rows have says something of those few
+	rowsForExtremes = 50 // a smallest or largest value is somebody's; in a small table everybody is somebody
 	maxCategoryText = 64 // bytes
 )
 
@@ -51,7 +51,7 @@ type columnCount struct {
 	missing  int64
 	numeric  bounds
 	temporal bounds
-	distinct map[Cell]struct{} // nil once there are too many
+	distinct map[Cell]int64 // rows with each value; nil once there are too many
 }
 
 // bounds of numbers, or of dates in microseconds.
@@ -71,7 +71,7 @@ func (b *bounds) add(v float64) {
 func newFactCounter(columns int) *factCounter {
 	f := &factCounter{cols: make([]columnCount, columns)}
 	for i := range f.cols {
-		f.cols[i].distinct = make(map[Cell]struct{})
+		f.cols[i].distinct = make(map[Cell]int64)
 	}
 	return f
 }
@@ -103,6 +103,7 @@ func (c *columnCount) count(v Cell) {
 		return
 	}
 	if _, known := c.distinct[v]; known {
+		c.distinct[v]++
 		return
 	}
 	if len(c.distinct) == maxCategories || len(v.Text) > maxCategoryText {
@@ -110,7 +111,7 @@ func (c *columnCount) count(v Cell) {
 		return
 	}
 	v.Text = strings.Clone(v.Text) // the batch it points into is about to be reused
-	c.distinct[v] = struct{}{}
+	c.distinct[v] = 1
 }
 
 func (f *factCounter) propose(cols []anchorhold.Column, rows int64) Proposal {
@@ -128,10 +129,11 @@ func measured(name string, value any) anchorhold.Fact {
 func (c *columnCount) facts(t anchorhold.ColumnType, rows int64) []anchorhold.Fact {
 	var facts []anchorhold.Fact
 	present := rows - c.missing
-	if categories := c.categories(t); len(categories) > 0 && int64(len(categories))*rowsPerCategory <= present {
+	if categories := c.categories(t); len(categories) > 0 && !c.rare() {
 		facts = append(facts, measured(anchorhold.FactCategories, categories))
 	}
 	switch {
+	case present < rowsForExtremes:
 	case (t == anchorhold.TypeInt || t == anchorhold.TypeFloat) && c.numeric.seen:
 		facts = append(facts, measured(anchorhold.FactMin, c.numeric.min), measured(anchorhold.FactMax, c.numeric.max))
 	case (t == anchorhold.TypeDate || t == anchorhold.TypeTimestamp) && c.temporal.seen:
@@ -143,6 +145,17 @@ func (c *columnCount) facts(t anchorhold.ColumnType, rows int64) []anchorhold.Fa
 		facts = append(facts, measured(anchorhold.FactMissingRate, rate))
 	}
 	return facts
+}
+
+// rare says whether any value stands for so few rows that naming it would speak
+// of them.
+func (c *columnCount) rare() bool {
+	for _, n := range c.distinct {
+		if n < rowsPerCategory {
+			return true
+		}
+	}
+	return false
 }
 
 func timeText(t anchorhold.ColumnType, micros float64) string {

@@ -15,10 +15,10 @@ import (
 )
 
 func TestProposeFacts(t *testing.T) {
-	// 40 rows: id all distinct, group two values, score with gaps, day and time.
+	// 80 rows: id all distinct, group two values, score with gaps, day and time.
 	var b strings.Builder
 	b.WriteString("id,group,score,day,at,word,big,odd\n")
-	for i := range 40 {
+	for i := range 80 {
 		score := fmt.Sprint(i%7) + ".5"
 		if i%8 == 0 {
 			score = "NA"
@@ -30,20 +30,20 @@ func TestProposeFacts(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, err := json.Marshal(p.Version)
-	if err != nil || string(text) != `[{"name":"rows","value":40,"provenance":"measured"}]` {
+	if err != nil || string(text) != `[{"name":"rows","value":80,"provenance":"measured"}]` {
 		t.Errorf("%s, %v", text, err)
 	}
 	want := map[string]string{
-		"id":    `[min:0 max:39]`,
+		"id":    `[min:0 max:79]`,
 		"group": `[categories:[a b]]`,
 		"score": `[categories:[0.5 1.5 2.5 3.5 4.5 5.5 6.5] min:0.5 max:6.5 missing-rate:0.125]`,
 		"day":   `[min:2024-01-01 max:2024-01-28]`,
-		"at":    `[min:2024-01-01T00:00:00Z max:2024-01-01T00:00:39Z]`,
+		"at":    `[min:2024-01-01T00:00:00Z max:2024-01-01T00:00:59Z]`,
 		"word":  `[]`, // one text of 70 letters: not a category to show
 		"big":   `[]`, // infinity is no JSON number
 		"odd":   `[categories:[0 1 2] min:0 max:2]`,
 	}
-	// 35 scores share seven values: exactly five each.
+	// 70 scores share seven values: exactly ten each.
 	for _, c := range p.Columns {
 		var got []string
 		for _, f := range c.Facts {
@@ -54,6 +54,21 @@ func TestProposeFacts(t *testing.T) {
 		}
 		if s := fmt.Sprint(got); s != want[c.Name] {
 			t.Errorf("%s: %s, want %s", c.Name, s, want[c.Name])
+		}
+	}
+}
+
+// A value that few rows have is somebody's: neither it nor its column's other
+// values are proposed, and no extremes of a small table.
+func TestRareValuesAreNotListed(t *testing.T) {
+	table := "ward,wage\n" + strings.Repeat("A,1\n", 30) + strings.Repeat("B,2\n", 9)
+	p, err := ProposeFacts(t.Context(), writeFile(t, "rare.csv", table), ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range p.Columns {
+		if len(c.Facts) != 0 {
+			t.Errorf("%s: %v", c.Name, c.Facts)
 		}
 	}
 }

@@ -160,7 +160,8 @@ func read(t *testing.T, path string) string {
 func parquetFile(t *testing.T, rows string) string {
 	t.Helper()
 	schema := arrow.NewSchema([]arrow.Field{
-		{Name: "age", Type: arrow.PrimitiveTypes.Int32, Nullable: true}, {Name: "weight", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
+		{Name: "age", Type: arrow.PrimitiveTypes.Int32, Nullable: true},
+		{Name: "weight", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
 		{Name: "ward", Type: arrow.BinaryTypes.String, Nullable: true},
 	}, nil)
 	record, _, err := array.RecordFromJSON(memory.DefaultAllocator, schema, strings.NewReader(rows))

@@ -157,13 +157,25 @@ func (b *bench) wantLedger(versions ...anchorhold.Version) {
 	}
 }
 
-// TestStatedRowsReplaceTheMeasuredNumber: who states how many rows the mock has
-// does not disclose how many the private side has.
-func TestStatedRowsReplaceTheMeasuredNumber(t *testing.T) {
-	b := newBench(t)
-	v := b.mustAdd(heart(hospital(t, "cleveland.csv"), &dataset.NewMock{Generate: &dataset.Generate{Rows: 12}, Confirm: true}))
-	if len(v.Facts) != 1 || v.Facts[0].Value != 12.0 || v.Facts[0].Provenance != anchorhold.Stated || v.Mock.Rows != 12 {
-		t.Errorf("the facts are %+v, the mock %+v", v.Facts, v.Mock)
+// TestRowsOfTheMockSayNothingOfTheTable: how many rows a mock has is its own
+// affair, and the card's number is a fact like others.
+func TestRowsOfTheMockSayNothingOfTheTable(t *testing.T) {
+	for _, confirm := range []bool{false, true} {
+		b := newBench(t)
+		v := b.mustAdd(heart(hospital(t, "cleveland.csv"), &dataset.NewMock{Generate: &dataset.Generate{Rows: 12}, Confirm: confirm}))
+		if v.Mock.Rows != 12 || len(cells(checkMock(t, b, v))["age"]) != 12 {
+			t.Errorf("the mock is %+v", v.Mock)
+		}
+		if !confirm {
+			if len(v.Facts) != 0 || len(b.ledger()) != 0 {
+				t.Errorf("without a confirmation the card has %+v and the ledger %+v", v.Facts, b.ledger())
+			}
+			continue
+		}
+		if len(v.Facts) != 1 || v.Facts[0].Value != 303.0 || v.Facts[0].Provenance != anchorhold.Measured {
+			t.Errorf("the card has %+v", v.Facts)
+		}
+		b.wantLedger(v)
 	}
 }
 

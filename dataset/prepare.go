@@ -120,11 +120,12 @@ func (s *Service) generateMock(ctx context.Context, d *draft, n NewMock, measure
 		d.version.Columns = withFacts(d.version.Columns, measured.Columns)
 		d.version.Facts = measured.Version
 	}
-	if n.Generate.Rows > 0 {
-		d.version.Facts = []anchorhold.Fact{{Name: anchorhold.FactRows, Value: float64(n.Generate.Rows), Provenance: anchorhold.Stated}}
+	card := mock.CardOf(d.version)
+	if n.Generate.Rows > 0 { // of the mock; the card speaks of the table
+		card.Facts = []anchorhold.Fact{{Name: anchorhold.FactRows, Value: float64(n.Generate.Rows), Provenance: anchorhold.Stated}}
 	}
 	var b bytes.Buffer
-	rows, err := mock.Generate(ctx, mock.CardOf(d.version), n.Generate.Seed, &b, d.version.Private.Format)
+	rows, err := mock.Generate(ctx, card, n.Generate.Seed, &b, d.version.Private.Format)
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func (s *story) tell(ctx context.Context) error {
 			return err
 		}
 	}
-	s.say("\nDone in %.1f s: four answers, none of the %d patients' rows left its hospital.\n", time.Since(s.began).Seconds(), s.patients())
+	s.say("\nDone in %.1f s: four answers, and no patient's row left its hospital.\n", time.Since(s.began).Seconds())
 	s.say("Data: %s\n", data.Attribution)
 	if s.Stay {
 		return s.stay(ctx)
@@ -87,13 +87,6 @@ func (s *story) title(text string) {
 	s.say("\n%d. %s\n", s.step, text)
 }
 
-func (s *story) patients() (n int) {
-	for _, h := range s.sites {
-		n += h.rows
-	}
-	return n
-}
-
 // openSites makes four sites with their data, each served by its own process.
 func (s *story) openSites(ctx context.Context) error {
 	s.title("Four hospitals open a site each: private table, mock twin, one account for the researcher.")
@@ -107,7 +100,7 @@ func (s *story) openSites(ctx context.Context) error {
 		if err := site.open(ctx, port); err != nil {
 			return fmt.Errorf("%s: %w", h.Title, err)
 		}
-		s.say("   %-44s %4d patients   %s\n", h.Title, site.rows, site.url)
+		s.say("   %-44s about %3d patients   %s\n", h.Title, site.rows/50*50, site.url)
 	}
 	return nil
 }

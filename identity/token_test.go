@@ -15,7 +15,7 @@ var encoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPaddin
 
 func TestTokenCarries256FreshBits(t *testing.T) {
 	seen := map[string]bool{}
-	var any, all [32]byte // bits that were ever set, bits that were always set
+	var some, all [32]byte // bits that were ever set, bits that were always set
 	for i := range all {
 		all[i] = 0xff
 	}
@@ -31,7 +31,7 @@ func TestTokenCarries256FreshBits(t *testing.T) {
 		}
 		seen[token] = true
 		for i, b := range secret {
-			any[i] |= b
+			some[i] |= b
 			all[i] &= b
 		}
 		if !identity.LooksLikeToken(token) {
@@ -41,8 +41,8 @@ func TestTokenCarries256FreshBits(t *testing.T) {
 			t.Error("the hash that came with the token is not the token's")
 		}
 	}
-	for i := range any {
-		if any[i] != 0xff || all[i] != 0 { // by chance once in 2^191
+	for i := range some {
+		if some[i] != 0xff || all[i] != 0 { // by chance once in 2^191
 			t.Errorf("byte %d has bits that never change", i)
 		}
 	}

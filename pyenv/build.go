@@ -42,7 +42,7 @@ func (s *Store) Build(ctx context.Context, l Lock, progress func(string)) (Env, 
 	if err != nil {
 		return Env{}, err
 	}
-	if e, ok := s.open(l.Digest(), py); ok {
+	if e, ok := s.find(l.Digest(), py); ok {
 		return e, nil
 	}
 	uv, err := s.uv()
@@ -54,7 +54,7 @@ func (s *Store) Build(ctx context.Context, l Lock, progress func(string)) (Env, 
 		return Env{}, err
 	}
 	defer unlock()
-	if e, ok := s.open(l.Digest(), py); ok {
+	if e, ok := s.find(l.Digest(), py); ok {
 		return e, nil // the builder before us made it
 	}
 	if err := s.removeLeftovers(l.Digest(), py); err != nil {

@@ -96,6 +96,23 @@ func readRecord(dir string) (record, error) {
 	return r, nil
 }
 
+// systemDir is where root's environments lie, for every account to read.
+const systemDir = "/var/lib/anchorhold/envs"
+
+// DefaultStore finds and builds environments in DefaultDir. An ordinary user's
+// also finds those that root built, unless ANCHORHOLD_ENVS names one place.
+func DefaultStore() (*Store, error) {
+	dir, err := DefaultDir()
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{Dir: dir}
+	if os.Getenv("ANCHORHOLD_ENVS") == "" && dir != systemDir {
+		s.Shared = systemDir
+	}
+	return s, nil
+}
+
 // DefaultDir is where environments lie unless told otherwise: the value of
 // ANCHORHOLD_ENVS; for root /var/lib/anchorhold/envs, which other accounts can
 // read; else anchorhold/envs in the user's data directory (XDG_DATA_HOME).
@@ -107,7 +124,7 @@ func DefaultDir() (string, error) {
 		return filepath.Clean(dir), nil
 	}
 	if os.Geteuid() == 0 {
-		return "/var/lib/anchorhold/envs", nil
+		return systemDir, nil
 	}
 	data := os.Getenv("XDG_DATA_HOME")
 	if !filepath.IsAbs(data) { // the XDG specification: a relative path is to be ignored

@@ -3,8 +3,10 @@ package pyenv
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -15,6 +17,7 @@ import (
 // goroutines and several processes at once.
 type Store struct {
 	Dir    string // created by Build; should belong to an account that runs no jobs
+	Shared string // a further directory to find environments in, which is never written; may be empty
 	Python string // interpreter to build for; empty: /usr/bin/python3
 	UV     string // program that installs; empty: ANCHORHOLD_UV, then uv on PATH, then python3 -m uv
 
@@ -29,15 +32,23 @@ func (s *Store) Find(lockDigest string) (Env, bool) {
 	if err != nil {
 		return Env{}, false
 	}
-	return s.open(lockDigest, py)
+	return s.find(lockDigest, py)
 }
 
-func (s *Store) open(lockDigest string, py interpreter) (Env, bool) {
+func (s *Store) find(lockDigest string, py interpreter) (Env, bool) {
+	e, ok := s.open(s.Dir, lockDigest, py)
+	if !ok && s.Shared != "" {
+		e, ok = s.open(s.Shared, lockDigest, py)
+	}
+	return e, ok
+}
+
+func (s *Store) open(in, lockDigest string, py interpreter) (Env, bool) {
 	name, err := dirName(lockDigest, py)
 	if err != nil {
 		return Env{}, false
 	}
-	dir := filepath.Join(s.Dir, name)
+	dir := filepath.Join(in, name)
 	r, err := readRecord(dir)
 	if err != nil || r.Lock != lockDigest || r.PythonVersion != py.Version || r.Platform != py.Platform {
 		return Env{}, false
@@ -52,16 +63,22 @@ func (s *Store) List() []Env {
 	if err != nil {
 		return nil
 	}
-	entries, _ := os.ReadDir(s.Dir) // sorted; no directory means no environments
+	found := map[string]Env{}
+	for _, dir := range []string{s.Shared, s.Dir} {
+		entries, _ := os.ReadDir(dir) // no directory means no environments
+		for _, entry := range entries {
+			lock, ok := strings.CutSuffix(entry.Name(), py.suffix())
+			if !ok {
+				continue
+			}
+			if e, ok := s.open(dir, "sha256:"+lock, py); ok {
+				found[lock] = e
+			}
+		}
+	}
 	var out []Env
-	for _, entry := range entries {
-		lock, ok := strings.CutSuffix(entry.Name(), py.suffix())
-		if !ok {
-			continue
-		}
-		if e, ok := s.open("sha256:"+lock, py); ok {
-			out = append(out, e)
-		}
+	for _, lock := range slices.Sorted(maps.Keys(found)) {
+		out = append(out, found[lock])
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package request
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 // Diff is what changed in a request's code since an earlier one.
 type Diff struct {
 	Base string `json:"base"` // id of the earlier request; empty when there is none
-	Text string `json:"text"` // unified diff over all files
+	Text string `json:"text"` // unified diff over all files, values, versions and purpose
 }
 
 // historyDepth is how many of an author's requests are looked through for the
@@ -45,7 +46,22 @@ func DiffToLast(tx store.Tx, r anchorhold.Request) (Diff, error) {
 	if base, err = tx.Request(base.ID); err != nil { // a list leaves the code out
 		return Diff{}, err
 	}
-	return Diff{Base: base.ID, Text: unified(base.Code.Files, r.Code.Files)}, nil
+	return Diff{Base: base.ID, Text: unified(append(base.Code.Files, asked(base)), append(r.Code.Files, asked(r)))}, nil
+}
+
+// asked is everything of a request but its code, as a file to compare: values,
+// versions of the data and purpose matter to a decision as much as the code.
+func asked(r anchorhold.Request) anchorhold.File {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(r.Values)) {
+		fmt.Fprintf(&b, "value %s = %s\n", name, r.Values[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Assets)) {
+		a := r.Assets[name]
+		fmt.Fprintf(&b, "data %s = %s/%s, version %s\n", name, a.Dataset, a.Asset, a.Version)
+	}
+	fmt.Fprintf(&b, "environment %s\npurpose %s\n", r.Code.Environment, r.Purpose)
+	return anchorhold.File{Path: "(what is asked)", Text: b.String()}
 }
 
 // unified is the diff of two sets of files by path.

@@ -18,7 +18,6 @@ import (
 // How long clients may take, and how long stopping waits for them.
 const (
 	headerTime = 10 * time.Second
-	bodyTime   = time.Minute // requests are small
 	idleTime   = 2 * time.Minute
 	stopTime   = 10 * time.Second
 )
@@ -89,7 +88,7 @@ func shutdown(ctx context.Context, srv *http.Server) error {
 }
 
 func server(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, IdleTimeout: idleTime, MaxHeaderBytes: 64 << 10}
+	return &http.Server{Handler: h, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: 64 << 10}
 }
 
 // listen opens the door for others: plain on loopback, with TLS anywhere.

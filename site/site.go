@@ -101,15 +101,15 @@ func (s *Site) compose(o Options) error {
 	if err != nil {
 		return err
 	}
-	if o.Environments == "" {
-		if o.Environments, err = pyenv.DefaultDir(); err != nil {
-			return err
-		}
+	if s.envs, err = pyenv.DefaultStore(); err != nil {
+		return err
+	}
+	if o.Environments != "" {
+		s.envs = &pyenv.Store{Dir: o.Environments}
 	}
 	if o.Limits == (sandbox.Limits{}) {
 		o.Limits = sandbox.DefaultLimits()
 	}
-	s.envs = &pyenv.Store{Dir: o.Environments}
 	b := &books.Books{Store: s.store, Log: log, Now: func() time.Time { return time.Now().UTC() }}
 	releases := &release.Service{Books: b, Blobs: blobs, Keys: s.keys}
 	indexKey := disclosure.Key(s.keys.IndexKey())

@@ -36,6 +36,12 @@ type Store interface {
 // Tx is an open transaction: the small interfaces that the rooms above ask for,
 // together. It MUST NOT be used after the function that received it returned.
 type Tx interface {
+	// BeforeCommit has fn called with a transaction of the same commit, just
+	// before it. An implementation that commits several updates together MAY
+	// call one fn for all that gave the same name; an error of fn fails them
+	// all. A View ignores it.
+	BeforeCommit(name string, fn func(Tx) error)
+
 	Principals
 	Catalog
 	Requests

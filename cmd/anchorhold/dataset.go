@@ -126,11 +126,13 @@ func facts(all []anchorhold.Fact) string {
 		if f.Name == anchorhold.FactType {
 			continue // the type stands in a column of its own
 		}
-		value, err := json.Marshal(f.Value)
-		if err != nil {
+		var value strings.Builder
+		plain := json.NewEncoder(&value)
+		plain.SetEscapeHTML(false)
+		if plain.Encode(f.Value) != nil {
 			continue // a fact came as JSON, so it can be written as JSON
 		}
-		text := f.Name + " " + string(value)
+		text := f.Name + " " + strings.TrimSuffix(value.String(), "\n")
 		if f.Provenance == anchorhold.Measured {
 			text += " (measured)"
 		}

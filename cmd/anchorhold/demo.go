@@ -51,5 +51,9 @@ func runDemo(ctx context.Context, a *app, o demoOptions) error {
 	if err != nil {
 		return anchorhold.Errorf(anchorhold.Internal, "start it by its full path", "the program does not find itself").Because(err)
 	}
-	return demo.Run(ctx, demo.Options{Program: program, Out: a.out, Stay: !o.once, Listen: host, Port: first})
+	err = demo.Run(ctx, demo.Options{Program: program, Out: a.out, Stay: !o.once, Listen: host, Port: first})
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
 }

@@ -69,13 +69,13 @@ func readLock(path string) (pyenv.Lock, error) {
 
 // buildEnvironment builds an environment where sites look for it.
 func (a *app) buildEnvironment(ctx context.Context, lock pyenv.Lock) (pyenv.Env, error) {
-	dir, err := pyenv.DefaultDir()
+	envs, err := pyenv.DefaultStore()
 	if err != nil {
 		return pyenv.Env{}, err
 	}
 	w := a.watch("building the environment")
 	defer w.end()
-	return (&pyenv.Store{Dir: dir}).Build(ctx, lock, w.step)
+	return envs.Build(ctx, lock, w.step)
 }
 
 func describeEnvironment(e pyenv.Env) client.Environment {
@@ -90,11 +90,11 @@ func describeEnvironment(e pyenv.Env) client.Environment {
 
 // examineEnvironment looks for the default environment.
 func (a *app) examineEnvironment() finding {
-	dir, err := pyenv.DefaultDir()
+	envs, err := pyenv.DefaultStore()
 	if err != nil {
 		return found("environment", "", err)
 	}
-	e, ok := (&pyenv.Store{Dir: dir}).Find(pyenv.Default().Digest())
+	e, ok := envs.Find(pyenv.Default().Digest())
 	if !ok {
 		return found("environment", "", anchorhold.Errorf(anchorhold.NotFound, "build it with `anchorhold env add`", "the default environment is not built"))
 	}

@@ -85,29 +85,44 @@ func (s *Store) transact(group []*pending) error {
 		return busy(err)
 	}
 	defer t.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	kept := 0
+	kept, late := 0, map[string]func(store.Tx) error{}
+	size := int64(-1) // of the audit log, as the last update that stays left it
 	for _, p := range group {
-		if err := s.apply(t, p); err != nil {
+		x := s.within(t, late, size)
+		if err := s.apply(x, p, len(group) == 1); err != nil {
 			return busy(err)
 		}
 		if p.err == nil && p.panicked == nil {
-			kept++
+			kept, size = kept+1, x.size
 		}
 	}
 	if kept == 0 {
 		return nil
 	}
+	for _, fn := range late {
+		if err := fn(s.within(t, nil, size)); err != nil {
+			return err
+		}
+	}
 	return busy(t.Commit())
 }
 
-// apply runs one update within a savepoint. The error is the transaction's; the
-// update's own is left in p.
-func (s *Store) apply(t *sql.Tx, p *pending) error {
+// within is an open transaction as updates see it.
+func (s *Store) within(t *sql.Tx, late map[string]func(store.Tx) error, size int64) *tx {
+	return &tx{ctx: context.Background(), tx: t, hot: s.hot, size: size, late: late}
+}
+
+// apply runs one update, within a savepoint unless it is alone. The error is the
+// transaction's; the update's own is left in p.
+func (s *Store) apply(x *tx, p *pending, alone bool) error {
 	if gone := p.ctx.Err(); gone != nil {
 		p.err = gone // the others' transaction goes on
 		return nil   //nolint:nilerr // the transaction is well
 	}
-	x := &tx{ctx: context.Background(), tx: t, hot: s.hot, size: -1}
+	if alone { // what it leaves when it fails goes with the transaction
+		p.run(x)
+		return nil
+	}
 	if err := x.exec(sqlSavepoint); err != nil {
 		return fmt.Errorf("beginning an update: %w", err)
 	}

@@ -168,8 +168,16 @@ func (s *Store) Close() error {
 type tx struct {
 	ctx  context.Context
 	tx   *sql.Tx
-	hot  map[string]*sql.Stmt // statements that need not be parsed again
-	size int64                // of the audit log as this transaction sees it; -1: not read yet
+	hot  map[string]*sql.Stmt            // statements that need not be parsed again
+	size int64                           // of the audit log as this transaction sees it; -1: not read yet
+	late map[string]func(store.Tx) error // to be called before the commit, by name
+}
+
+// BeforeCommit implements store.Tx.
+func (t *tx) BeforeCommit(name string, fn func(store.Tx) error) {
+	if t.late != nil {
+		t.late[name] = fn
+	}
 }
 
 func (t *tx) exec(query string, args ...any) error {

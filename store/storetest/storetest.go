@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"updates are serialised", serialised},
 		{"failures beside others leave nothing", mixed},
 		{"a panic is its caller's", panics},
+		{"before the commit", beforeCommit},
 		{"a view sees one state", snapshot},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -522,6 +523,34 @@ func mixed(t *testing.T, s store.Store) {
 	view(t, s, func(tx store.Tx) error {
 		n, err := tx.Size()
 		equal(t, "entries", n, writers*5/2)
+		return err
+	})
+}
+
+func beforeCommit(t *testing.T, s store.Store) {
+	update(t, s, func(tx store.Tx) error {
+		tx.BeforeCommit("x", func(late store.Tx) error {
+			v, err := late.Setting("a")
+			return errors.Join(err, late.PutSetting("late", "after "+v))
+		})
+		return tx.PutSetting("a", "1")
+	})
+	view(t, s, func(tx store.Tx) error {
+		v, err := tx.Setting("late")
+		equal(t, "what was written before the commit", v, "after 1")
+		return err
+	})
+	broken := errors.New("broken")
+	err := s.Update(context.Background(), func(tx store.Tx) error {
+		tx.BeforeCommit("x", func(store.Tx) error { return broken })
+		return tx.PutSetting("a", "2")
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("an error before the commit came back as %v", err)
+	}
+	view(t, s, func(tx store.Tx) error {
+		v, err := tx.Setting("a")
+		equal(t, "after a failure before the commit", v, "1")
 		return err
 	})
 }
