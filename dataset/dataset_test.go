@@ -157,10 +157,10 @@ func read(t *testing.T, path string) string {
 }
 
 // parquetFile writes rows given as JSON.
-func parquetFile(t *testing.T, rows string) string {
+func parquetFile(t *testing.T, age arrow.DataType, rows string) string {
 	t.Helper()
 	schema := arrow.NewSchema([]arrow.Field{
-		{Name: "age", Type: arrow.PrimitiveTypes.Int32, Nullable: true},
+		{Name: "age", Type: age, Nullable: true},
 		{Name: "weight", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
 		{Name: "ward", Type: arrow.BinaryTypes.String, Nullable: true},
 	}, nil)
@@ -266,7 +266,7 @@ func TestRealTables(t *testing.T) {
 
 func TestParquet(t *testing.T) {
 	b := newBench(t)
-	path := parquetFile(t, `[{"age":63,"weight":70.5,"ward":"east"},{"age":null,"weight":81.25,"ward":"west"}]`)
+	path := parquetFile(t, arrow.PrimitiveTypes.Int32, `[{"age":63,"weight":70.5,"ward":"east"},{"age":null,"weight":81.25,"ward":"west"}]`)
 	v := b.mustAdd(heart(path, &dataset.NewMock{Generate: &dataset.Generate{Rows: 7}}))
 	if v.Private.Format != "parquet" || v.Private.Rows != 2 || v.Mock == nil || v.Mock.Format != "parquet" || v.Mock.Rows != 7 {
 		t.Errorf("the version is %+v", v)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/catalog"
 	"github.com/anchorhold/anchorhold/dataset"
@@ -351,7 +353,7 @@ func addColumn(csv, name string) string {
 
 func TestMockOfAnotherFormat(t *testing.T) {
 	b := newBench(t)
-	private := parquetFile(t, `[{"age":63,"weight":70.5,"ward":"east"},{"age":41,"weight":81.25,"ward":"west"}]`)
+	private := parquetFile(t, arrow.PrimitiveTypes.Int32, `[{"age":63,"weight":70.5,"ward":"east"},{"age":41,"weight":81.25,"ward":"west"}]`)
 	mock := write(t, "m.csv", "age,weight,ward\n900,900.5,north\n901,901.5,south\n")
 	b.refuses(anchorhold.Conflict, "the mock is csv and the private table is parquet", func() error {
 		_, err := b.add(heart(private, &dataset.NewMock{Path: mock}))
@@ -362,6 +364,22 @@ func TestMockOfAnotherFormat(t *testing.T) {
 		t.Errorf("the version is %+v, its mock %+v", v, v.Mock)
 	}
 	checkMock(t, b, v)
+}
+
+// TestFormatAloneIsADifference: equal columns in another format still are what
+// code that opens the file by itself trips over.
+func TestFormatAloneIsADifference(t *testing.T) {
+	b := newBench(t)
+	private := write(t, "p.csv", "age,weight,ward\n900,900.5,north\n901,901.5,south\n")
+	mock := parquetFile(t, arrow.PrimitiveTypes.Int64, `[{"age":63,"weight":70.5,"ward":"east"},{"age":41,"weight":81.25,"ward":"west"}]`)
+	b.refuses(anchorhold.Conflict, "the private table: the mock is parquet and the private table is csv; mend the mock", func() error {
+		_, err := b.add(heart(private, &dataset.NewMock{Path: mock}))
+		return err
+	})
+	v := b.mustAdd(heart(private, &dataset.NewMock{Path: mock, AcceptDifferences: true}))
+	if v.Mock.Format != "parquet" || v.Private.Format != "csv" || checkMock(t, b, v) != read(t, mock) {
+		t.Errorf("the mock is %+v", v.Mock)
+	}
 }
 
 func TestBadMocksLeaveNothingBehind(t *testing.T) {

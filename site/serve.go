@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/internal/pages"
 	"github.com/anchorhold/anchorhold/sandbox"
 )
 
@@ -62,6 +63,7 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 	wg.Go(func() { failed <- remote.Serve(listener) })
 	wg.Go(func() { failed <- onMachine.Serve(local) })
 	ready(url)
+	pages.Release()
 
 	select {
 	case <-ctx.Done():

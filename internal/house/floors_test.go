@@ -22,6 +22,8 @@ var floors = []place{
 	{".", 0, "the words of the domain: every room speaks them, so they depend on none"},
 	{"failpoint", 0, "stops the program at a named durable step: usable by every room that has one"},
 
+	{"internal/pages", 0, "gives back the memory of a start: knows nothing of ours"},
+
 	{"digest", 1, "names content; crypto by itself, no store and no web"},
 	{"audit", 1, "a transparency log by itself: declares the small store that it needs"},
 	{"identity", 1, "tokens by themselves"},

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/anchorhold/anchorhold/internal/pages"
 	"github.com/anchorhold/anchorhold/sandbox"
 )
 
@@ -66,6 +67,7 @@ func runLauncher(args []string) int {
 	if err := send(conn, hello{Boundary: l.boundary}); err != nil {
 		return 1
 	}
+	pages.Release() // from here on it mostly waits
 	l.serve(conn)
 	return 0
 }
