@@ -17,6 +17,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/books"
+	"github.com/anchorhold/anchorhold/catalog"
 	"github.com/anchorhold/anchorhold/identity"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/store"
@@ -75,12 +76,16 @@ func (s *Service) Add(ctx context.Context, p policy.Permit, n New) (anchorhold.P
 		cred.Principal = who.ID
 		return who, tx.PutCredential(cred)
 	})
-	return who, Issued{token, cred.Expires}, err
+	if err != nil {
+		return who, Issued{}, err
+	}
+	return who, Issued{token, cred.Expires}, nil
 }
 
 func (n *New) check() (anchorhold.Binding, error) {
 	n.Email = strings.ToLower(strings.TrimSpace(n.Email))
-	if a, err := mail.ParseAddress(n.Email); err != nil || a.Address != n.Email || len(n.Email) > 254 {
+	plain := !strings.ContainsFunc(n.Email, func(r rune) bool { return r <= ' ' || r >= 0x7f }) // what looks alike must be alike
+	if a, err := mail.ParseAddress(n.Email); err != nil || a.Address != n.Email || len(n.Email) > 254 || !plain {
 		return anchorhold.Binding{}, anchorhold.Errorf(anchorhold.Invalid, "write it like name@example.org", "this is not an e-mail address")
 	}
 	if !slices.Contains(anchorhold.Roles(), n.Role) {
@@ -90,7 +95,8 @@ func (n *New) check() (anchorhold.Binding, error) {
 		n.Scope = anchorhold.ScopeSite
 	}
 	kind, name, _ := strings.Cut(n.Scope, ":")
-	if n.Scope != anchorhold.ScopeSite && (name == "" || kind != "dataset" && kind != "study") {
+	known := kind == "dataset" && catalog.CheckName("dataset", name) == nil || kind == "study" && catalog.CheckName("study", name) == nil
+	if n.Scope != anchorhold.ScopeSite && !known {
 		return anchorhold.Binding{}, anchorhold.Errorf(anchorhold.Invalid, "write site, dataset:NAME or study:NAME", "there is no such scope")
 	}
 	return anchorhold.Binding{Role: n.Role, Scope: n.Scope}, nil
@@ -147,10 +153,16 @@ func (s *Service) NewToken(ctx context.Context, p policy.Permit, email string, l
 		if err != nil {
 			return who, err
 		}
+		if who.Disabled {
+			return who, anchorhold.Errorf(anchorhold.Conflict, "add the user again first: anchorhold user add "+who.Email, "this user's access was ended")
+		}
 		cred.Principal = who.ID
 		return who, tx.PutCredential(cred)
 	})
-	return Issued{token, cred.Expires}, err
+	if err != nil {
+		return Issued{}, err
+	}
+	return Issued{token, cred.Expires}, nil
 }
 
 // RevokeTokens ends every token of a user.
@@ -199,7 +211,7 @@ func revoke(tx store.Tx, principal string, now time.Time) error {
 }
 
 func user(tx store.Tx, email string) (anchorhold.Principal, error) {
-	who, err := tx.PrincipalByEmail(strings.ToLower(email))
+	who, err := tx.PrincipalByEmail(strings.ToLower(strings.TrimSpace(email)))
 	if errors.Is(err, store.ErrNotFound) {
 		err = anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold user ls`", "there is no user with this e-mail address")
 	}

@@ -13,6 +13,8 @@ import (
 	"context"
 	"io"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/blob"
@@ -75,8 +77,38 @@ type Inspection struct {
 	Facts   []anchorhold.Fact   `json:"facts"`
 }
 
+// check refuses what can be refused without reading a file.
+func (n New) check() error {
+	if err := catalog.CheckName("dataset", n.Name); err != nil {
+		return err
+	}
+	for what, text := range map[string]string{"title": n.Title, "description": n.Description, "license": n.License, "population": n.Population} {
+		hidden := func(r rune) bool { return unicode.IsControl(r) && (what != "description" || r != '\n' && r != '\t') }
+		if !utf8.ValidString(text) || strings.ContainsFunc(text, hidden) {
+			return anchorhold.Errorf(anchorhold.Invalid, "write plain text", "the %s holds control characters or is not UTF-8", what)
+		}
+	}
+	if n.Visibility != "" && n.Visibility != anchorhold.VisibleToUsers && n.Visibility != anchorhold.VisibleToNamed {
+		return anchorhold.Errorf(anchorhold.Invalid, "choose users or named", "there is no such visibility")
+	}
+	if len(n.Assets) == 0 {
+		return anchorhold.Errorf(anchorhold.Invalid, "give at least one table", "the dataset has no asset")
+	}
+	seen := map[string]bool{}
+	for _, a := range n.Assets {
+		if seen[a.Name] {
+			return anchorhold.Errorf(anchorhold.Invalid, "give each a name of its own", "two assets are named %q", a.Name)
+		}
+		seen[a.Name] = true
+	}
+	return nil
+}
+
 // Inspect reads a file for its owner's eyes; nothing is kept.
 func (s *Service) Inspect(ctx context.Context, path string, missing []string) (Inspection, error) {
+	if err := (NewAsset{Path: path}).check(); err != nil {
+		return Inspection{}, err
+	}
 	reg, err := catalog.Register(ctx, path, catalog.Options{
 		ReadOptions: catalog.ReadOptions{Missing: missing}, Label: "inspection", Propose: true,
 	})
@@ -88,7 +120,7 @@ func (s *Service) Inspect(ctx context.Context, path string, missing []string) (I
 
 // Add registers a dataset with the first version of each asset.
 func (s *Service) Add(ctx context.Context, p policy.Permit, n New) (anchorhold.Dataset, error) {
-	if err := catalog.CheckName("dataset", n.Name); err != nil {
+	if err := n.check(); err != nil {
 		return anchorhold.Dataset{}, err
 	}
 	d := anchorhold.Dataset{

@@ -35,8 +35,8 @@ func (s *Service) prepare(ctx context.Context, dataset string, n NewAsset) (*dra
 	if err := catalog.CheckName("asset", n.Name); err != nil {
 		return nil, err
 	}
-	if !filepath.IsAbs(n.Path) {
-		return nil, anchorhold.Errorf(anchorhold.Invalid, "give the path from the root", "the asset %q has no absolute path", n.Name)
+	if err := n.check(); err != nil {
+		return nil, err
 	}
 	reg, index, err := s.register(ctx, dataset, n)
 	if err != nil {
@@ -55,6 +55,25 @@ func (s *Service) prepare(ctx context.Context, dataset string, n NewAsset) (*dra
 		return d, s.generateMock(ctx, d, *n.Mock, reg.Proposal)
 	}
 	return d, s.takeMock(ctx, d, n)
+}
+
+// check refuses what can be refused without reading a file.
+func (n NewAsset) check() error {
+	if !filepath.IsAbs(n.Path) || n.Mock != nil && n.Mock.Path != "" && !filepath.IsAbs(n.Mock.Path) {
+		return anchorhold.Errorf(anchorhold.Invalid, "give the path from the root", "the asset %q has no absolute path", n.Name)
+	}
+	if n.Mock != nil && n.Mock.Path == "" && n.Mock.Generate == nil {
+		return anchorhold.Errorf(anchorhold.Invalid, "give a file, or have one generated", "the mock of %q comes from nowhere", n.Name)
+	}
+	for _, c := range n.Columns {
+		for _, f := range c.Facts {
+			if f.Provenance != anchorhold.Stated {
+				return anchorhold.Errorf(anchorhold.Invalid, "state it, or let facts be measured and confirm them",
+					"a fact of the column %q is not a stated one", c.Name)
+			}
+		}
+	}
+	return nil
 }
 
 // register reads the file, streaming its keyed index into a blob.
@@ -181,7 +200,12 @@ func (s *Service) keepFormer(ctx context.Context, d *draft, m anchorhold.Mock) e
 		return err
 	}
 	defer f.Close()
-	if _, err := s.compare(ctx, d, f, m.Format, m.Origin == "given"); err != nil {
+	if m.Origin == "given" {
+		_, err = s.compare(ctx, d, f, m.Format, true)
+	} else { // made from a card, it holds nothing to find; it must still be like the table
+		_, err = s.like(ctx, d, f, m.Format, false)
+	}
+	if err != nil {
 		return err
 	}
 	d.version.Mock = &m
@@ -189,12 +213,22 @@ func (s *Service) keepFormer(ctx context.Context, d *draft, m anchorhold.Mock) e
 }
 
 // compare reads an open mock and refuses it when it is not like the private
-// table (unless that is accepted), or holds anything copied from it. The mock
-// is read through its descriptor, so that what is compared is what is kept.
+// table (unless that is accepted), or holds anything copied from it.
 func (s *Service) compare(ctx context.Context, d *draft, f *os.File, format string, accept bool) (catalog.MockFile, error) {
-	read := catalog.ReadOptions{Missing: d.version.Missing, Format: format}
-	path := "/proc/self/fd/" + strconv.Itoa(int(f.Fd()))
-	m, differences, err := catalog.CompareMock(ctx, d.version.Columns, path, read)
+	m, err := s.like(ctx, d, f, format, accept)
+	if err != nil {
+		return m, err
+	}
+	return m, s.checkMock(ctx, d, descriptor(f), catalog.ReadOptions{Missing: d.version.Missing, Format: format})
+}
+
+// descriptor names an open file as a path.
+func descriptor(f *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())) }
+
+// like refuses a mock whose columns or format are not the private table's,
+// unless that is accepted.
+func (s *Service) like(ctx context.Context, d *draft, f *os.File, format string, accept bool) (catalog.MockFile, error) {
+	m, differences, err := catalog.CompareMock(ctx, d.version.Columns, descriptor(f), catalog.ReadOptions{Missing: d.version.Missing, Format: format})
 	if err != nil {
 		return m, err
 	}
@@ -207,10 +241,11 @@ func (s *Service) compare(ctx context.Context, d *draft, f *os.File, format stri
 		if m.Format != d.version.Private.Format {
 			said = append(said, "the mock is "+m.Format+" and the private table is "+d.version.Private.Format)
 		}
-		return m, anchorhold.Errorf(anchorhold.Conflict, "mend the mock, or accept the differences with --accept-differences",
+		return m, anchorhold.Errorf(anchorhold.Conflict,
+			"mend the mock, have one made with --mock "+d.asset+"=generate, or accept the differences of a given one with --accept-differences",
 			"the mock is not like the private table: %s", strings.Join(said, "; "))
 	}
-	return m, s.checkMock(ctx, d, path, read)
+	return m, nil
 }
 
 // checkMock refuses a mock that holds anything copied from the private side.

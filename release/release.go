@@ -80,6 +80,9 @@ func revoke(tx store.Tx, id string, now time.Time) error {
 
 // Decide lets a held output out, or refuses it.
 func (s *Service) Decide(ctx context.Context, p policy.Permit, id string, v anchorhold.Verdict, reason string) (anchorhold.Release, error) {
+	if v != anchorhold.Approve && v != anchorhold.Deny {
+		return anchorhold.Release{}, anchorhold.Errorf(anchorhold.Invalid, "say approve or deny", "the verdict is neither approve nor deny")
+	}
 	if err := request.CheckText("reason", reason, v == anchorhold.Deny); err != nil {
 		return anchorhold.Release{}, err
 	}

@@ -239,14 +239,14 @@ func (s *Service) offer(tx store.Tx, run anchorhold.Run, outputs []anchorhold.Ou
 	if err != nil {
 		return err
 	}
-	g, err := tx.Grant(run.Grant)
-	if err != nil {
-		return err
-	}
-	if ended(g, s.Books.Now()) {
-		g.AutoRelease = false
-	}
 	for _, o := range outputs {
+		g, err := tx.Grant(run.Grant) // anew: an output that stops changes it for those after it
+		if err != nil {
+			return err
+		}
+		if ended(g, s.Books.Now()) {
+			g.AutoRelease = false
+		}
 		if err := s.Releases.Offer(tx, r, g, o); err != nil {
 			return err
 		}

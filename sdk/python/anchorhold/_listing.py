@@ -107,7 +107,9 @@ def need(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError:
-        raise Unavailable(f"{module} is not installed", f"run: pip install {' '.join(dict.fromkeys([module, 'pandas']))}") from None
+        raise Unavailable(
+            f"{module} is not installed", f"run: pip install {' '.join(dict.fromkeys([module, 'pandas']))}"
+        ) from None
 
 
 def parse_time(value: object) -> datetime | None:
