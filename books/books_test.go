@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -86,6 +87,37 @@ func TestFailedActFreesItsKey(t *testing.T) {
 	if a, err := count(ctx, s, p, nil); err != nil || a.N != 1 {
 		t.Errorf("got %v, %v", a, err)
 	}
+}
+
+// Acts that fail beside acts that do not, many at a time: the log holds exactly
+// the good ones, and every hash and the checkpoint fit.
+func TestLogFitsAfterFailuresAtOnce(t *testing.T) {
+	s := bookstest.New(t)
+	p := policy.SiteAct("test.act", "because")
+	broken := errors.New("broken")
+	var wg sync.WaitGroup
+	for i := range 24 {
+		wg.Go(func() {
+			for j := range 25 {
+				fail := (i+j)%3 == 0
+				_, err := books.Act(context.Background(), s.Books, p, func(tx store.Tx) (struct{}, books.Record, error) {
+					// A second entry, which must vanish with a failure as well.
+					if _, err := s.Enter(tx, p, books.Record{Subject: "more"}); err != nil || !fail {
+						return struct{}{}, books.Record{Subject: "it"}, err
+					}
+					return struct{}{}, books.Record{}, broken
+				})
+				if errors.Is(err, broken) != fail {
+					t.Errorf("the act ended with %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(s.Events()); n != 2*24*25*2/3 {
+		t.Errorf("%d entries, want %d", n, 2*24*25*2/3)
+	}
+	s.VerifyLog()
 }
 
 func TestChangedIsClosedByTheNextAct(t *testing.T) {

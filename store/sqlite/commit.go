@@ -86,30 +86,41 @@ func (s *Store) transact(group []*pending) error {
 	}
 	defer t.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
 	kept, late := 0, map[string]func(store.Tx) error{}
-	size := int64(-1) // of the audit log, as the last update that stays left it
+	added := s.edge.then() // by the updates that stay
 	for _, p := range group {
-		x := s.within(t, late, size)
+		x := s.within(t, late, added)
 		if err := s.apply(x, p, len(group) == 1); err != nil {
 			return busy(err)
 		}
 		if p.err == nil && p.panicked == nil {
-			kept, size = kept+1, x.size
+			kept++
+			added.absorb(x.own())
 		}
 	}
 	if kept == 0 {
 		return nil
 	}
 	for _, fn := range late {
-		if err := fn(s.within(t, nil, size)); err != nil {
+		x := s.within(t, nil, added)
+		if err := fn(x); err != nil {
 			return err
 		}
+		added.absorb(x.own())
 	}
-	return busy(t.Commit())
+	if err := t.Commit(); err != nil {
+		s.edge = newEdge() // whatever happened, it is read anew
+		return busy(err)
+	}
+	s.edge.absorb(added)
+	return nil
 }
 
 // within is an open transaction as updates see it.
-func (s *Store) within(t *sql.Tx, late map[string]func(store.Tx) error, size int64) *tx {
-	return &tx{ctx: context.Background(), tx: t, hot: s.hot, size: size, late: late}
+func (s *Store) within(t *sql.Tx, late map[string]func(store.Tx) error, added *edge) *tx {
+	return &tx{
+		ctx: context.Background(), tx: t, hot: s.hot, late: late,
+		known: []*edge{s.edge, added, added.then()},
+	}
 }
 
 // apply runs one update, within a savepoint unless it is alone. The error is the

@@ -26,12 +26,16 @@ func hotQueries() []string {
 	return []string{sqlSavepoint, sqlRollbackTo, sqlRelease, sqlSize, sqlAppendEntry, sqlHashes, sqlAppendHash, sqlSetCheckpoint, sqlIdempotent, sqlPutIdempotent}
 }
 
+// own is what this update itself adds to the edge.
+func (t *tx) own() *edge { return t.known[len(t.known)-1] }
+
 func (t *tx) Size() (int64, error) {
-	if t.size >= 0 {
-		return t.size, nil
+	own := t.own()
+	if own.size >= 0 {
+		return own.size, nil
 	}
-	err := t.scan(sqlSize, nil, &t.size)
-	return t.size, err
+	err := t.scan(sqlSize, nil, &own.size)
+	return own.size, err
 }
 
 func (t *tx) AppendEntry(index int64, entry []byte, at time.Time) error {
@@ -42,7 +46,7 @@ func (t *tx) AppendEntry(index int64, entry []byte, at time.Time) error {
 	if index != size {
 		return fmt.Errorf("the next audit entry is %d, not %d", size, index)
 	}
-	t.size++
+	t.own().size++
 	return t.exec(sqlAppendEntry, index, at.UnixNano(), entry)
 }
 
@@ -68,6 +72,26 @@ func (t *tx) Entries(first int64, n int) ([][]byte, error) {
 }
 
 func (t *tx) Hashes(indexes []int64) ([][32]byte, error) {
+	out := make([][32]byte, len(indexes))
+	for i, x := range indexes {
+		if !t.remembers(x, &out[i]) {
+			return t.readHashes(indexes)
+		}
+	}
+	return out, nil
+}
+
+func (t *tx) remembers(index int64, into *[32]byte) bool {
+	for _, e := range t.known {
+		if h, ok := e.hashes[index]; ok {
+			*into = h
+			return true
+		}
+	}
+	return false
+}
+
+func (t *tx) readHashes(indexes []int64) ([][32]byte, error) {
 	list, err := encode(indexes)
 	if err != nil {
 		return nil, err
@@ -84,10 +108,16 @@ func (t *tx) Hashes(indexes []int64) ([][32]byte, error) {
 		out = append(out, [32]byte(b))
 		return nil
 	})
-	if err == nil && len(out) != len(indexes) {
-		err = fmt.Errorf("%d of %d tree hashes are missing", len(indexes)-len(out), len(indexes))
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	if len(out) != len(indexes) {
+		return nil, fmt.Errorf("%d of %d tree hashes are missing", len(indexes)-len(out), len(indexes))
+	}
+	for i, x := range indexes {
+		t.own().hashes[x] = out[i]
+	}
+	return out, nil
 }
 
 func (t *tx) AppendHashes(first int64, hashes [][32]byte) error {
@@ -95,6 +125,7 @@ func (t *tx) AppendHashes(first int64, hashes [][32]byte) error {
 		if err := t.exec(sqlAppendHash, first+int64(i), h[:]); err != nil {
 			return err
 		}
+		t.own().hashes[first+int64(i)] = h
 	}
 	return nil
 }

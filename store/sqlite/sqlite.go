@@ -36,6 +36,7 @@ type Store struct {
 	read  *sql.DB
 	hot   map[string]*sql.Stmt // prepared on write
 	queue queue
+	edge  *edge // used by whoever leads the queue
 }
 
 // Open opens the database file at path, creating it when absent, and migrates
@@ -57,7 +58,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return nil, errors.Join(err, write.Close())
 	}
 	read.SetMaxOpenConns(readers)
-	s := &Store{write: write, read: read, hot: map[string]*sql.Stmt{}}
+	s := &Store{write: write, read: read, hot: map[string]*sql.Stmt{}, edge: newEdge()}
 	for _, query := range hotQueries() {
 		if s.hot[query], err = write.PrepareContext(ctx, query); err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -141,7 +142,7 @@ func (s *Store) View(ctx context.Context, fn func(store.Tx) error) error {
 		return busy(err)
 	}
 	defer t.Rollback() //nolint:errcheck // a read has nothing to keep
-	return fn(&tx{ctx: ctx, tx: t, size: -1})
+	return fn(&tx{ctx: ctx, tx: t, known: []*edge{newEdge()}})
 }
 
 // busy turns the driver's error into one that a person can act on.
@@ -166,11 +167,11 @@ func (s *Store) Close() error {
 
 // tx implements store.Tx over an open transaction.
 type tx struct {
-	ctx  context.Context
-	tx   *sql.Tx
-	hot  map[string]*sql.Stmt            // statements that need not be parsed again
-	size int64                           // of the audit log as this transaction sees it; -1: not read yet
-	late map[string]func(store.Tx) error // to be called before the commit, by name
+	ctx   context.Context
+	tx    *sql.Tx
+	hot   map[string]*sql.Stmt            // statements that need not be parsed again
+	known []*edge                         // what is remembered of the audit log; the last is this update's own
+	late  map[string]func(store.Tx) error // to be called before the commit, by name
 }
 
 // BeforeCommit implements store.Tx.

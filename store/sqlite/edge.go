@@ -1,0 +1,31 @@
+package sqlite
+
+import "maps"
+
+// maxEdge bounds how many tree hashes are remembered; an act needs one for each
+// level of the tree.
+const maxEdge = 1024
+
+// edge remembers the size of the audit log and the tree hashes that were
+// written last, which every act reads: the right edge of the tree. What is
+// committed never changes, so it can be read from memory. Only the one who
+// commits uses it, and what a transaction adds is added here after its commit:
+// nothing that was rolled back is ever remembered.
+type edge struct {
+	size   int64 // -1: not known
+	hashes map[int64][32]byte
+}
+
+func newEdge() *edge { return &edge{size: -1, hashes: map[int64][32]byte{}} }
+
+// then is the edge as an open transaction sees it, to write on.
+func (e *edge) then() *edge { return &edge{size: e.size, hashes: map[int64][32]byte{}} }
+
+// absorb takes over what a transaction, or an update within one, has added.
+func (e *edge) absorb(added *edge) {
+	e.size = added.size
+	if len(e.hashes)+len(added.hashes) > maxEdge {
+		clear(e.hashes)
+	}
+	maps.Copy(e.hashes, added.hashes)
+}
