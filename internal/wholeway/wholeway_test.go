@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -443,5 +444,40 @@ func TestCancel(t *testing.T) {
 	// The queue is free again for the next.
 	if next := s.ask(who, `return int(patients["age"].count())`, true); next.State != anchorhold.StateReleased {
 		t.Errorf("the next request is %s", next.State)
+	}
+}
+
+// Registering a large table takes longer than the deadlines of small requests,
+// and no more memory than a small one.
+func TestLargeTable(t *testing.T) {
+	s := newSite(t, heart(50))
+	path := filepath.Join(filepath.Dir(s.dir), "large.csv")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := bufio.NewWriter(f)
+	fmt.Fprintln(w, "id,ward,amount,share,text")
+	for i := range 5_000_000 {
+		fmt.Fprintf(w, "%d,%d,%d,%d.%03d,word%d\n", i, i%40, i*7919%100_003, i%10, i%1000, i%700)
+	}
+	if err := errors.Join(w.Flush(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s.run("dataset", "add", "large", "--dir", s.dir, "--asset", "rows="+path, "--json")
+	s.mu.Lock()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	s.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kib int
+	for _, line := range strings.Split(string(status), "\n") {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			fmt.Sscan(rest, &kib)
+		}
+	}
+	if kib == 0 || kib > 150<<10 {
+		t.Errorf("the site took %d KiB at most, want at most 150 MiB", kib)
 	}
 }
