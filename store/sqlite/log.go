@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/anchorhold/anchorhold/store"
@@ -15,7 +16,6 @@ const (
 	sqlSize          = "SELECT COALESCE(MAX(idx) + 1, 0) FROM audit_entry"
 	sqlAppendEntry   = "INSERT INTO audit_entry(idx, at, ciphertext) VALUES (?, ?, ?)"
 	sqlHashes        = "SELECT h.hash FROM json_each(?) j JOIN audit_hash h ON h.idx = j.value ORDER BY j.key"
-	sqlAppendHash    = "INSERT INTO audit_hash(idx, hash) VALUES (?, ?)"
 	sqlSetCheckpoint = "INSERT INTO audit_checkpoint(one, size, note) VALUES (1, ?, ?)" +
 		" ON CONFLICT(one) DO UPDATE SET size = excluded.size, note = excluded.note"
 	sqlIdempotent    = "SELECT fingerprint, response FROM idempotency WHERE principal = ? AND key = ?"
@@ -23,7 +23,13 @@ const (
 )
 
 func hotQueries() []string {
-	return []string{sqlSavepoint, sqlRollbackTo, sqlRelease, sqlSize, sqlAppendEntry, sqlHashes, sqlAppendHash, sqlSetCheckpoint, sqlIdempotent, sqlPutIdempotent}
+	hot := []string{
+		sqlSavepoint, sqlRollbackTo, sqlRelease, sqlSize, sqlAppendEntry, sqlHashes, sqlSetCheckpoint, sqlIdempotent, sqlPutIdempotent,
+	}
+	for n := range 8 {
+		hot = append(hot, sqlAppendHashes(n+1))
+	}
+	return hot
 }
 
 // own is what this update itself adds to the edge.
@@ -121,13 +127,20 @@ func (t *tx) readHashes(indexes []int64) ([][32]byte, error) {
 }
 
 func (t *tx) AppendHashes(first int64, hashes [][32]byte) error {
+	var args []any
 	for i, h := range hashes {
-		if err := t.exec(sqlAppendHash, first+int64(i), h[:]); err != nil {
-			return err
-		}
+		args = append(args, first+int64(i), h[:])
 		t.own().hashes[first+int64(i)] = h
 	}
-	return nil
+	if len(hashes) == 0 {
+		return nil
+	}
+	return t.exec(sqlAppendHashes(len(hashes)), args...)
+}
+
+// sqlAppendHashes adds n hashes by one statement; a few are the rule.
+func sqlAppendHashes(n int) string {
+	return "INSERT INTO audit_hash(idx, hash) VALUES (?, ?)" + strings.Repeat(", (?, ?)", n-1)
 }
 
 func (t *tx) SetCheckpoint(size int64, note []byte) error {
