@@ -160,7 +160,8 @@ def measure_question(site: Site, rounds: int) -> Table:
 
 
 def measure_idle(site: Site) -> Table:
-    """Weighs a site at which nothing happens."""
+    """Weighs a site at which nothing happens, once its start is over."""
+    time.sleep(3)
     table = Table("A site that nobody asks anything")
     table.add("memory", site.memory(), "MiB", most=60)
     return table
