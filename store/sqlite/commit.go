@@ -107,6 +107,10 @@ func (s *Store) transact(group []*pending) error {
 		}
 		added.absorb(x.own())
 	}
+	if err := s.within(t, nil, added).writeEntries(added); err != nil {
+		return busy(err)
+	}
+	added.entries, added.checkpoint = nil, nil
 	if err := t.Commit(); err != nil {
 		s.edge = newEdge() // whatever happened, it is read anew
 		return busy(err)

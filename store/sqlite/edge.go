@@ -14,6 +14,17 @@ const maxEdge = 1024
 type edge struct {
 	size   int64 // -1: not known
 	hashes map[int64][32]byte
+
+	// What is to be written just before the commit: entries, the last of them
+	// with the checkpoint over all, which is one statement less for each act.
+	entries    []entry
+	checkpoint []byte
+}
+
+// entry is an audit entry that is not written yet.
+type entry struct {
+	index, at int64
+	data      []byte
 }
 
 func newEdge() *edge { return &edge{size: -1, hashes: map[int64][32]byte{}} }
@@ -24,6 +35,10 @@ func (e *edge) then() *edge { return &edge{size: e.size, hashes: map[int64][32]b
 // absorb takes over what a transaction, or an update within one, has added.
 func (e *edge) absorb(added *edge) {
 	e.size = added.size
+	e.entries = append(e.entries, added.entries...)
+	if added.checkpoint != nil {
+		e.checkpoint = added.checkpoint
+	}
 	if len(e.hashes)+len(added.hashes) > maxEdge {
 		clear(e.hashes)
 	}

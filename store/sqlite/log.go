@@ -14,17 +14,15 @@ import (
 // an act more than the statements do.
 const (
 	sqlSize          = "SELECT COALESCE(MAX(idx) + 1, 0) FROM audit_entry"
-	sqlAppendEntry   = "INSERT INTO audit_entry(idx, at, ciphertext) VALUES (?, ?, ?)"
+	sqlAppendEntry   = "INSERT INTO audit_entry(idx, at, ciphertext, checkpoint) VALUES (?, ?, ?, ?)"
 	sqlHashes        = "SELECT h.hash FROM json_each(?) j JOIN audit_hash h ON h.idx = j.value ORDER BY j.key"
-	sqlSetCheckpoint = "INSERT INTO audit_checkpoint(one, size, note) VALUES (1, ?, ?)" +
-		" ON CONFLICT(one) DO UPDATE SET size = excluded.size, note = excluded.note"
 	sqlIdempotent    = "SELECT fingerprint, response FROM idempotency WHERE principal = ? AND key = ?"
 	sqlPutIdempotent = "INSERT INTO idempotency(principal, key, fingerprint, response, at) VALUES (?, ?, ?, ?, ?)"
 )
 
 func hotQueries() []string {
 	hot := []string{
-		sqlSavepoint, sqlRollbackTo, sqlRelease, sqlSize, sqlAppendEntry, sqlHashes, sqlSetCheckpoint, sqlIdempotent, sqlPutIdempotent,
+		sqlSavepoint, sqlRollbackTo, sqlRelease, sqlSize, sqlAppendEntry, sqlHashes, sqlIdempotent, sqlPutIdempotent,
 	}
 	for n := range 8 {
 		hot = append(hot, sqlAppendHashes(n+1))
@@ -44,7 +42,7 @@ func (t *tx) Size() (int64, error) {
 	return own.size, err
 }
 
-func (t *tx) AppendEntry(index int64, entry []byte, at time.Time) error {
+func (t *tx) AppendEntry(index int64, data []byte, at time.Time) error {
 	size, err := t.Size()
 	if err != nil {
 		return err
@@ -53,7 +51,26 @@ func (t *tx) AppendEntry(index int64, entry []byte, at time.Time) error {
 		return fmt.Errorf("the next audit entry is %d, not %d", size, index)
 	}
 	t.own().size++
-	return t.exec(sqlAppendEntry, index, at.UnixNano(), entry)
+	t.own().entries = append(t.own().entries, entry{index, at.UnixNano(), data})
+	return nil
+}
+
+// writeEntries writes what updates have appended, the checkpoint beside the
+// last.
+func (t *tx) writeEntries(e *edge) error {
+	for i, x := range e.entries {
+		var checkpoint []byte
+		if i == len(e.entries)-1 {
+			checkpoint = e.checkpoint
+		}
+		if err := t.exec(sqlAppendEntry, x.index, x.at, x.data, checkpoint); err != nil {
+			return err
+		}
+	}
+	if len(e.entries) == 0 && e.checkpoint != nil {
+		return t.exec("UPDATE audit_entry SET checkpoint = ? WHERE idx = (SELECT MAX(idx) FROM audit_entry)", e.checkpoint)
+	}
+	return nil
 }
 
 func (t *tx) Entries(first int64, n int) ([][]byte, error) {
@@ -144,11 +161,15 @@ func sqlAppendHashes(n int) string {
 }
 
 func (t *tx) SetCheckpoint(size int64, note []byte) error {
-	return t.exec(sqlSetCheckpoint, size, note)
+	if have, err := t.Size(); err != nil || have != size {
+		return errors.Join(err, fmt.Errorf("a checkpoint over %d of %d entries", size, have))
+	}
+	t.own().checkpoint = note
+	return nil
 }
 
 func (t *tx) Checkpoint() (note []byte, err error) {
-	err = t.scan("SELECT note FROM audit_checkpoint", nil, &note)
+	err = t.scan("SELECT checkpoint FROM audit_entry WHERE checkpoint IS NOT NULL ORDER BY idx DESC LIMIT 1", nil, &note)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil // audit.Reader: nil before the first
 	}
