@@ -162,12 +162,6 @@ func describe(e pyenv.Env, isDefault bool) api.Environment {
 	return out
 }
 
-// Name is the site's name for people.
-func (s *Site) Name() string { return s.config.Name }
-
-// Key is the site's public key.
-func (s *Site) Key() string { return s.keys.VKey().String() }
-
 // Handler answers requests whose credential is in the Authorization header.
 func (s *Site) Handler() http.Handler { return s.api.Handler() }
 

@@ -37,26 +37,8 @@ func (t *tx) ListPrincipals(p store.Page) ([]anchorhold.Principal, string, error
 
 // byName reads a page of bodies sorted by a name column; the cursor is the last
 // name of the page before.
-func byName[T any](t *tx, table, name string, p store.Page) (out []T, next string, err error) {
-	var last string
-	err = t.each("SELECT "+name+", body FROM "+table+" WHERE "+name+" > ? ORDER BY 1 LIMIT ?", []any{p.Cursor, p.Size() + 1},
-		func(r *sql.Rows) error {
-			if len(out) == p.Size() {
-				next = last
-				return nil
-			}
-			var body string
-			if err := r.Scan(&last, &body); err != nil {
-				return err
-			}
-			var v T
-			if err := decode(body, &v); err != nil {
-				return err
-			}
-			out = append(out, v)
-			return nil
-		})
-	return out, next, err
+func byName[T any](t *tx, table, name string, p store.Page) ([]T, string, error) {
+	return page[T](t, "SELECT "+name+", body FROM "+table+" WHERE "+name+" > ? ORDER BY 1 LIMIT ?", []any{p.Cursor}, p)
 }
 
 func (t *tx) PutCredential(c anchorhold.Credential) error {

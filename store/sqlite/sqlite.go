@@ -237,6 +237,30 @@ func encode(v any) (string, error) {
 
 func decode[T any](body string, v *T) error { return json.Unmarshal([]byte(body), v) }
 
+// page reads a page of bodies. The query selects what a cursor names and the
+// body, and ends with a limit, which is set to one more than the page has: that
+// one tells whether there is a next.
+func page[T any](t *tx, query string, args []any, p store.Page) (out []T, next string, err error) {
+	var last string
+	err = t.each(query, append(args, p.Size()+1), func(r *sql.Rows) error {
+		if len(out) == p.Size() {
+			next = last
+			return nil
+		}
+		var body string
+		if err := r.Scan(&last, &body); err != nil {
+			return err
+		}
+		var v T
+		if err := decode(body, &v); err != nil {
+			return err
+		}
+		out = append(out, v)
+		return nil
+	})
+	return out, next, err
+}
+
 // list reads a page of bodies, newest first, decoding each. from is a table and
 // its name x in where; column is the body or a part of it. The cursor is the id
 // of the last item, which tells nothing that its reader did not see.
@@ -250,26 +274,7 @@ func list[T any](t *tx, from, column, where string, args []any, p store.Page, mo
 		where += " AND x.seq < ?"
 		args = append(args, after)
 	}
-	var out []T
-	var last string
-	next := ""
-	err := t.each("SELECT x.id, "+column+" FROM "+from+" WHERE "+where+" ORDER BY x.seq DESC LIMIT ?", append(args, p.Size()+1),
-		func(r *sql.Rows) error {
-			if len(out) == p.Size() {
-				next = last
-				return nil
-			}
-			var body string
-			if err := r.Scan(&last, &body); err != nil {
-				return err
-			}
-			var v T
-			if err := decode(body, &v); err != nil {
-				return err
-			}
-			out = append(out, v)
-			return nil
-		})
+	out, next, err := page[T](t, "SELECT x.id, "+column+" FROM "+from+" WHERE "+where+" ORDER BY x.seq DESC LIMIT ?", args, p)
 	if err != nil {
 		return nil, "", err
 	}
