@@ -80,11 +80,11 @@ func (f failing) Size() (int64, error) {
 	return f.Memory.Size()
 }
 
-func (f failing) AppendEntry(i int64, e []byte, at time.Time) error {
+func (f failing) AppendEntry(i int64, e []byte, h [][32]byte, at time.Time) error {
 	if f.fail == "AppendEntry" {
 		return errStore
 	}
-	return f.Memory.AppendEntry(i, e, at)
+	return f.Memory.AppendEntry(i, e, h, at)
 }
 
 func (f failing) Hashes(x []int64) ([][32]byte, error) {
@@ -97,13 +97,6 @@ func (f failing) Hashes(x []int64) ([][32]byte, error) {
 	return f.Memory.Hashes(x)
 }
 
-func (f failing) AppendHashes(i int64, h [][32]byte) error {
-	if f.fail == "AppendHashes" {
-		return errStore
-	}
-	return f.Memory.AppendHashes(i, h)
-}
-
 func (f failing) SetCheckpoint(n int64, c []byte) error {
 	if f.fail == "SetCheckpoint" {
 		return errStore
@@ -113,7 +106,7 @@ func (f failing) SetCheckpoint(n int64, c []byte) error {
 
 // TestStoreFailures: whatever call of the store fails, the act fails.
 func TestStoreFailures(t *testing.T) {
-	for _, fail := range []string{"Size", "AppendEntry", "Hashes", "short", "AppendHashes", "SetCheckpoint"} {
+	for _, fail := range []string{"Size", "AppendEntry", "Hashes", "short", "SetCheckpoint"} {
 		s := newSite(t, "a.example", 1)
 		s.grow(1) // so that the next append reads a hash
 		tx := failing{s.store, fail}

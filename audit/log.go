@@ -29,14 +29,13 @@ import (
 type Tx interface {
 	// Size is the number of entries so far.
 	Size() (int64, error)
-	// AppendEntry stores the entry with the next index. It MUST fail when the
-	// index is not Size. The time is for listing only.
-	AppendEntry(index int64, entry []byte, at time.Time) error
+	// AppendEntry stores the entry with the next index, and the tree hashes that
+	// it completes: those from tlog.StoredHashIndex(0, index) on. It MUST fail
+	// when the index is not Size. The time is for listing only.
+	AppendEntry(index int64, entry []byte, hashes [][32]byte, at time.Time) error
 	// Hashes gives stored tree hashes, in the order asked for. It MUST fail when
 	// one is missing.
 	Hashes(indexes []int64) ([][32]byte, error)
-	// AppendHashes stores hashes at first and the following indexes.
-	AppendHashes(first int64, hashes [][32]byte) error
 	// SetCheckpoint replaces the newest checkpoint.
 	SetCheckpoint(size int64, signedNote []byte) error
 }
@@ -79,10 +78,7 @@ func (l *Log) Append(tx Tx, e Event) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := tx.AppendEntry(index, entry, e.Time); err != nil {
-		return 0, err
-	}
-	return index, tx.AppendHashes(tlog.StoredHashIndex(0, index), plainHashes(hashes))
+	return index, tx.AppendEntry(index, entry, plainHashes(hashes), e.Time)
 }
 
 // Seal signs the checkpoint over all entries, those of tx included, and stores

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/audit"
 )
@@ -41,11 +43,14 @@ func (m *Memory) Clone() *Memory {
 func (m *Memory) Size() (int64, error) { return int64(len(m.Leaves)), nil }
 
 // AppendEntry implements audit.Tx.
-func (m *Memory) AppendEntry(index int64, entry []byte, at time.Time) error {
+func (m *Memory) AppendEntry(index int64, entry []byte, hashes [][32]byte, at time.Time) error {
 	if index != int64(len(m.Leaves)) {
 		return anchorhold.Errorf(anchorhold.Internal, "", "entry %d does not follow entry %d", index, len(m.Leaves)-1)
 	}
-	m.Leaves, m.Times = append(m.Leaves, entry), append(m.Times, at)
+	if tlog.StoredHashIndex(0, index) != int64(len(m.Tree)) {
+		return anchorhold.Errorf(anchorhold.Internal, "", "the hashes of entry %d do not follow %d hashes", index, len(m.Tree))
+	}
+	m.Leaves, m.Tree, m.Times = append(m.Leaves, entry), append(m.Tree, hashes...), append(m.Times, at)
 	return nil
 }
 
@@ -59,15 +64,6 @@ func (m *Memory) Hashes(indexes []int64) ([][32]byte, error) {
 		out[i] = m.Tree[x]
 	}
 	return out, nil
-}
-
-// AppendHashes implements audit.Tx.
-func (m *Memory) AppendHashes(first int64, hashes [][32]byte) error {
-	if first != int64(len(m.Tree)) {
-		return anchorhold.Errorf(anchorhold.Internal, "", "hash %d does not follow hash %d", first, len(m.Tree)-1)
-	}
-	m.Tree = append(m.Tree, hashes...)
-	return nil
 }
 
 // SetCheckpoint implements audit.Tx.

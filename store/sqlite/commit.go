@@ -115,6 +115,7 @@ func (s *Store) transact(group []*pending) error {
 		s.edge = newEdge() // whatever happened, it is read anew
 		return busy(err)
 	}
+	s.edge.trim()
 	s.edge.absorb(added)
 	return nil
 }

@@ -23,8 +23,8 @@ type edge struct {
 
 // entry is an audit entry that is not written yet.
 type entry struct {
-	index, at int64
-	data      []byte
+	index, at    int64
+	data, hashes []byte
 }
 
 func newEdge() *edge { return &edge{size: -1, hashes: map[int64][32]byte{}} }
@@ -39,8 +39,13 @@ func (e *edge) absorb(added *edge) {
 	if added.checkpoint != nil {
 		e.checkpoint = added.checkpoint
 	}
-	if len(e.hashes)+len(added.hashes) > maxEdge {
+	maps.Copy(e.hashes, added.hashes)
+}
+
+// trim forgets hashes when they are many: they can be read again, once what
+// they belong to is committed.
+func (e *edge) trim() {
+	if len(e.hashes) > maxEdge {
 		clear(e.hashes)
 	}
-	maps.Copy(e.hashes, added.hashes)
 }

@@ -4,8 +4,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
+	"maps"
+	"slices"
 	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/anchorhold/anchorhold/store"
 )
@@ -14,20 +17,16 @@ import (
 // an act more than the statements do.
 const (
 	sqlSize          = "SELECT COALESCE(MAX(idx) + 1, 0) FROM audit_entry"
-	sqlAppendEntry   = "INSERT INTO audit_entry(idx, at, ciphertext, checkpoint) VALUES (?, ?, ?, ?)"
-	sqlHashes        = "SELECT h.hash FROM json_each(?) j JOIN audit_hash h ON h.idx = j.value ORDER BY j.key"
+	sqlAppendEntry   = "INSERT INTO audit_entry(idx, at, hashes, checkpoint, ciphertext) VALUES (?, ?, ?, ?, ?)"
+	sqlHashes        = "SELECT e.idx, e.hashes FROM json_each(?) j JOIN audit_entry e ON e.idx = j.value"
 	sqlIdempotent    = "SELECT fingerprint, response FROM idempotency WHERE principal = ? AND key = ?"
 	sqlPutIdempotent = "INSERT INTO idempotency(principal, key, fingerprint, response, at) VALUES (?, ?, ?, ?, ?)"
 )
 
 func hotQueries() []string {
-	hot := []string{
+	return []string{
 		sqlSavepoint, sqlRollbackTo, sqlRelease, sqlSize, sqlAppendEntry, sqlHashes, sqlIdempotent, sqlPutIdempotent,
 	}
-	for n := range 8 {
-		hot = append(hot, sqlAppendHashes(n+1))
-	}
-	return hot
 }
 
 // own is what this update itself adds to the edge.
@@ -42,7 +41,7 @@ func (t *tx) Size() (int64, error) {
 	return own.size, err
 }
 
-func (t *tx) AppendEntry(index int64, data []byte, at time.Time) error {
+func (t *tx) AppendEntry(index int64, data []byte, hashes [][32]byte, at time.Time) error {
 	size, err := t.Size()
 	if err != nil {
 		return err
@@ -50,8 +49,12 @@ func (t *tx) AppendEntry(index int64, data []byte, at time.Time) error {
 	if index != size {
 		return fmt.Errorf("the next audit entry is %d, not %d", size, index)
 	}
-	t.own().size++
-	t.own().entries = append(t.own().entries, entry{index, at.UnixNano(), data})
+	own := t.own()
+	own.size++
+	own.entries = append(own.entries, entry{index, at.UnixNano(), data, joined(hashes)})
+	for i, h := range hashes {
+		own.hashes[tlog.StoredHashIndex(0, index)+int64(i)] = h
+	}
 	return nil
 }
 
@@ -63,7 +66,7 @@ func (t *tx) writeEntries(e *edge) error {
 		if i == len(e.entries)-1 {
 			checkpoint = e.checkpoint
 		}
-		if err := t.exec(sqlAppendEntry, x.index, x.at, x.data, checkpoint); err != nil {
+		if err := t.exec(sqlAppendEntry, x.index, x.at, x.hashes, checkpoint, x.data); err != nil {
 			return err
 		}
 	}
@@ -94,14 +97,27 @@ func (t *tx) Entries(first int64, n int) ([][]byte, error) {
 	return out, err
 }
 
+// joined is how the hashes that an entry completes lie in its row.
+func joined(hashes [][32]byte) []byte {
+	b := make([]byte, 0, 32*len(hashes))
+	for _, h := range hashes {
+		b = append(b, h[:]...)
+	}
+	return b
+}
+
 func (t *tx) Hashes(indexes []int64) ([][32]byte, error) {
 	out := make([][32]byte, len(indexes))
+	absent := map[int64]int{} // place in out by index
 	for i, x := range indexes {
 		if !t.remembers(x, &out[i]) {
-			return t.readHashes(indexes)
+			absent[x] = i
 		}
 	}
-	return out, nil
+	if len(absent) == 0 {
+		return out, nil
+	}
+	return out, t.readHashes(absent, out)
 }
 
 func (t *tx) remembers(index int64, into *[32]byte) bool {
@@ -114,50 +130,41 @@ func (t *tx) remembers(index int64, into *[32]byte) bool {
 	return false
 }
 
-func (t *tx) readHashes(indexes []int64) ([][32]byte, error) {
-	list, err := encode(indexes)
-	if err != nil {
-		return nil, err
+// readHashes reads the hashes with these indexes, each to its place in out. A
+// hash lies in the row of the entry that completed it: the last one below it.
+func (t *tx) readHashes(at map[int64]int, out [][32]byte) error {
+	rows := map[int64][]int64{} // indexes by entry
+	for x := range at {
+		level, n := tlog.SplitStoredHashIndex(x)
+		last := (n+1)<<level - 1
+		rows[last] = append(rows[last], x)
 	}
-	out := make([][32]byte, 0, len(indexes))
+	list, err := encode(slices.Sorted(maps.Keys(rows)))
+	if err != nil {
+		return err
+	}
+	found := 0
 	err = t.each(sqlHashes, []any{list}, func(r *sql.Rows) error {
+		var entry int64
 		var b sql.RawBytes
-		if err := r.Scan(&b); err != nil {
+		if err := r.Scan(&entry, &b); err != nil {
 			return err
 		}
-		if len(b) != 32 {
-			return fmt.Errorf("a tree hash has %d bytes", len(b))
+		for _, x := range rows[entry] {
+			from := 32 * int(x-tlog.StoredHashIndex(0, entry))
+			if len(b) < from+32 {
+				return fmt.Errorf("the row of entry %d lacks a tree hash", entry)
+			}
+			h := [32]byte(b[from:])
+			out[at[x]], t.own().hashes[x] = h, h
+			found++
 		}
-		out = append(out, [32]byte(b))
 		return nil
 	})
-	if err != nil {
-		return nil, err
+	if err == nil && found != len(at) {
+		err = fmt.Errorf("%d of %d tree hashes are missing", len(at)-found, len(at))
 	}
-	if len(out) != len(indexes) {
-		return nil, fmt.Errorf("%d of %d tree hashes are missing", len(indexes)-len(out), len(indexes))
-	}
-	for i, x := range indexes {
-		t.own().hashes[x] = out[i]
-	}
-	return out, nil
-}
-
-func (t *tx) AppendHashes(first int64, hashes [][32]byte) error {
-	var args []any
-	for i, h := range hashes {
-		args = append(args, first+int64(i), h[:])
-		t.own().hashes[first+int64(i)] = h
-	}
-	if len(hashes) == 0 {
-		return nil
-	}
-	return t.exec(sqlAppendHashes(len(hashes)), args...)
-}
-
-// sqlAppendHashes adds n hashes by one statement; a few are the rule.
-func sqlAppendHashes(n int) string {
-	return "INSERT INTO audit_hash(idx, hash) VALUES (?, ?)" + strings.Repeat(", (?, ?)", n-1)
+	return err
 }
 
 func (t *tx) SetCheckpoint(size int64, note []byte) error {

@@ -93,8 +93,9 @@ CREATE TABLE ledger (
 ) STRICT;
 CREATE INDEX ledger_population ON ledger(population, class);
 
-CREATE TABLE audit_entry (idx INTEGER PRIMARY KEY, at INTEGER NOT NULL, ciphertext BLOB NOT NULL, checkpoint BLOB) STRICT;
-CREATE TABLE audit_hash (idx INTEGER PRIMARY KEY, hash BLOB NOT NULL) STRICT;
+CREATE TABLE audit_entry (
+  idx INTEGER PRIMARY KEY, at INTEGER NOT NULL, hashes BLOB NOT NULL, checkpoint BLOB, ciphertext BLOB NOT NULL
+) STRICT;
 
 CREATE TABLE idempotency (
   principal TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL, response BLOB NOT NULL, at INTEGER NOT NULL,

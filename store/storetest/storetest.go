@@ -337,10 +337,10 @@ func auditLog(t *testing.T, s store.Store) {
 		return err
 	})
 	update(t, s, func(tx store.Tx) error {
-		return errors.Join(tx.AppendEntry(0, []byte("a"), clock), tx.AppendHashes(0, [][32]byte{{1}}),
-			tx.AppendEntry(1, []byte("b"), clock), tx.AppendHashes(1, [][32]byte{{2}, {3}}), tx.SetCheckpoint(2, []byte("note")))
+		return errors.Join(tx.AppendEntry(0, []byte("a"), [][32]byte{{1}}, clock),
+			tx.AppendEntry(1, []byte("b"), [][32]byte{{2}, {3}}, clock), tx.SetCheckpoint(2, []byte("note")))
 	})
-	if err := s.Update(context.Background(), func(tx store.Tx) error { return tx.AppendEntry(3, []byte("gap"), clock) }); err == nil {
+	if err := s.Update(context.Background(), func(tx store.Tx) error { return tx.AppendEntry(3, []byte("gap"), nil, clock) }); err == nil {
 		t.Error("an entry was stored after a gap")
 	}
 	view(t, s, func(tx store.Tx) error {
@@ -477,7 +477,7 @@ func serialised(t *testing.T, s store.Store) {
 					if err != nil {
 						return err
 					}
-					return tx.AppendEntry(n, []byte("x"), clock)
+					return tx.AppendEntry(n, []byte("x"), nil, clock)
 				})
 				if err != nil {
 					t.Errorf("update beside others: %v", err)
@@ -506,7 +506,7 @@ func mixed(t *testing.T, s store.Store) {
 				err := s.Update(context.Background(), func(tx store.Tx) error {
 					n, err := tx.Size()
 					if err == nil {
-						err = tx.AppendEntry(n, []byte{byte(i)}, clock)
+						err = tx.AppendEntry(n, []byte{byte(i)}, nil, clock)
 					}
 					if fail {
 						err = errors.Join(err, broken)
@@ -588,7 +588,7 @@ func snapshot(t *testing.T, s store.Store) {
 		if err != nil {
 			return err
 		}
-		update(t, s, func(w store.Tx) error { return w.AppendEntry(0, []byte("x"), clock) })
+		update(t, s, func(w store.Tx) error { return w.AppendEntry(0, []byte("x"), nil, clock) })
 		after, err := tx.Size()
 		equal(t, "size within one view", after, before)
 		return err
