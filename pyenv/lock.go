@@ -41,8 +41,8 @@ func (l Lock) String() string { return l.text }
 var defaultLock string
 
 // Default is the lock of the environment that every site offers: NumPy, pandas,
-// PyArrow, SciPy, scikit-learn and Matplotlib, for Python 3.11 and later. It is
-// made from default.in by
+// Polars, PyArrow, SciPy, scikit-learn, statsmodels and Matplotlib, for Python
+// 3.11 and later. It is made from default.in by
 //
 //	uv pip compile --generate-hashes --universal --no-header --no-annotate --python-version 3.11 default.in -o default.lock
 func Default() Lock { return parsedDefault() }
@@ -51,6 +51,32 @@ var parsedDefault = sync.OnceValue(func() Lock {
 	l, err := ParseLock([]byte(defaultLock))
 	if err != nil {
 		panic("pyenv: the built-in lock is damaged: " + err.Error())
+	}
+	return l
+})
+
+//go:embed default-0.1.lock
+var defaultLock01 string
+
+// Named gives an earlier default lock by its name, such as default-0.1, and the
+// present one by "default": code that was written for one goes on naming it.
+func Named(name string) (Lock, bool) {
+	switch name {
+	case "default":
+		return Default(), true
+	case "default-0.1":
+		return earlierLock(), true
+	}
+	return Lock{}, false
+}
+
+// Names lists the names that Named knows, the present default first.
+func Names() []string { return []string{"default", "default-0.1"} }
+
+var earlierLock = sync.OnceValue(func() Lock {
+	l, err := ParseLock([]byte(defaultLock01))
+	if err != nil {
+		panic("pyenv: a built-in lock is damaged: " + err.Error())
 	}
 	return l
 })

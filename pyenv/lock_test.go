@@ -16,7 +16,7 @@ const someHash = "    --hash=sha256:0a10eec6e13ef16b627fabed9a5f2ba61a62b1c67f32
 // version of Python that is supported, and names no place on the network.
 func TestDefaultLock(t *testing.T) {
 	text := Default().String()
-	for _, name := range []string{"numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "matplotlib"} {
+	for _, name := range []string{"numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "statsmodels", "polars", "matplotlib"} {
 		if !regexp.MustCompile(`(?m)^` + name + `==`).MatchString(text) {
 			t.Errorf("the default lock lacks %s", name)
 		}
@@ -104,4 +104,24 @@ func FuzzParseLock(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Code that was submitted under version 0.1 names the default lock of then: its
+// digest must stay the one that requests, grants and receipts hold.
+func TestEarlierLocksKeepTheirDigests(t *testing.T) {
+	old, ok := Named("default-0.1")
+	if want := "sha256:4459190da713dcc6fc57fad6aac4756f8350877fc8ee0ae12d173c3b30566b12"; !ok || old.Digest() != want {
+		t.Errorf("the default lock of 0.1 has the digest %s, want %s", old.Digest(), want)
+	}
+	seen := map[string]bool{}
+	for _, name := range Names() {
+		l, ok := Named(name)
+		if !ok || seen[l.Digest()] {
+			t.Errorf("%s: %v, %s", name, ok, l.Digest())
+		}
+		seen[l.Digest()] = true
+	}
+	if _, ok := Named("default-9"); ok {
+		t.Error("a lock that does not exist has a name")
+	}
 }

@@ -57,6 +57,39 @@ func fileVectors(t testing.TB, w, other *world) []fileVector {
 	return files
 }
 
+// secondVectors are those of version 2: what it may say beyond version 1, and
+// what it may not.
+func secondVectors(t testing.TB, w *world) []fileVector {
+	vkey := w.keys.VKey().String()
+	r := w.receipt()
+	p, _ := r.Envelope.DecodeB64Payload()
+	files := []fileVector{{File: "receipts/second.json", VKey: vkey, What: "as the site made it", data: marshal(t, r)}}
+	_, facts, _ := strings.Cut(string(p), `"facts":`)
+	facts = `"facts":` + facts[:strings.Index(facts, "]")+1]
+	lock := `{"lock":"` + hash(5) + `"}`
+	for _, c := range []struct{ name, what, old, with string }{
+		{"first", "said to be of version 1", "receipt/v2", "receipt/v1"},
+		{"no-facts", "no list of facts", facts + ",", ""},
+		{"null-facts", "null for the list of facts", facts, `"facts":null`},
+		{"order", "facts that are not sorted", `"name":"a"`, `"name":"z"`},
+		{"twice", "two facts of one name", `"name":"a"`, `"name":"deposited"`},
+		{"control", "a fact with an escape sequence", `"text":"Größe"`, `"text":"\u001b[2J"`},
+		{"member", "a fact with a member that is not specified", `"name":"a"`, `"at":1,"name":"a"`},
+		{"half-environment", "a version of Python without a built environment", lock, lock[:len(lock)-1] + `,"python":"3.13.5"}`},
+		{"empty-kind", "an output of no kind", `"kind":"csv"`, `"kind":""`},
+	} {
+		if strings.Count(string(p), c.old) != 1 {
+			t.Fatalf("%s: %q is there %d times", c.name, c.old, strings.Count(string(p), c.old))
+		}
+		changed := []byte(strings.Replace(string(p), c.old, c.with, 1))
+		files = append(files, fileVector{
+			File: "receipts/second-" + c.name + ".json", VKey: vkey, Reason: receipt.ReasonPayload, What: "signed by the site: " + c.what,
+			data: marshal(t, resigned(t, w, w, changed)),
+		})
+	}
+	return files
+}
+
 type adder func(name string, reason receipt.Reason, key string, data []byte, what string)
 
 type editor func(name string, reason receipt.Reason, what string, change func(*receipt.Receipt))

@@ -15,9 +15,10 @@ import (
 
 // Names of the format; nothing is ever fetched from them.
 const (
-	StatementType = "https://in-toto.io/Statement/v1"
-	PredicateType = "https://anchorhold.org/receipt/v1"
-	PayloadType   = "application/vnd.in-toto+json"
+	StatementType  = "https://in-toto.io/Statement/v1"
+	PredicateType  = "https://anchorhold.org/receipt/v1"
+	PredicateType2 = "https://anchorhold.org/receipt/v2" // can also say what Facts are for
+	PayloadType    = "application/vnd.in-toto+json"
 )
 
 const (
@@ -57,6 +58,15 @@ type Predicate struct {
 	Exposure    []Exposure  `json:"exposure"`
 	Release     Release     `json:"release"`
 	Output      Output      `json:"output"`
+	Facts       []Fact      `json:"facts,omitzero"` // sorted by name; of version 2, where it may be empty
+}
+
+// Fact is one more thing that a receipt of version 2 says, such as that the
+// result was made elsewhere. The names are those of docs/spec/receipt.md §3; a
+// verifier shows those that it does not know.
+type Fact struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
 }
 
 // Request says what was asked, and by whom.
@@ -81,9 +91,9 @@ type Asset struct {
 
 // Environment says what the code ran in.
 type Environment struct {
-	Lock   string `json:"lock"`   // digest that the code names
-	Built  string `json:"built"`  // digest of the directory that the site built from it
-	Python string `json:"python"` // version
+	Lock   string `json:"lock"`             // digest that the code names
+	Built  string `json:"built,omitempty"`  // digest of the directory that the site built from it; absent where nothing ran here
+	Python string `json:"python,omitempty"` // version; likewise
 }
 
 // Run says which run it was and what enclosed it. Times are on the coarse clock.
@@ -135,7 +145,8 @@ type Output struct {
 // New makes the statement about an output with this name and SHA-256 (64
 // hexadecimal digits). It sorts assets, puts the run's times on the coarse clock
 // and the others to the second, and turns absent lists into empty ones; the
-// result is checked by Sign.
+// result is checked by Sign. It is of version 1 as long as that can say it all, so
+// that older verifiers read it.
 func New(name, sha256hex string, p Predicate) Statement {
 	p.Assets = append([]Asset{}, p.Assets...)
 	slices.SortFunc(p.Assets, func(a, b Asset) int { return strings.Compare(a.Parameter, b.Parameter) })
@@ -147,11 +158,20 @@ func New(name, sha256hex string, p Predicate) Statement {
 	p.Exposure = append([]Exposure{}, p.Exposure...)
 	p.Run.Started, p.Run.Finished = anchorhold.Coarse(p.Run.Started), anchorhold.Coarse(p.Run.Finished)
 	p.Release.At = seconds(p.Release.At)
+	version := PredicateType
+	if len(p.Facts) > 0 || !slices.Contains(firstKinds(), p.Output.Kind) || p.Environment.Built == "" {
+		version = PredicateType2
+		p.Facts = append([]Fact{}, p.Facts...)
+		slices.SortFunc(p.Facts, func(a, b Fact) int { return strings.Compare(a.Name, b.Name) })
+	}
 	return Statement{
-		Type: StatementType, PredicateType: PredicateType, Predicate: p,
+		Type: StatementType, PredicateType: version, Predicate: p,
 		Subject: []Subject{{Name: name, Digest: Digest{SHA256: sha256hex}}},
 	}
 }
+
+// firstKinds are the kinds of output that version 1 knows.
+func firstKinds() []string { return []string{"table", "array", "json", "text", "image"} }
 
 func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
@@ -190,11 +210,15 @@ type rule struct {
 func (s Statement) fault() string {
 	p := s.Predicate
 	rules := []rule{
-		{"type", s.Type == StatementType && s.PredicateType == PredicateType},
+		{"type", s.Type == StatementType && (s.PredicateType == PredicateType || s.PredicateType == PredicateType2)},
 		{"subject", len(s.Subject) == 1 && text(s.Subject[0].Name) && digest.IsHex256(s.Subject[0].Digest.SHA256)},
 		{"site", keys.CheckOrigin(p.Site) == nil},
 	}
-	for _, more := range [][]rule{p.Request.rules(), p.listRules(), p.howRules()} {
+	versionRules := p.firstRules()
+	if s.PredicateType == PredicateType2 {
+		versionRules = p.secondRules()
+	}
+	for _, more := range [][]rule{p.Request.rules(), p.listRules(), p.howRules(), versionRules} {
 		rules = append(rules, more...)
 	}
 	for _, r := range rules {
@@ -259,13 +283,34 @@ func (e Exposure) sound() bool {
 
 func (p Predicate) howRules() []rule {
 	return []rule{
-		{"environment", digest.IsSHA256(p.Environment.Lock) && digest.IsSHA256(p.Environment.Built) && text(p.Environment.Python)},
+		{"environment", digest.IsSHA256(p.Environment.Lock)},
 		{"run", text(p.Run.ID, p.Run.Boundary) && p.Run.Started.Equal(anchorhold.Coarse(p.Run.Started)) &&
 			p.Run.Finished.Equal(anchorhold.Coarse(p.Run.Finished)) && wholeSecond(p.Run.Started) && wholeSecond(p.Run.Finished)},
 		{"release", text(p.Release.ID, p.Release.Decider) && wholeSecond(p.Release.At)},
-		{"output", slices.Contains([]string{"table", "array", "json", "text", "image"}, p.Output.Kind) &&
-			text(p.Output.Python, p.Output.Media) && p.Output.Size >= 0 && p.Output.Size < 1<<53},
+		{"output", text(p.Output.Kind, p.Output.Python, p.Output.Media) && p.Output.Size >= 0 && p.Output.Size < 1<<53},
 	}
+}
+
+// firstRules are those of version 1 alone.
+func (p Predicate) firstRules() []rule {
+	return []rule{
+		{"environment", digest.IsSHA256(p.Environment.Built) && text(p.Environment.Python)},
+		{"output", slices.Contains(firstKinds(), p.Output.Kind)},
+		{"version", p.Facts == nil},
+	}
+}
+
+// secondRules are those of version 2 alone.
+func (p Predicate) secondRules() []rule {
+	built := digest.IsSHA256(p.Environment.Built) && text(p.Environment.Python)
+	rules := []rule{
+		{"environment", built || p.Environment.Built == "" && p.Environment.Python == ""},
+		{"list", p.Facts != nil && len(p.Facts) <= maxList},
+	}
+	for i, f := range p.Facts {
+		rules = append(rules, rule{"fact", text(f.Name, f.Text) && (i == 0 || p.Facts[i-1].Name < f.Name)})
+	}
+	return rules
 }
 
 // wholeSecond says whether a time is written as YYYY-MM-DDTHH:MM:SSZ.

@@ -135,6 +135,31 @@ func statement(origin string) receipt.Statement {
 	})
 }
 
+// deposited is a statement of version 2: a result made elsewhere, of a kind that
+// version 1 does not know.
+func deposited(origin string) receipt.Statement {
+	s := statement(origin)
+	p := s.Predicate
+	p.Environment = receipt.Environment{Lock: p.Environment.Lock}
+	p.Run.Boundary = "none: not run here"
+	p.Output = receipt.Output{Kind: "csv", Python: "str", Media: "text/csv; charset=utf-8", Size: p.Output.Size}
+	p.Facts = []receipt.Fact{
+		{Name: "deposited", Text: "the result was made elsewhere and handed in by owner@hospital.example"},
+		{Name: "a", Text: "Größe"},
+	}
+	return receipt.New("result", s.Subject[0].Digest.SHA256, p)
+}
+
+// second is a world that released a statement of version 2.
+func second(t testing.TB) *world {
+	w := newWorld(t, "hospital.example/heart", 1)
+	w.others(2)
+	w.release(deposited(w.keys.Origin()))
+	w.others(3)
+	w.seal()
+	return w
+}
+
 // good is a world whose release stands at index 300 of a log of 517 entries.
 func good(t testing.TB) *world {
 	w := newWorld(t, "hospital.example/heart", 1)
@@ -168,18 +193,27 @@ func TestVectors(t *testing.T) {
 	if *writeVectors {
 		write(t)
 	}
-	data, err := os.ReadFile(filepath.Join(vectorDir, "receipt.json"))
+	v, want := readVectors(t, "receipt.json", 20)
+	checkParts(t, v, want)
+}
+
+// TestVectorsOfVersion2 does the same with statements of version 2.
+func TestVectorsOfVersion2(t *testing.T) {
+	readVectors(t, "receipt2.json", 8)
+}
+
+// readVectors verifies every file of a list.
+func readVectors(t *testing.T, name string, least int) (v vectors, want receipt.Statement) {
+	data, err := os.ReadFile(filepath.Join(vectorDir, name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var v vectors
 	if err := json.Unmarshal(data, &v); err != nil {
 		t.Fatal(err)
 	}
-	if len(v.Files) < 20 {
+	if len(v.Files) < least {
 		t.Fatal("the vector file is not complete")
 	}
-	var want receipt.Statement
 	if err := json.Unmarshal(v.Statement, &want); err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +230,7 @@ func TestVectors(t *testing.T) {
 			t.Errorf("%s: says %+v, want %+v", f.File, got, want)
 		}
 	}
-	checkParts(t, v, want)
+	return v, want
 }
 
 // checkParts checks the further members of the vector file.
@@ -242,13 +276,19 @@ func reason(err error) receipt.Reason {
 
 func write(t *testing.T) {
 	w, other := good(t), newWorld(t, "hospital.example/other", 7)
+	writeList(t, "receipt.json", w, other, fileVectors(t, w, other))
+	w = second(t)
+	writeList(t, "receipt2.json", w, other, secondVectors(t, w))
+}
+
+func writeList(t *testing.T, name string, w, other *world, files []fileVector) {
 	r := w.receipt()
 	payload, _ := r.Envelope.DecodeB64Payload()
 	v := vectors{
 		VKey: w.keys.VKey().String(), OtherVKey: other.keys.VKey().String(), Statement: payload,
 		PAE:    base64.StdEncoding.EncodeToString(dsse.PAE(receipt.PayloadType, payload)),
 		Output: base64.StdEncoding.EncodeToString(output),
-		Files:  fileVectors(t, w, other),
+		Files:  files,
 	}
 	for _, f := range v.Files {
 		if err := os.WriteFile(filepath.Join(vectorDir, f.File), f.data, 0o644); err != nil {
@@ -262,7 +302,7 @@ func write(t *testing.T) {
 	if err := enc.Encode(v); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(vectorDir, "receipt.json"), b.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(vectorDir, name), b.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -17,11 +17,12 @@ import (
 
 func newEnvAdd(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "add [LOCKFILE]",
-		Short: "Build an environment from its lock (without LOCKFILE: the default one)",
+		Use:   "add [LOCKFILE|NAME]",
+		Short: "Build an environment from its lock (without one: the default one)",
 		Long: `Builds a set of Python packages for the sites of this machine, from a lock that
 names every file by its hash (as "uv pip compile --generate-hashes" writes it).
-The default one has NumPy, pandas, PyArrow, SciPy, scikit-learn and Matplotlib.
+The default one has NumPy, pandas, Polars, PyArrow, SciPy, scikit-learn,
+statsmodels and Matplotlib; that of an earlier version has a name: default-0.1.
 
 It needs uv, Debian's Python, and the packages from the network or uv's cache.
 What is built already is left as it is. "anchorhold serve" builds the default
@@ -37,10 +38,14 @@ func runEnvAdd(ctx context.Context, a *app, args []string) error {
 	}
 	lock := pyenv.Default()
 	if len(args) == 1 {
-		var err error
-		if lock, err = readLock(args[0]); err != nil {
-			return err
+		named, ok := pyenv.Named(args[0])
+		if !ok {
+			var err error
+			if named, err = readLock(args[0]); err != nil {
+				return err
+			}
 		}
+		lock = named
 	}
 	e, err := a.buildEnvironment(ctx, lock)
 	if err != nil {

@@ -75,7 +75,11 @@ func printStatement(p *show.Printer, s receipt.Statement) {
 	for _, as := range x.Assets {
 		p.Field("data", fmt.Sprintf("%s = %s/%s, version %s, commitment %s", as.Parameter, as.Dataset, as.Asset, as.Version, as.Commitment))
 	}
-	p.Field("environment", fmt.Sprintf("%s (Python %s)", x.Environment.Lock, x.Environment.Python))
+	python := "nothing ran at the site"
+	if x.Environment.Python != "" {
+		python = "Python " + x.Environment.Python
+	}
+	p.Field("environment", fmt.Sprintf("%s (%s)", x.Environment.Lock, python))
 	p.Field("run", fmt.Sprintf("%s, %s to %s, %s", x.Run.ID, show.Time(x.Run.Started), show.Time(x.Run.Finished), x.Run.Boundary))
 	for _, d := range x.Decisions {
 		p.Field("decision", fmt.Sprintf("%s for %s by %s at %s, rule %s", d.Verdict, d.Dataset, d.Decider, show.Time(d.At), d.Rule))
@@ -91,6 +95,9 @@ func printStatement(p *show.Printer, s receipt.Statement) {
 		how = "automatically, under " + x.Release.Decider
 	}
 	p.Field("released", show.Time(x.Release.At)+" "+how)
+	for _, f := range x.Facts {
+		p.Field(f.Name, f.Text)
+	}
 	for _, o := range s.Subject {
 		p.Field("output", fmt.Sprintf("%s, %s, %s, sha256 %s", o.Name, x.Output.Kind, show.Size(x.Output.Size), o.Digest.SHA256))
 	}

@@ -18,13 +18,14 @@ from ._note import MAX_SIZE, Bad, is_origin, unbase64
 MAX_FILE = 1 << 20
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://anchorhold.org/receipt/v1"
+PREDICATE_TYPE_2 = "https://anchorhold.org/receipt/v2"  # can also say what facts are for
 
 Form = Callable[[Any], bool]
 _TIME = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ", re.ASCII)
 
 
 def text(value: Any, extra: str = "") -> bool:
-    if not isinstance(value, str) or len(value.encode("utf-8", "surrogatepass")) > 4096:
+    if not isinstance(value, str) or not value or len(value.encode("utf-8", "surrogatepass")) > 4096:
         return False
     return not any((c < " " and c not in extra) or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in value)
 
@@ -112,7 +113,7 @@ KINDS = ("table", "array", "json", "text", "image")
 
 FILE = members(
     v=whole,
-    envelope=members(payloadType=plain, payload=is_base64, signatures=many(members(keyid=text, sig=is_base64), 1, 8)),
+    envelope=members(payloadType=plain, payload=is_base64, signatures=many(members(keyid=plain, sig=is_base64), 1, 8)),
     log=members(
         origin=plain,
         index=whole,
@@ -124,22 +125,40 @@ FILE = members(
     ),
 )
 
-STATEMENT = members(
-    _type=one_of(STATEMENT_TYPE),
-    subject=many(members(name=text, digest=members(sha256=hex256)), 1, 1),
-    predicateType=one_of(PREDICATE_TYPE),
-    predicate=members(
-        site=is_origin,
-        request=members(id=text, digest=digest, code_digest=digest, purpose=purpose, author=text, study_opt=text),
-        assets=many(members(parameter=text, dataset=text, asset=text, version=version, commitment=digest), 0, 64),
-        environment=members(lock=digest, built=digest, python=text),
-        run=members(id=text, boundary=text, started=minute, finished=minute),
-        decisions=many(members(dataset=text, verdict=one_of("approve"), decider=text, rule=text, at=moment), 1, 64),
-        checks=many(members(name=text, result=one_of(*RESULTS)), 0, 64),
-        exposure=many(members(**{"class": one_of(*CLASSES)}, population=text, amount=amount), 0, 64),
-        release=members(id=text, decider=text, automatic=boolean, at=moment),
-        output=members(kind=one_of(*KINDS), python=text, media=text, size=whole),
-    ),
+PREDICATE: dict[str, Form] = {
+    "site": is_origin,
+    "request": members(id=text, digest=digest, code_digest=digest, purpose=purpose, author=text, study_opt=text),
+    "assets": many(members(parameter=text, dataset=text, asset=text, version=version, commitment=digest), 0, 64),
+    "environment": members(lock=digest, built=digest, python=text),
+    "run": members(id=text, boundary=text, started=minute, finished=minute),
+    "decisions": many(members(dataset=text, verdict=one_of("approve"), decider=text, rule=text, at=moment), 1, 64),
+    "checks": many(members(name=text, result=one_of(*RESULTS)), 0, 64),
+    "exposure": many(members(**{"class": one_of(*CLASSES)}, population=text, amount=amount), 0, 64),
+    "release": members(id=text, decider=text, automatic=boolean, at=moment),
+    "output": members(kind=one_of(*KINDS), python=text, media=text, size=whole),
+}
+
+
+def either(*forms: Form) -> Form:
+    return lambda value: any(form(value) for form in forms)
+
+
+def statement(kind: str, predicate: dict[str, Form]) -> Form:
+    subject = many(members(name=text, digest=members(sha256=hex256)), 1, 1)
+    return members(
+        _type=one_of(STATEMENT_TYPE), subject=subject, predicateType=one_of(kind), predicate=members(**predicate)
+    )
+
+
+STATEMENT = statement(PREDICATE_TYPE, PREDICATE)
+STATEMENT_2 = statement(
+    PREDICATE_TYPE_2,
+    {
+        **PREDICATE,
+        "environment": either(PREDICATE["environment"], members(lock=digest)),
+        "output": members(kind=text, python=text, media=text, size=whole),
+        "facts": many(members(name=text, text=text), 0, 64),
+    },
 )
 
 
@@ -168,11 +187,13 @@ def parse_statement(payload: bytes) -> dict[str, Any]:
         exact = _jcs.canonical(payload) == payload
     except _jcs.NotCanonical:
         raise Bad("the statement is not canonical JSON") from None
-    if not exact or not STATEMENT(value):
+    if not exact or not (STATEMENT(value) or STATEMENT_2(value)):
         raise Bad("the statement has not the form of a receipt's statement")
-    names = [a["parameter"].encode() for a in value["predicate"]["assets"]]
-    if names != sorted(names) or len(set(names)) != len(names):
-        raise Bad("the statement's assets are not in order")
+    predicate = value["predicate"]
+    for what, member, name in (("assets", "assets", "parameter"), ("facts", "facts", "name")):
+        names = [item[name].encode() for item in predicate.get(member, [])]
+        if names != sorted(names) or len(set(names)) != len(names):
+            raise Bad(f"the statement's {what} are not in order")
     found: dict[str, Any] = value
     return found
 

@@ -65,11 +65,12 @@ class Verified:
             ("code", p["request"]["code_digest"]),
             ("purpose", p["request"]["purpose"]),
             *[("data", f"{a['dataset']}/{a['asset']} {a['version']}") for a in p["assets"]],
-            ("environment", f"{p['environment']['python']}, lock {p['environment']['lock']}"),
+            ("environment", f"{p['environment'].get('python', 'none')}, lock {p['environment']['lock']}"),
             ("isolation", p["run"]["boundary"]),
             *[("approved", f"by {d['decider']} for {d['dataset']} at {d['at']}") for d in p["decisions"]],
             ("released", f"{who}{p['release']['decider']} at {p['release']['at']}"),
             ("output", f"{p['output']['kind']}, {p['output']['size']} bytes, sha256:{self.output_sha256}"),
+            *[(f["name"], f["text"]) for f in p.get("facts", [])],
             ("log", f"entry {self.log_index} of {self.log_size}, {self.logged}"),
             ("key", f"{self.key} ({self.trust})"),
         ]

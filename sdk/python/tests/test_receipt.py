@@ -17,18 +17,20 @@ from anchorhold import _note, _statement, receipt
 from anchorhold.__main__ import main
 
 RECEIPTS = json.loads((VECTORS / "receipt.json").read_text(encoding="utf-8"))
+SECOND = json.loads((VECTORS / "receipt2.json").read_text(encoding="utf-8"))
 LOG = json.loads((VECTORS / "log.json").read_text(encoding="utf-8"))
 OUTPUT = base64.b64decode(RECEIPTS["output_base64"])
 GOOD = (VECTORS / RECEIPTS["files"][0]["file"]).read_bytes()
 
 
-@pytest.mark.parametrize("case", RECEIPTS["files"], ids=lambda c: Path(c["file"]).stem)
+@pytest.mark.parametrize("case", [*RECEIPTS["files"], *SECOND["files"]], ids=lambda c: Path(c["file"]).stem)
 def test_vectors(case: dict[str, str]) -> None:
+    wanted = (SECOND if case in SECOND["files"] else RECEIPTS)["statement"]
     data = (VECTORS / case["file"]).read_bytes()
     if not case["reason"]:
         verified = receipt.verify(data, case["vkey"])
         assert verified.covers(OUTPUT)
-        assert verified.statement == RECEIPTS["statement"]
+        assert verified.statement == wanted
         return
     with pytest.raises(ah.InvalidReceipt) as refused:
         receipt.verify(data, case["vkey"], OUTPUT)
