@@ -33,6 +33,9 @@ const (
 	PrefixOutput     = "out"
 	PrefixRelease    = "rel"
 	PrefixLedger     = "led"
+	PrefixNotice     = "not"
+
+	PrefixApplication = "app"
 )
 
 // idAlphabet is Crockford's base 32 in lower case: no i, l, o or u, so that an

@@ -30,6 +30,10 @@ type Principal struct {
 	Created  time.Time `json:"created"`
 	Disabled bool      `json:"disabled,omitempty"`
 	Bindings []Binding `json:"bindings"`
+
+	// Applicant is set while all that is known of somebody is an application.
+	Applicant bool      `json:"applicant,omitempty"`
+	Mail      Frequency `json:"mail,omitempty"` // how often notices are mailed
 }
 
 // Name is what people see: the e-mail address, or the id of a local principal.

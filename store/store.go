@@ -48,6 +48,7 @@ type Tx interface {
 	Runs
 	Releases
 	Log
+	People
 }
 
 // Page asks for a part of a list. Lists of things that happen are newest first;
@@ -181,4 +182,26 @@ type Log interface {
 	Setting(key string) (string, error)
 	// PutSetting inserts or replaces a setting.
 	PutSetting(key, value string) error
+}
+
+// People keeps what is to be told to whom, and who would like an account.
+type People interface {
+	// PutNotice inserts a notice.
+	PutNotice(anchorhold.Notice) error
+	// Notices gives the oldest notices that were not told yet: those of the hook,
+	// or those of persons.
+	Notices(hook bool, limit int) ([]anchorhold.Notice, error)
+	// DeleteNotice removes a notice that was told; none is no error.
+	DeleteNotice(id string) error
+
+	// PutApplication inserts or replaces.
+	PutApplication(anchorhold.Application) error
+	Application(id string) (anchorhold.Application, error)
+	// ApplicationOf finds the application of a principal.
+	ApplicationOf(principal string) (anchorhold.Application, error)
+	// ListApplications gives those in a state (all for an empty one), newest first.
+	ListApplications(anchorhold.ApplicationState, Page) ([]anchorhold.Application, string, error)
+	// DeleteApplications removes applications in a state that were made before a
+	// time, with their principals' credentials and principals.
+	DeleteApplications(state anchorhold.ApplicationState, before time.Time) error
 }

@@ -8,7 +8,10 @@ package sqlite
 // are searched, sorted or joined, and the few fields that must never appear in
 // JSON (secrets, blob names). A field added to a domain type needs no migration
 // that way; a new search does.
-var migrations = []string{schema1}
+var migrations = []string{schema1, schema2}
+
+// schema2 came with version 0.2.0. Each part has a file of its own.
+const schema2 = schema2People
 
 const schema1 = `
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;

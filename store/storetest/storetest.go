@@ -34,6 +34,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"runs are claimed once", claims},
 		{"outputs and releases", releases},
 		{"ledger", ledger},
+		{"notices", notices},
+		{"applications", applications},
 		{"audit log", auditLog},
 		{"idempotency and settings", keys},
 		{"a failed update leaves nothing", rollback},
