@@ -171,6 +171,7 @@ test-reproducible: build ## two builds in two folders give the same bytes
 test-cross: ## the program compiles for the platforms that researchers use
 	GOOS=linux  GOARCH=arm64 go build -o /dev/null ./cmd/anchorhold
 	GOOS=darwin GOARCH=arm64 go build -o /dev/null ./cmd/anchorhold
+	GOOS=windows GOARCH=amd64 go build -o /dev/null ./cmd/anchorhold
 
 FUZZ_TIME ?= 20s
 .PHONY: test-fuzz

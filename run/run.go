@@ -44,6 +44,7 @@ const (
 const (
 	actionStart  policy.Action = "run.start"
 	actionFinish policy.Action = "run.finish"
+	actionReturn policy.Action = "run.return"
 )
 
 // Service executes runs and answers for them.
@@ -76,7 +77,7 @@ func (s *Service) Wake() {
 }
 
 // Work executes queued runs until the context ends, then waits for those that
-// it has begun: they are cancelled and stay claimable.
+// it has begun: they are stopped and put back into the queue.
 func (s *Service) Work(ctx context.Context) {
 	slots := make(chan struct{}, max(s.Slots, 1))
 	var running sync.WaitGroup
@@ -140,14 +141,29 @@ func (s *Service) execute(ctx context.Context, run anchorhold.Run, claimant stri
 	done := s.perform(working, run)
 	stop(nil)
 	renewing.Wait()
-	if ctx.Err() != nil || errors.Is(context.Cause(working), errLost) {
-		return // stopped, cancelled or taken over: not ours to finish
+	if errors.Is(context.Cause(working), errLost) {
+		return // cancelled or taken over: not ours to finish
+	}
+	if ctx.Err() != nil && done.state != anchorhold.RunDone {
+		s.giveBack(context.WithoutCancel(ctx), run, claimant)
+		return
 	}
 	failpoint.Hit("run/performed")
 	// The end is written even while the site is being stopped.
 	err := s.finish(context.WithoutCancel(ctx), run.ID, claimant, done)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		slog.Error("a run's end could not be written; it will be run again", "run", run.ID, "kind", anchorhold.KindOf(err))
+	}
+}
+
+// giveBack returns a run to the queue because the site is being stopped, so
+// that stopping it costs the run none of its attempts.
+func (s *Service) giveBack(ctx context.Context, run anchorhold.Run, claimant string) {
+	_, err := books.Act(ctx, s.Books, policy.SiteAct(actionReturn, claimant), func(tx store.Tx) (struct{}, books.Record, error) {
+		return struct{}{}, books.Record{Subject: run.ID, Details: map[string]string{"request": run.Request}}, tx.ReturnRun(run.ID, claimant)
+	})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		slog.Error("a run could not be returned to the queue; it counts as an attempt", "run", run.ID, "kind", anchorhold.KindOf(err))
 	}
 }
 

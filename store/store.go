@@ -142,6 +142,10 @@ type Runs interface {
 	// ExtendLease moves the lease of a run that the claimant still holds;
 	// ErrNotFound when it does not.
 	ExtendLease(run, claimant string, lease time.Time) error
+	// ReturnRun puts a run that the claimant still holds back into the queue, as
+	// if it had not been claimed: the attempt is not counted. ErrNotFound when
+	// the claimant does not hold it.
+	ReturnRun(run, claimant string) error
 }
 
 // ReleaseFilter selects releases; zero fields select all.

@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/anchorhold/anchorhold"
 )
 
@@ -101,7 +99,7 @@ func Load(path string) (*SiteKeys, error) {
 
 // readPrivate reads a small file that nobody but its owner can read.
 func readPrivate(path string) ([]byte, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	file, err := openPlain(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, anchorhold.Errorf(anchorhold.NotFound, "make the site with anchorhold init", "the site has no keys")
 	}

@@ -68,7 +68,9 @@ type site struct {
 
 	mu      sync.Mutex
 	cmd     *exec.Cmd
+	gone    chan struct{} // closed once cmd has ended
 	deaths  int
+	asked   int // how often the process was asked to end
 	ended   bool
 	stopped chan struct{}
 	errs    bytes.Buffer
@@ -191,13 +193,14 @@ func (s *site) supervise(env []string, ready chan<- error) {
 	for {
 		err := s.serve(env, ready)
 		s.mu.Lock()
-		done := s.ended
+		done, asked := s.ended, s.asked
 		s.deaths++
+		deaths := s.deaths
 		s.mu.Unlock()
 		if done {
 			return
 		}
-		if err == nil {
+		if err == nil && deaths > asked {
 			s.t.Errorf("the site ended by itself\n%s", s.errs.String())
 		}
 		ready, env = make(chan error, 1), nil
@@ -223,14 +226,35 @@ func (s *site) serve(env []string, ready chan<- error) error {
 		return err
 	}
 	s.mu.Lock()
-	s.cmd = cmd
+	gone := make(chan struct{})
+	s.cmd, s.gone = cmd, gone
 	s.mu.Unlock()
+	defer close(gone)
 	lines := bufio.NewScanner(out)
 	if lines.Scan() && strings.Contains(lines.Text(), "listening on ") {
 		ready <- nil
 	}
 	_, _ = io.Copy(io.Discard, out) // until it dies
 	return cmd.Wait()
+}
+
+// restart asks the process to end, as an operator does, and waits until it has;
+// it is started again.
+func (s *site) restart() {
+	s.t.Helper()
+	s.mu.Lock()
+	s.asked++
+	gone := s.gone
+	err := s.cmd.Process.Signal(syscall.SIGTERM)
+	s.mu.Unlock()
+	if err != nil {
+		s.t.Errorf("the process is gone: %v", err)
+	}
+	select {
+	case <-gone:
+	case <-time.After(time.Minute):
+		s.t.Fatalf("the site does not stop\n%s", s.errs.String())
+	}
 }
 
 func (s *site) stop() {

@@ -215,3 +215,18 @@ func (t *tx) ExtendLease(run, claimant string, lease time.Time) error {
 	}
 	return nil
 }
+
+func (t *tx) ReturnRun(run, claimant string) error {
+	if err := t.ExtendLease(run, claimant, time.Unix(0, 0)); err != nil {
+		return err
+	}
+	r, err := t.Run(run)
+	if err != nil {
+		return err
+	}
+	r.State, r.Attempt, r.Started = anchorhold.RunQueued, r.Attempt-1, nil
+	if err := t.PutRun(r); err != nil {
+		return err
+	}
+	return t.exec("UPDATE run SET claimant = '', lease = 0 WHERE id = ?", run)
+}
