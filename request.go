@@ -96,7 +96,9 @@ type Request struct {
 	State      State                      `json:"state"`
 	Decisions  []Decision                 `json:"decisions"`
 	Messages   []Message                  `json:"messages,omitempty"`
-	Runs       []Run                      `json:"runs"`
+	Runs       []Run                      `json:"runs"`                 // on the private side
+	Trial      *Run                       `json:"trial,omitempty"`      // the newest run on the mocks that the site made for its reviewers
+	TrialNote  string                     `json:"trial_note,omitempty"` // why the site made none
 }
 
 // Verdict is what a decision says.

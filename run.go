@@ -1,6 +1,9 @@
 package anchorhold
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // RunState is where a run stands.
 type RunState string
@@ -15,10 +18,20 @@ const (
 	RunCancelled RunState = "cancelled"
 )
 
-// Run is one execution of a granted request.
+// Side is the side of the assets that a run reads. The zero value is the private
+// side, so that every run of before there were trials is one on it.
+type Side string
+
+// SideMock is the side that everybody who may see an asset's mock may see whole:
+// a run on it is a trial.
+const SideMock Side = "mock"
+
+// Run is one execution: of a granted request on the private side, or of a trial
+// on the mocks, which needs no grant and has no release.
 type Run struct {
 	ID          string     `json:"id"`
-	Request     string     `json:"request"`
+	Side        Side       `json:"side,omitempty"`
+	Request     string     `json:"request"` // of a trial: empty unless the site tries a request
 	Opening     int        `json:"opening"` // of the request, when it was queued
 	Grant       string     `json:"grant"`
 	Study       string     `json:"study,omitempty"`
@@ -32,11 +45,29 @@ type Run struct {
 	Python      string     `json:"python,omitempty"`      // version of the interpreter
 	Boundary    string     `json:"boundary,omitempty"`    // which isolation and limits held
 	Usage       Usage      `json:"usage"`
-	Log         string     `json:"-"` // blob; owners only
+	Log         string     `json:"-"`                 // blob; owners only
+	Failure     string     `json:"failure,omitempty"` // of a trial: the traceback of the code's error
 	Outputs     []Output   `json:"outputs"`
 }
 
-// Usage is what a run used. Owners only.
+// Ended says whether a run will do nothing more.
+func (r Run) Ended() bool {
+	return r.State != RunQueued && r.State != RunRunning && r.State != RunChecking
+}
+
+// Trial is what a run on the mocks executes, complete, and for whom. It names
+// nothing of a private side, so that a run made from it can reach none.
+type Trial struct {
+	Run        string                     `json:"run"`
+	Author     string                     `json:"author"` // principal id
+	AuthorName string                     `json:"author_name"`
+	Code       Code                       `json:"code"`
+	Assets     map[string]AssetRef        `json:"assets"`     // by parameter name
+	Values     map[string]json.RawMessage `json:"parameters"` // by parameter name
+	Created    time.Time                  `json:"created"`
+}
+
+// Usage is what a run used. Of a run on private data owners only.
 type Usage struct {
 	CPUSeconds  float64 `json:"cpu_seconds"`
 	WallSeconds float64 `json:"wall_seconds"`
@@ -55,6 +86,7 @@ type Output struct {
 	Size    int64    `json:"size"`
 	SHA256  string   `json:"sha256"`
 	Blob    string   `json:"-"`
+	Preview string   `json:"preview,omitempty"` // of a trial's output: its beginning, for reading
 	Checks  []Check  `json:"checks"`
 	Release *Release `json:"release,omitempty"`
 }

@@ -117,7 +117,7 @@ func (a *API) runOperations() {
 func (a *API) listRuns(ctx context.Context, _ policy.Permit, in *Paging) (*body[page[anchorhold.Run]], error) {
 	return listed(*in, func(p store.Page) (out []anchorhold.Run, next string, err error) {
 		err = a.Books.View(ctx, func(tx store.Tx) error {
-			if out, next, err = tx.ListRuns(p); err != nil {
+			if out, next, err = tx.ListRuns(store.RunFilter{}, p); err != nil {
 				return err
 			}
 			for i, run := range out {

@@ -46,6 +46,7 @@ type Tx interface {
 	Catalog
 	Requests
 	Runs
+	Trials
 	Releases
 	Log
 	People
@@ -108,11 +109,11 @@ type RequestFilter struct {
 
 // Requests keeps requests, what people said of them, and grants.
 type Requests interface {
-	// PutRequest inserts or replaces; State, Decisions, Messages and Runs are
-	// not stored with it.
+	// PutRequest inserts or replaces; State, Decisions, Messages, Runs and Trial
+	// are not stored with it.
 	PutRequest(anchorhold.Request) error
-	// Request finds a request by id, with Decisions, Messages and Runs (with
-	// outputs and releases), but without State.
+	// Request finds a request by id, with Decisions, Messages, Runs (with outputs
+	// and releases) and its newest Trial, but without State.
 	Request(id string) (anchorhold.Request, error)
 	RequestByDigest(digest string) (anchorhold.Request, error)
 	// ListRequests gives requests without the texts of their code, which may be
@@ -126,17 +127,23 @@ type Requests interface {
 	GrantsFor(digest string) ([]anchorhold.Grant, error)
 }
 
+// RunFilter selects runs of one side.
+type RunFilter struct {
+	Side   anchorhold.Side
+	Author string // principal id of who wrote the request or the trial; empty: everybody
+}
+
 // Runs keeps runs; the table of runs is the queue.
 type Runs interface {
 	// PutRun inserts or replaces; Outputs are not stored with it.
 	PutRun(anchorhold.Run) error
 	// Run finds a run by id, with its outputs and their releases.
 	Run(id string) (anchorhold.Run, error)
-	ListRuns(Page) ([]anchorhold.Run, string, error)
+	ListRuns(RunFilter, Page) ([]anchorhold.Run, string, error)
 	// RunWaiting says whether ClaimRun would find one.
 	RunWaiting(now time.Time) (bool, error)
 	// ClaimRun takes the oldest run that is queued, or whose claimant's lease
-	// has ended: it sets state running, attempt + 1, claimant and lease, and
+	// has ended, and a trial only when there is no other: it sets state running, attempt + 1, claimant and lease, and
 	// returns it. ErrNotFound when there is none.
 	ClaimRun(claimant string, now, lease time.Time) (anchorhold.Run, error)
 	// ExtendLease moves the lease of a run that the claimant still holds;
@@ -146,6 +153,21 @@ type Runs interface {
 	// if it had not been claimed: the attempt is not counted. ErrNotFound when
 	// the claimant does not hold it.
 	ReturnRun(run, claimant string) error
+}
+
+// Trials keeps what runs on the mocks execute, for a time.
+type Trials interface {
+	// PutTrial inserts a trial; its run must be there.
+	PutTrial(anchorhold.Trial) error
+	// Trial finds a trial by its run.
+	Trial(run string) (anchorhold.Trial, error)
+	// CountTrials counts the trials of an author that have not ended, and those
+	// made since a time.
+	CountTrials(author string, since time.Time) (open, recent int, err error)
+	// ForgetTrials removes trials that were made before a time and have ended,
+	// with their runs and outputs, and gives the ids of the runs and the blobs
+	// that nothing names any more.
+	ForgetTrials(before time.Time) (runs, blobs []string, err error)
 }
 
 // ReleaseFilter selects releases; zero fields select all.

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"database/sql"
-	"time"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/store"
@@ -10,7 +9,7 @@ import (
 
 func (t *tx) PutRequest(r anchorhold.Request) error {
 	assets := r.Assets
-	r.Decisions, r.Messages, r.Runs, r.State = nil, nil, nil, ""
+	r.Decisions, r.Messages, r.Runs, r.Trial, r.State = nil, nil, nil, nil, ""
 	body, err := encode(r)
 	if err != nil {
 		return err
@@ -66,7 +65,13 @@ func (t *tx) fillRequest(r *anchorhold.Request) (err error) {
 	if r.Messages, err = bodies[anchorhold.Message](t, "SELECT body FROM message WHERE request = ? ORDER BY seq", args); err != nil {
 		return err
 	}
-	r.Runs, err = t.runs("request = ?", r.ID)
+	if r.Runs, err = t.runs("request = ? AND side = '' ORDER BY seq", r.ID); err != nil {
+		return err
+	}
+	trials, err := t.runs("request = ? AND side = 'mock' ORDER BY seq DESC LIMIT 1", r.ID)
+	if len(trials) > 0 {
+		r.Trial = &trials[0]
+	}
 	return err
 }
 
@@ -125,108 +130,4 @@ func (t *tx) Grant(id string) (g anchorhold.Grant, err error) {
 
 func (t *tx) GrantsFor(digest string) ([]anchorhold.Grant, error) {
 	return bodies[anchorhold.Grant](t, "SELECT body FROM grants WHERE digest = ? ORDER BY seq DESC", []any{digest})
-}
-
-func (t *tx) PutRun(r anchorhold.Run) error {
-	log := r.Log
-	r.Outputs = nil
-	body, err := encode(r)
-	if err != nil {
-		return err
-	}
-	return t.exec(`INSERT INTO run(id, request, state, study, log_blob, body) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT(id) DO UPDATE SET state = excluded.state, log_blob = excluded.log_blob, body = excluded.body`,
-		r.ID, r.Request, r.State, r.Study, log, body)
-}
-
-func (t *tx) runs(where string, args ...any) ([]anchorhold.Run, error) {
-	out := []anchorhold.Run{}
-	err := t.each("SELECT log_blob, body FROM run WHERE "+where+" ORDER BY seq", args, func(r *sql.Rows) error {
-		var run anchorhold.Run
-		var body string
-		if err := r.Scan(&run.Log, &body); err != nil {
-			return err
-		}
-		if err := decode(body, &run); err != nil {
-			return err
-		}
-		out = append(out, run)
-		return nil
-	})
-	for i := range out {
-		if err == nil {
-			out[i].Outputs, err = t.outputs("o.run = ?", out[i].ID)
-		}
-	}
-	return out, err
-}
-
-func (t *tx) Run(id string) (anchorhold.Run, error) {
-	found, err := t.runs("id = ?", id)
-	if err == nil && len(found) == 0 {
-		return anchorhold.Run{}, store.ErrNotFound
-	}
-	if err != nil {
-		return anchorhold.Run{}, err
-	}
-	return found[0], nil
-}
-
-func (t *tx) ListRuns(p store.Page) ([]anchorhold.Run, string, error) {
-	return list(t, "run x", "x.body", "1", nil, p, func(r *anchorhold.Run) error {
-		full, err := t.Run(r.ID)
-		*r = full
-		return err
-	})
-}
-
-// claimable selects the runs that ClaimRun may take.
-const claimable = "state = 'queued' OR (state IN ('running', 'checking') AND lease < ?)"
-
-func (t *tx) RunWaiting(now time.Time) (waiting bool, err error) {
-	err = t.scan("SELECT EXISTS (SELECT 1 FROM run WHERE "+claimable+")", []any{now.UnixNano()}, &waiting)
-	return waiting, err
-}
-
-func (t *tx) ClaimRun(claimant string, now, lease time.Time) (r anchorhold.Run, err error) {
-	var id string
-	err = t.scan("SELECT id FROM run WHERE "+claimable+" ORDER BY seq LIMIT 1", []any{now.UnixNano()}, &id)
-	if err != nil {
-		return r, err
-	}
-	if r, err = t.Run(id); err != nil {
-		return r, err
-	}
-	r.State, r.Attempt, r.Started = anchorhold.RunRunning, r.Attempt+1, &now
-	if err := t.PutRun(r); err != nil {
-		return r, err
-	}
-	return r, t.exec("UPDATE run SET claimant = ?, lease = ? WHERE id = ?", claimant, lease.UnixNano(), id)
-}
-
-func (t *tx) ExtendLease(run, claimant string, lease time.Time) error {
-	res, err := t.tx.ExecContext(t.ctx,
-		"UPDATE run SET lease = ? WHERE id = ? AND claimant = ? AND state IN ('running', 'checking')", lease.UnixNano(), run, claimant)
-	if err != nil {
-		return err
-	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return store.ErrNotFound
-	}
-	return nil
-}
-
-func (t *tx) ReturnRun(run, claimant string) error {
-	if err := t.ExtendLease(run, claimant, time.Unix(0, 0)); err != nil {
-		return err
-	}
-	r, err := t.Run(run)
-	if err != nil {
-		return err
-	}
-	r.State, r.Attempt, r.Started = anchorhold.RunQueued, r.Attempt-1, nil
-	if err := t.PutRun(r); err != nil {
-		return err
-	}
-	return t.exec("UPDATE run SET claimant = '', lease = 0 WHERE id = ?", run)
 }

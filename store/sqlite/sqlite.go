@@ -100,7 +100,7 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 		if err := backup(ctx, db, path, v); err != nil {
 			return err
 		}
-		if err := step(ctx, db, v); err != nil {
+		if err := step(ctx, db, v+1, migrations[v]); err != nil {
 			return fmt.Errorf("migrating the database from schema %d: %w", v, err)
 		}
 	}
@@ -123,16 +123,39 @@ func backup(ctx context.Context, db *sql.DB, path string, v int) error {
 	return os.Chmod(copyPath, 0o600)
 }
 
-func step(ctx context.Context, db *sql.DB, v int) error {
-	tx, err := db.BeginTx(ctx, nil)
+// step carries out one migration. A table that is made anew is gone for a moment
+// while others refer to it, so references are not enforced meanwhile, and are
+// all looked at before the commit. (On a connection that enforces them after
+// all, the migration fails and leaves nothing.)
+func step(ctx context.Context, db *sql.DB, to int, change string) (err error) {
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err := c.ExecContext(ctx, "PRAGMA foreign_keys = OFF"); err != nil {
+		return err
+	}
+	defer func() {
+		_, on := c.ExecContext(context.WithoutCancel(ctx), "PRAGMA foreign_keys = ON")
+		err = errors.Join(err, on)
+	}()
+	tx, err := c.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	if _, err := tx.ExecContext(ctx, migrations[v]); err != nil {
+	if _, err := tx.ExecContext(ctx, change); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, "PRAGMA user_version = "+strconv.Itoa(v+1)); err != nil {
+	var dangling int
+	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM pragma_foreign_key_check").Scan(&dangling); err != nil {
+		return err
+	}
+	if dangling > 0 {
+		return fmt.Errorf("%d rows refer to nothing", dangling)
+	}
+	if _, err := tx.ExecContext(ctx, "PRAGMA user_version = "+strconv.Itoa(to)); err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -32,6 +32,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"datasets", datasets},
 		{"requests", requests},
 		{"runs are claimed once", claims},
+		{"trials", trials},
+		{"trials are forgotten", forgotten},
 		{"outputs and releases", releases},
 		{"ledger", ledger},
 		{"notices", notices},

@@ -1,0 +1,122 @@
+package sqlite
+
+import (
+	"database/sql"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+func (t *tx) PutRun(r anchorhold.Run) error {
+	log := r.Log
+	r.Outputs = nil
+	body, err := encode(r)
+	if err != nil {
+		return err
+	}
+	return t.exec(`INSERT INTO run(id, side, request, state, study, log_blob, body) VALUES (?, ?, NULLIF(?, ''), ?, ?, ?, ?)
+		ON CONFLICT(id) DO UPDATE SET state = excluded.state, log_blob = excluded.log_blob, body = excluded.body`,
+		r.ID, r.Side, r.Request, r.State, r.Study, log, body)
+}
+
+// runs reads the runs that a condition selects, in the order that it gives.
+func (t *tx) runs(where string, args ...any) ([]anchorhold.Run, error) {
+	out := []anchorhold.Run{}
+	err := t.each("SELECT log_blob, body FROM run WHERE "+where, args, func(r *sql.Rows) error {
+		var run anchorhold.Run
+		var body string
+		if err := r.Scan(&run.Log, &body); err != nil {
+			return err
+		}
+		if err := decode(body, &run); err != nil {
+			return err
+		}
+		out = append(out, run)
+		return nil
+	})
+	for i := range out {
+		if err == nil {
+			out[i].Outputs, err = t.outputs("o.run = ?", out[i].ID)
+		}
+	}
+	return out, err
+}
+
+func (t *tx) Run(id string) (anchorhold.Run, error) {
+	found, err := t.runs("id = ?", id)
+	if err == nil && len(found) == 0 {
+		return anchorhold.Run{}, store.ErrNotFound
+	}
+	if err != nil {
+		return anchorhold.Run{}, err
+	}
+	return found[0], nil
+}
+
+func (t *tx) ListRuns(f store.RunFilter, p store.Page) ([]anchorhold.Run, string, error) {
+	where, args := "x.side = ?", []any{f.Side}
+	if f.Author != "" {
+		where += " AND EXISTS (SELECT 1 FROM request q WHERE q.id = x.request AND q.author = ?)"
+		if f.Side == anchorhold.SideMock {
+			where = "x.side = ? AND EXISTS (SELECT 1 FROM trial q WHERE q.run = x.id AND q.author = ?)"
+		}
+		args = append(args, f.Author)
+	}
+	return list(t, "run x", "x.body", where, args, p, func(r *anchorhold.Run) error {
+		full, err := t.Run(r.ID)
+		*r = full
+		return err
+	})
+}
+
+// claimable selects the runs that ClaimRun may take.
+const claimable = "state = 'queued' OR (state IN ('running', 'checking') AND lease < ?)"
+
+func (t *tx) RunWaiting(now time.Time) (waiting bool, err error) {
+	err = t.scan("SELECT EXISTS (SELECT 1 FROM run WHERE "+claimable+")", []any{now.UnixNano()}, &waiting)
+	return waiting, err
+}
+
+func (t *tx) ClaimRun(claimant string, now, lease time.Time) (r anchorhold.Run, err error) {
+	var id string
+	err = t.scan("SELECT id FROM run WHERE "+claimable+" ORDER BY side, seq LIMIT 1", []any{now.UnixNano()}, &id) // "" before "mock"
+	if err != nil {
+		return r, err
+	}
+	if r, err = t.Run(id); err != nil {
+		return r, err
+	}
+	r.State, r.Attempt, r.Started = anchorhold.RunRunning, r.Attempt+1, &now
+	if err := t.PutRun(r); err != nil {
+		return r, err
+	}
+	return r, t.exec("UPDATE run SET claimant = ?, lease = ? WHERE id = ?", claimant, lease.UnixNano(), id)
+}
+
+func (t *tx) ExtendLease(run, claimant string, lease time.Time) error {
+	res, err := t.tx.ExecContext(t.ctx,
+		"UPDATE run SET lease = ? WHERE id = ? AND claimant = ? AND state IN ('running', 'checking')", lease.UnixNano(), run, claimant)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return store.ErrNotFound
+	}
+	return nil
+}
+
+func (t *tx) ReturnRun(run, claimant string) error {
+	if err := t.ExtendLease(run, claimant, time.Unix(0, 0)); err != nil {
+		return err
+	}
+	r, err := t.Run(run)
+	if err != nil {
+		return err
+	}
+	r.State, r.Attempt, r.Started = anchorhold.RunQueued, r.Attempt-1, nil
+	if err := t.PutRun(r); err != nil {
+		return err
+	}
+	return t.exec("UPDATE run SET claimant = '', lease = 0 WHERE id = ?", run)
+}

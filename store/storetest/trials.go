@@ -1,0 +1,113 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+// putTrial makes a trial with its run, one after the other on the clock.
+func putTrial(tx store.Tx, id, author, request string, state anchorhold.RunState, at time.Time) error {
+	r := newRequest("req-1", author, "heart")
+	return errors.Join(
+		tx.PutRun(anchorhold.Run{ID: id, Side: anchorhold.SideMock, Request: request, State: state, Queued: at, Log: "log-" + id}),
+		tx.PutTrial(anchorhold.Trial{Run: id, Author: author, AuthorName: author, Code: r.Code, Assets: r.Assets, Values: r.Values, Created: at}))
+}
+
+func trials(t *testing.T, s store.Store) {
+	r := newRequest("req-1", "pri-1", "heart")
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.PutRequest(r),
+			putTrial(tx, "run-1", "pri-1", "", anchorhold.RunQueued, clock),
+			putTrial(tx, "run-2", "pri-2", "", anchorhold.RunQueued, clock.Add(time.Second)),
+			putTrial(tx, "run-3", "pri-1", "req-1", anchorhold.RunDone, clock.Add(2*time.Second)),
+			putRun("run-4", anchorhold.RunQueued)(tx))
+	})
+	view(t, s, func(tx store.Tx) error {
+		got, err := tx.Trial("run-1")
+		equal(t, "trial", got, anchorhold.Trial{Run: "run-1", Author: "pri-1", AuthorName: "pri-1", Code: r.Code, Assets: r.Assets, Values: r.Values, Created: clock})
+		_, missing := tx.Trial("run-4")
+		absent(t, "the trial of a run on private data", missing)
+		full, err2 := tx.Request("req-1")
+		if len(full.Runs) != 1 || full.Runs[0].ID != "run-4" || full.Trial == nil || full.Trial.ID != "run-3" || full.Trial.Side != anchorhold.SideMock {
+			t.Errorf("a request with a trial: runs %+v, trial %+v", full.Runs, full.Trial)
+		}
+		equal(t, "runs on private data", runsOf(t, tx, store.RunFilter{}), []string{"run-4"})
+		equal(t, "of their author", runsOf(t, tx, store.RunFilter{Author: "pri-1"}), []string{"run-4"})
+		equal(t, "of another", runsOf(t, tx, store.RunFilter{Author: "pri-2"}), nil)
+		equal(t, "trials", runsOf(t, tx, store.RunFilter{Side: anchorhold.SideMock}), []string{"run-3", "run-2", "run-1"})
+		equal(t, "trials of one", runsOf(t, tx, store.RunFilter{Side: anchorhold.SideMock, Author: "pri-1"}), []string{"run-3", "run-1"})
+		open, recent, err3 := tx.CountTrials("pri-1", clock.Add(time.Second))
+		if open != 1 || recent != 1 {
+			t.Errorf("counted %d open and %d recent trials, want 1 and 1", open, recent)
+		}
+		return errors.Join(err, err2, err3)
+	})
+	if err := s.Update(context.Background(), func(tx store.Tx) error { return tx.PutTrial(anchorhold.Trial{Run: "run-9"}) }); err == nil {
+		t.Error("a trial without a run was stored")
+	}
+	if err := s.Update(context.Background(), func(tx store.Tx) error { return tx.PutRun(anchorhold.Run{ID: "run-9", State: anchorhold.RunQueued}) }); err == nil {
+		t.Error("a run on private data without a request was stored")
+	}
+	for _, want := range []string{"run-4", "run-1", "run-2"} {
+		update(t, s, func(tx store.Tx) error {
+			run, err := tx.ClaimRun("a", clock, clock.Add(time.Minute))
+			equal(t, "private runs come before trials, then the oldest: claimed", run.ID, want)
+			return err
+		})
+	}
+}
+
+func runsOf(t *testing.T, tx store.Tx, f store.RunFilter) (out []string) {
+	t.Helper()
+	list, _, err := tx.ListRuns(f, store.Page{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range list {
+		out = append(out, r.ID)
+	}
+	return out
+}
+
+func forgotten(t *testing.T, s store.Store) {
+	out := func(id, run, blob string) anchorhold.Output {
+		return anchorhold.Output{ID: id, Run: run, Name: "result", Kind: "json", Blob: blob, Checks: []anchorhold.Check{}}
+	}
+	late := clock.Add(time.Hour)
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.PutRequest(newRequest("req-1", "pri-1", "heart")),
+			putTrial(tx, "run-1", "pri-1", "", anchorhold.RunDone, clock),
+			putTrial(tx, "run-2", "pri-1", "req-1", anchorhold.RunFailed, clock),
+			putTrial(tx, "run-3", "pri-1", "", anchorhold.RunRunning, clock),
+			putTrial(tx, "run-4", "pri-1", "", anchorhold.RunDone, late),
+			putRun("run-5", anchorhold.RunDone)(tx),
+			tx.PutOutput(out("out-1", "run-1", "only")), tx.PutOutput(out("out-2", "run-1", "also private")),
+			tx.PutOutput(out("out-3", "run-5", "also private")), tx.PutOutput(out("out-4", "run-2", "also newer")),
+			tx.PutOutput(out("out-5", "run-4", "also newer")))
+	})
+	update(t, s, func(tx store.Tx) error {
+		runs, blobs, err := tx.ForgetTrials(late)
+		slices.Sort(runs)
+		equal(t, "forgotten runs", runs, []string{"run-1", "run-2"})
+		equal(t, "blobs that nothing names", blobs, []string{"log-run-1", "log-run-2", "only"})
+		return err
+	})
+	view(t, s, func(tx store.Tx) error {
+		equal(t, "trials that are kept", runsOf(t, tx, store.RunFilter{Side: anchorhold.SideMock}), []string{"run-4", "run-3"})
+		_, gone := tx.Run("run-1")
+		absent(t, "a forgotten run", gone)
+		_, gone = tx.Trial("run-2")
+		absent(t, "a forgotten trial", gone)
+		r, err := tx.Request("req-1")
+		if r.Trial != nil || len(r.Runs) != 1 || len(r.Runs[0].Outputs) != 1 {
+			t.Errorf("the request after its trial was forgotten: %+v", r)
+		}
+		return err
+	})
+}
