@@ -92,7 +92,8 @@ type Request struct {
 	Created    time.Time                  `json:"created"`
 	Opening    int                        `json:"opening"` // 1, and one more each time it re-opens after an end
 	Opened     time.Time                  `json:"opened"`
-	Withdrawn  bool                       `json:"withdrawn,omitempty"` // in this opening
+	Undecided  *time.Time                 `json:"undecided_until,omitempty"` // when this opening expires without a decision
+	Withdrawn  bool                       `json:"withdrawn,omitempty"`       // in this opening
 	State      State                      `json:"state"`
 	Decisions  []Decision                 `json:"decisions"`
 	Messages   []Message                  `json:"messages,omitempty"`
@@ -112,19 +113,24 @@ const (
 
 // Decision is one person's word on one request for one dataset.
 type Decision struct {
-	ID          string     `json:"id"`
-	Request     string     `json:"request"`
-	Opening     int        `json:"opening"`
-	Dataset     string     `json:"dataset"` // name
-	Verdict     Verdict    `json:"verdict"`
-	Decider     string     `json:"decider"` // principal id
-	DeciderName string     `json:"decider_name"`
-	Reason      string     `json:"reason,omitempty"`
-	Uses        int        `json:"uses,omitempty"` // runs that the approval covers
-	Expires     *time.Time `json:"expires,omitempty"`
-	AutoRelease bool       `json:"auto_release,omitempty"`
-	Created     time.Time  `json:"created"`
-	Rule        string     `json:"rule"` // the rule of the policy that permitted it
+	ID          string    `json:"id"`
+	Request     string    `json:"request"`
+	Opening     int       `json:"opening"`
+	Dataset     string    `json:"dataset"` // name
+	Verdict     Verdict   `json:"verdict"`
+	Decider     string    `json:"decider"` // principal id
+	DeciderName string    `json:"decider_name"`
+	Reason      string    `json:"reason,omitempty"`
+	Category    string    `json:"category,omitempty"`     // of a denial
+	WouldAccept string    `json:"would_accept,omitempty"` // of a denial: what the author could ask for instead
+	Terms                 // of an approval
+	Created     time.Time `json:"created"`
+	Rule        string    `json:"rule"` // the rule of the policy that permitted it
+}
+
+// DenialCategories sort denials by what the author can do about them.
+func DenialCategories() []string {
+	return []string{"purpose", "disclosure-risk", "code-quality", "wrong-data", "policy", "other"}
 }
 
 // Message is a question to the author or the answer to one.
@@ -136,26 +142,4 @@ type Message struct {
 	Question bool      `json:"question"`
 	Text     string    `json:"text"`
 	Created  time.Time `json:"created"`
-}
-
-// Grant lets a code digest run without a further decision: exactly these
-// parameter values on exactly these versions, by this author, so many times,
-// until then.
-type Grant struct {
-	ID          string     `json:"id"`
-	Request     string     `json:"request"`
-	Opening     int        `json:"opening"` // of the request, in which it was decided
-	Digest      string     `json:"digest"`  // request digest it covers
-	Study       string     `json:"study,omitempty"`
-	Uses        int        `json:"uses"`
-	Used        int        `json:"used"`
-	Expires     *time.Time `json:"expires,omitempty"`
-	AutoRelease bool       `json:"auto_release"`
-	Revoked     *time.Time `json:"revoked,omitempty"`
-	Created     time.Time  `json:"created"`
-}
-
-// Holds says whether the grant permits one more run at a time.
-func (g Grant) Holds(now time.Time) bool {
-	return g.Revoked == nil && g.Used < g.Uses && (g.Expires == nil || now.Before(*g.Expires))
 }

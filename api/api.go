@@ -103,6 +103,7 @@ func New(s Services) *API {
 	a.accountOperations()
 	a.datasetOperations()
 	a.requestOperations()
+	a.grantOperations()
 	a.runOperations()
 	a.releaseOperations()
 	a.bookOperations()

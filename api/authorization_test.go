@@ -155,10 +155,15 @@ func (f *fixture) put(tx store.Tx, name, prefix string, v anchorhold.Visibility,
 		Size: output.Size, SHA256: output.SHA256, Blob: output.ID,
 	}
 	rel := anchorhold.Release{ID: anchorhold.NewID(anchorhold.PrefixRelease), Output: o.ID, Request: r.ID, State: anchorhold.ReleaseHeld}
+	grant := anchorhold.Grant{
+		ID: anchorhold.NewID(anchorhold.PrefixGrant), Request: r.ID, CodeDigest: "sha256:code", Author: who.ID, AuthorName: who.Email, Assets: r.Assets,
+		Terms: anchorhold.Terms{Uses: 5}, Suspended: &now, Created: now,
+	}
+	f.ids[prefix+"grant"] = grant.ID
 	f.ids[prefix+"request"], f.ids[prefix+"run"], f.ids[prefix+"release"], f.ids[prefix+"dataset"] = r.ID, job.ID, rel.ID, name
 	for _, err := range []error{
 		tx.PutDataset(anchorhold.Dataset{ID: "dat-" + name, Name: name, Population: name, Visibility: v, Quorum: 1}),
-		tx.PutVersion(name, "patients", version), tx.PutRequest(r), tx.PutRun(job), tx.PutOutput(o), tx.PutRelease(rel),
+		tx.PutVersion(name, "patients", version), tx.PutRequest(r), tx.PutRun(job), tx.PutOutput(o), tx.PutRelease(rel), tx.PutGrant(grant),
 	} {
 		if err != nil {
 			return err
@@ -220,6 +225,10 @@ func operations() map[string]struct{ may, body string } {
 		"ask":              {reviewers, `{"text":"why?"}`},
 		"answer":           {"author", `{"text":"so"}`},
 		"withdraw-request": {"author", ""},
+		"list-grants":      {users, ""},
+		"show-grant":       {"author reviewer owner auditor", ""},
+		"revoke-grant":     {reviewers, `{}`},
+		"resume-grant":     {reviewers, ""},
 		"list-runs":        {users, ""},
 		"show-run":         {"author reviewer owner auditor", ""},
 		"run-log":          {reviewers, ""},
@@ -244,6 +253,8 @@ func (f *fixture) path(path, prefix string) string {
 		kind = "run"
 	case strings.Contains(path, "/releases/"):
 		kind = "release"
+	case strings.Contains(path, "/grants/"):
+		kind = "grant"
 	}
 	return strings.NewReplacer("{id}", f.ids[prefix+kind], "{name}", f.ids[prefix+"dataset"], "{asset}", "patients",
 		"{email}", "researcher@example.org", "{path...}", "0/000").Replace(path)
@@ -324,7 +335,7 @@ func TestHiddenThingsLookAbsent(t *testing.T) {
 		f := newFixture(t)
 		hidden := f.path(path, "hidden-")
 		absent := hidden
-		for _, k := range []string{"hidden-request", "hidden-run", "hidden-release"} {
+		for _, k := range []string{"hidden-request", "hidden-run", "hidden-release", "hidden-grant"} {
 			absent = strings.ReplaceAll(absent, f.ids[k], f.ids[k][:4]+"0123456789abcdef")
 		}
 		absent = strings.ReplaceAll(absent, "/hidden", "/absent")

@@ -42,7 +42,7 @@ func BenchmarkSitesPart(b *testing.B) {
 		Purpose: "bench",
 	}
 	first := ask(b, c.researcher, submission)
-	if _, err := c.owner.Decide(ctx, first.ID, client.NewDecision{Verdict: anchorhold.Approve, Uses: 10_000, AutoRelease: true}); err != nil {
+	if _, err := c.owner.Decide(ctx, first.ID, client.NewDecision{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{Uses: 10_000, AutoRelease: true}}); err != nil {
 		b.Fatal(err)
 	}
 	released(b, c.researcher, first)

@@ -533,7 +533,7 @@ func TestOperations(t *testing.T) {
 		`GET /v1/releases/r`:                        func() error { _, err := c.Release(ctx, "r"); return err },
 		`GET /v1/audit/tile/0/x001/067`:             func() error { _, err := c.Tile(ctx, "0/x001/067"); return err },
 		`POST /v1/requests/r/decisions {"verdict":"approve","uses":2}`: func() error {
-			_, err := c.Decide(ctx, "r", client.NewDecision{Verdict: anchorhold.Approve, Uses: 2})
+			_, err := c.Decide(ctx, "r", client.NewDecision{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{Uses: 2}})
 			return err
 		},
 		`POST /v1/releases/r/decisions {"verdict":"deny","reason":"no"}`: func() error {

@@ -30,10 +30,10 @@ type AssetName struct {
 type NewDecision struct {
 	Verdict     anchorhold.Verdict `json:"verdict"`
 	Reason      string             `json:"reason,omitempty"`
-	Uses        int                `json:"uses,omitempty"`
-	Expires     *time.Time         `json:"expires,omitempty"`
-	AutoRelease bool               `json:"auto_release,omitempty"`
-	Dataset     string             `json:"dataset,omitempty"` // one of several that the request uses
+	Category    string             `json:"category,omitempty"`     // of a denial
+	WouldAccept string             `json:"would_accept,omitempty"` // of a denial
+	Dataset     string             `json:"dataset,omitempty"`      // one of several that the request uses
+	anchorhold.Terms
 }
 
 // Diff compares a request's code with an earlier one of the same author.

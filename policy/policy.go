@@ -44,6 +44,11 @@ const (
 	RequestAnswer   Action = "request.answer"
 	RequestDecide   Action = "request.decide"
 	RequestWithdraw Action = "request.withdraw"
+	GrantList       Action = "grant.list"
+	GrantRead       Action = "grant.read"
+	GrantReview     Action = "grant.review" // see whom else it names, and what became of it
+	GrantRevoke     Action = "grant.revoke"
+	GrantResume     Action = "grant.resume"
 	RunList         Action = "run.list"
 	RunRead         Action = "run.read"
 	RunLog          Action = "run.log"
@@ -67,6 +72,7 @@ const (
 	TypeUser    Type = "User"
 	TypeDataset Type = "Dataset"
 	TypeRequest Type = "Request"
+	TypeGrant   Type = "Grant"
 	TypeRun     Type = "Run"
 	TypeRelease Type = "Release"
 )
@@ -74,7 +80,7 @@ const (
 // readOf is the action that shows a thing at all. Who may not do even that
 // cannot tell that the thing exists.
 var readOf = map[Type]Action{
-	TypeDataset: DatasetRead, TypeRequest: RequestRead, TypeRun: RunRead, TypeRelease: ReleaseRead, TypeUser: UserList,
+	TypeDataset: DatasetRead, TypeRequest: RequestRead, TypeGrant: GrantRead, TypeRun: RunRead, TypeRelease: ReleaseRead, TypeUser: UserList,
 }
 
 // Scope is a dataset as far as rules look at it.
@@ -90,6 +96,8 @@ type Resource struct {
 	Scopes   []Scope // the datasets concerned; none for what belongs to the site
 	Author   string  // principal id of the request's author
 	Released bool    // of a release: it has been let out
+	Grantee  bool    // of a grant: the caller may run under it
+	Named    bool    // of a grant: it names the caller, beside its author
 }
 
 // Site is the resource of everything that belongs to the site as a whole.
@@ -195,6 +203,7 @@ func (a *Authorizer) decide(who anchorhold.Principal, action Action, res Resourc
 	r := cedar.NewEntityUID(cedar.EntityType(res.Type), cedar.String(res.ID))
 	entities := cedar.EntityMap{r: {UID: r, Attributes: cedar.NewRecord(cedar.RecordMap{
 		"author": cedar.String(res.Author), "released": cedar.Boolean(res.Released),
+		"grantee": cedar.Boolean(res.Grantee), "named": cedar.Boolean(res.Named),
 	})}}
 	decision, diagnostic := cedar.Authorize(a.set, entities, cedar.Request{
 		Principal: p, Action: cedar.NewEntityUID("Action", cedar.String(action)), Resource: r, Context: contextOf(who, res),

@@ -19,6 +19,7 @@ type facts struct {
 	run         anchorhold.Run
 	request     anchorhold.Request
 	grant       anchorhold.Grant
+	granted     anchorhold.Request // on which the grant was decided: the same, unless the grant is a standing one
 	assets      []receipt.Asset
 	populations []string // sorted
 }
@@ -35,6 +36,9 @@ func gather(tx store.Tx, rel anchorhold.Release) (f facts, err error) {
 		return f, err
 	}
 	if f.grant, err = tx.Grant(f.run.Grant); err != nil {
+		return f, err
+	}
+	if f.granted, err = tx.Request(f.grant.Request); err != nil {
 		return f, err
 	}
 	for parameter, ref := range f.request.Assets {
@@ -87,7 +91,7 @@ func (s *Service) sign(f facts) (envelope []byte, digest string, err error) {
 // decisionsOf lists the approvals that made the run's grant.
 func decisionsOf(f facts) []receipt.Decision {
 	var out []receipt.Decision
-	for _, d := range f.request.Decisions {
+	for _, d := range f.granted.Decisions {
 		if d.Verdict == anchorhold.Approve && d.Opening == f.grant.Opening {
 			out = append(out, receipt.Decision{Dataset: d.Dataset, Verdict: d.Verdict, Decider: d.DeciderName, Rule: d.Rule, At: d.Created})
 		}

@@ -53,29 +53,26 @@ func (s *Service) Offer(tx store.Tx, r anchorhold.Request, g anchorhold.Grant, o
 	rel := anchorhold.Release{
 		ID: anchorhold.NewID(anchorhold.PrefixRelease), Output: o.ID, Request: r.ID, State: anchorhold.ReleaseHeld,
 	}
-	if g.AutoRelease && Ready(o.Checks) {
+	if g.Releases(s.Books.Now()) && Ready(o.Checks) {
 		rel.Decider, rel.DeciderName = g.ID, "automatic, by grant "+g.ID
 		return s.approve(tx, policy.SiteAct(policy.ReleaseDecide, g.ID), rel)
 	}
-	if g.AutoRelease {
-		// An output that stopped is for a person, and so are those after it: code
-		// that draws at random must not try until the checks let it pass.
-		g.AutoRelease = false
-		if err := tx.PutGrant(g); err != nil {
+	if g.Releases(s.Books.Now()) { // an output that stopped is for a person, and so are those after it
+		if err := request.Stop(tx, s.Books, g); err != nil {
 			return err
 		}
 	}
 	return tx.PutRelease(rel)
 }
 
-// revoke ends the grants of a request whose output was refused: the same code
-// must not run again on the same yes.
-func revoke(tx store.Tx, id string, now time.Time) error {
-	r, err := tx.Request(id)
+// revoke ends the grants behind an output that was refused: the same code must
+// not run again on the same yes.
+func revoke(tx store.Tx, p policy.Permit, o anchorhold.Output, now time.Time) error {
+	run, err := tx.Run(o.Run)
 	if err != nil {
 		return err
 	}
-	return request.Revoke(tx, r.Digest, now)
+	return request.RevokeUnder(tx, run, p.Principal().Name(), "an output was refused", now)
 }
 
 // Decide lets a held output out, or refuses it.
@@ -104,7 +101,7 @@ func (s *Service) Decide(ctx context.Context, p policy.Permit, id string, v anch
 		} else {
 			now := s.Books.Now()
 			rel.State, rel.Decided = anchorhold.ReleaseDenied, &now
-			err = errors.Join(tx.PutRelease(rel), revoke(tx, rel.Request, now))
+			err = errors.Join(tx.PutRelease(rel), revoke(tx, p, o, now))
 		}
 		if err != nil {
 			return rel, books.Record{}, err

@@ -106,7 +106,7 @@ func (b *bench) approved(tx store.Tx, opening int) error {
 		ID: anchorhold.NewID(anchorhold.PrefixDecision), Request: b.r.ID, Opening: opening, Dataset: "heart", Verdict: anchorhold.Deny,
 		Decider: "pri-denier", DeciderName: "denier@example.org", Reason: "no", Rule: "reviewers-read-and-decide", Created: b.Clock.Now(),
 	}))
-	g := anchorhold.Grant{ID: anchorhold.NewID(anchorhold.PrefixGrant), Request: b.r.ID, Opening: opening, Digest: b.r.Digest, Uses: 9, AutoRelease: true, Created: b.Clock.Now()}
+	g := anchorhold.Grant{ID: anchorhold.NewID(anchorhold.PrefixGrant), Request: b.r.ID, Opening: opening, Digest: b.r.Digest, CodeDigest: b.r.CodeDigest, Created: b.Clock.Now(), Terms: anchorhold.Terms{Uses: 9, AutoRelease: true}}
 	started, finished := b.Clock.Now().Add(30*time.Second), b.Clock.Now().Add(95*time.Second)
 	run := anchorhold.Run{
 		ID: anchorhold.NewID(anchorhold.PrefixRun), Request: b.r.ID, Opening: opening, Grant: g.ID, State: anchorhold.RunDone, Queued: b.Clock.Now(),
@@ -308,18 +308,18 @@ func TestWhatIsNotReadyWaitsForAPerson(t *testing.T) {
 func TestStoppedOutputEndsAutomaticRelease(t *testing.T) {
 	b := newBench(t)
 	b.offer(1, true, passed())
-	if !b.grantNow(1).AutoRelease {
+	if !b.grantNow(1).Releases(b.Clock.Now()) {
 		t.Error("an output that passed ended automatic release")
 	}
 	b.offer(1, true, nil)
 	g := b.grantNow(1)
-	if g.AutoRelease {
+	if g.Releases(b.Clock.Now()) {
 		t.Error("a stopped output left automatic release on")
 	}
 	if g.Uses != 9 || g.Revoked != nil {
 		t.Errorf("the grant became %+v", g)
 	}
-	if !b.grantNow(2).AutoRelease {
+	if !b.grantNow(2).Releases(b.Clock.Now()) {
 		t.Error("another grant was changed")
 	}
 }

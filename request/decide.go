@@ -18,11 +18,14 @@ import (
 type Word struct {
 	Dataset     string             `json:"dataset,omitempty"` // empty: every dataset of the request
 	Verdict     anchorhold.Verdict `json:"verdict"`
-	Reason      string             `json:"reason,omitempty"` // required for a denial
-	Uses        int                `json:"uses,omitempty"`   // of an approval; default 1
-	Expires     *time.Time         `json:"expires,omitempty"`
-	AutoRelease bool               `json:"auto_release,omitempty"`
+	Reason      string             `json:"reason,omitempty"`       // required for a denial
+	Category    string             `json:"category,omitempty"`     // of a denial; default: other
+	WouldAccept string             `json:"would_accept,omitempty"` // of a denial
+	anchorhold.Terms
 }
+
+// maxFor is how many people one approval may name.
+const maxFor = 50
 
 func (w Word) check(now time.Time) error {
 	if w.Verdict != anchorhold.Approve && w.Verdict != anchorhold.Deny {
@@ -31,13 +34,76 @@ func (w Word) check(now time.Time) error {
 	if err := CheckText("reason", w.Reason, w.Verdict == anchorhold.Deny); err != nil {
 		return err
 	}
+	if w.Verdict == anchorhold.Deny {
+		return w.checkDenial()
+	}
+	if w.Category != "" || w.WouldAccept != "" {
+		return anchorhold.Errorf(anchorhold.Invalid, "give them with a denial", "an approval has no category and nothing that would be accepted instead")
+	}
 	if w.Uses < 0 || w.Uses > MaxUses {
 		return anchorhold.Errorf(anchorhold.Invalid, "give 1 to 10000", "the number of uses is out of range")
+	}
+	if w.FailureLimit < 0 || w.FailureLimit > MaxUses {
+		return anchorhold.Errorf(anchorhold.Invalid, "give 1 to 10000", "the failure limit is out of range")
 	}
 	if w.Expires != nil && (!w.Expires.After(now) || w.Expires.After(now.Add(MaxExpires))) {
 		return anchorhold.Errorf(anchorhold.Invalid, "give a time within the next five years", "the expiry is not in the future, or too far")
 	}
 	return nil
+}
+
+func (w Word) checkDenial() error {
+	if w.Loose() || w.Uses != 0 || w.AutoRelease || w.FailureLimit != 0 || w.Expires != nil {
+		return anchorhold.Errorf(anchorhold.Invalid, "leave them out, or approve", "a denial has no terms")
+	}
+	if w.Category != "" && !slices.Contains(anchorhold.DenialCategories(), w.Category) {
+		return anchorhold.Errorf(anchorhold.Invalid, "use one of "+strings.Join(anchorhold.DenialCategories(), ", "), "there is no such category of denials")
+	}
+	return CheckText("text of what would be accepted", w.WouldAccept, false)
+}
+
+// fit completes a word for a request: bounds that fit its parameters, people
+// who are not the decider.
+func (w Word) fit(p policy.Permit, r anchorhold.Request) (Word, error) {
+	if w.Verdict == anchorhold.Deny {
+		w.Category = cmp.Or(w.Category, "other")
+		return w, nil
+	}
+	w.Uses, w.FailureLimit = max(w.Uses, 1), cmp.Or(w.FailureLimit, DefaultFailureLimit)
+	var err error
+	if w.Params, err = checkBounds(r, w.Params); err != nil {
+		return w, err
+	}
+	w.For, err = people(p, r, w.For)
+	return w, err
+}
+
+// people checks and orders whom an approval names beside the author. Whoever
+// names themselves would decide on their own requests.
+func people(p policy.Permit, r anchorhold.Request, named []string) ([]string, error) {
+	var out []string
+	for _, f := range named {
+		f = strings.ToLower(strings.TrimSpace(f))
+		switch {
+		case f == anchorhold.Everybody:
+		case len(f) > 254 || !strings.Contains(f, "@") || strings.ContainsFunc(f, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
+			return nil, anchorhold.Errorf(anchorhold.Invalid, "write it like name@example.org, or everybody", "an approval names somebody by what is no e-mail address")
+		case f == p.Principal().Email:
+			return nil, anchorhold.Errorf(anchorhold.Denied, "another owner or reviewer has to name you", "an approval for yourself would be a decision on your own requests")
+		case f == r.AuthorName:
+			continue
+		}
+		out = append(out, f)
+	}
+	slices.Sort(out)
+	out = slices.Compact(out)
+	if slices.Contains(out, anchorhold.Everybody) {
+		out = []string{anchorhold.Everybody}
+	}
+	if len(out) > maxFor {
+		return nil, anchorhold.Errorf(anchorhold.TooLarge, "name everybody, and let the roles on the dataset say who that is", "an approval names more than %d people", maxFor)
+	}
+	return out, nil
 }
 
 // details is what the audit log says of a word.
@@ -46,12 +112,17 @@ func (w Word) details(r anchorhold.Request) map[string]string {
 		"verdict": string(w.Verdict), "datasets": cmp.Or(w.Dataset, strings.Join(datasets(r.Assets), " ")), "reason": w.Reason,
 		"opening": strconv.Itoa(r.Opening),
 	}
-	if w.Verdict == anchorhold.Approve {
-		out["uses"], out["auto_release"] = strconv.Itoa(w.Uses), strconv.FormatBool(w.AutoRelease)
-		if w.Expires != nil {
-			out["expires"] = w.Expires.UTC().Format(time.RFC3339)
-		}
+	if w.Verdict == anchorhold.Deny {
+		out["category"], out["would_accept"] = w.Category, w.WouldAccept
+		return out
 	}
+	out["uses"], out["auto_release"] = strconv.Itoa(w.Uses), strconv.FormatBool(w.AutoRelease)
+	if w.Expires != nil {
+		out["expires"] = w.Expires.UTC().Format(time.RFC3339)
+	}
+	said := granted(r, time.Time{})
+	said.Terms = w.Terms
+	out["terms"] = Words(said)
 	return out
 }
 
@@ -61,9 +132,12 @@ func (s *Service) Decide(ctx context.Context, p policy.Permit, id string, w Word
 	if err := w.check(s.Books.Now()); err != nil {
 		return anchorhold.Request{}, err
 	}
-	w.Uses = max(w.Uses, 1)
 	r, err := s.act(ctx, p, func(tx store.Tx) (string, books.Record, error) {
 		r, err := s.undecided(tx, id)
+		if err != nil {
+			return id, books.Record{}, err
+		}
+		w, err := w.fit(p, r)
 		if err != nil {
 			return id, books.Record{}, err
 		}
@@ -108,10 +182,7 @@ func (s *Service) addDecisions(tx store.Tx, p policy.Permit, r anchorhold.Reques
 		d := anchorhold.Decision{
 			ID: anchorhold.NewID(anchorhold.PrefixDecision), Request: r.ID, Opening: r.Opening, Dataset: name,
 			Verdict: w.Verdict, Decider: p.Principal().ID, DeciderName: p.Principal().Name(), Reason: w.Reason,
-			Created: s.Books.Now(), Rule: p.Rule(),
-		}
-		if w.Verdict == anchorhold.Approve {
-			d.Uses, d.Expires, d.AutoRelease = w.Uses, w.Expires, w.AutoRelease
+			Category: w.Category, WouldAccept: w.WouldAccept, Terms: w.Terms, Created: s.Books.Now(), Rule: p.Rule(),
 		}
 		if err := tx.AddDecision(d); err != nil {
 			return err
@@ -133,26 +204,12 @@ func samePerson(a, b string) bool {
 }
 
 // settle turns the decisions into a grant with a queued run once every dataset
-// has as many approvals as its quorum asks, and nobody denied. The strictest
-// approval wins: fewest uses, earliest expiry, automatic release only when all
-// allow it.
+// has as many approvals as its quorum asks, and nobody denied. The strictest of
+// all words wins.
 func (s *Service) settle(tx store.Tx, r anchorhold.Request) error {
-	g := anchorhold.Grant{
-		ID: anchorhold.NewID(anchorhold.PrefixGrant), Request: r.ID, Opening: r.Opening, Digest: r.Digest, Study: r.Study,
-		Uses: MaxUses, AutoRelease: true, Created: s.Books.Now(),
-	}
-	approvals := map[string]int{}
 	for _, d := range r.Decisions {
-		if d.Opening != r.Opening {
-			continue
-		}
-		if d.Verdict == anchorhold.Deny {
+		if d.Opening == r.Opening && d.Verdict == anchorhold.Deny {
 			return nil
-		}
-		approvals[d.Dataset]++
-		g.Uses, g.AutoRelease = min(g.Uses, d.Uses), g.AutoRelease && d.AutoRelease
-		if d.Expires != nil && (g.Expires == nil || d.Expires.Before(*g.Expires)) {
-			g.Expires = d.Expires
 		}
 	}
 	for _, name := range datasets(r.Assets) {
@@ -160,11 +217,26 @@ func (s *Service) settle(tx store.Tx, r anchorhold.Request) error {
 		if err != nil {
 			return err
 		}
-		if approvals[name] < max(d.Quorum, 1) {
+		if approvals(r, name) < max(d.Quorum, 1) {
 			return nil
 		}
 	}
+	g := granted(r, s.Books.Now())
+	_, err := s.Books.Enter(tx, policy.SiteAct(actionMade, r.ID), books.Record{Subject: g.ID, Digest: g.CodeDigest, Details: map[string]string{"covers": Words(g)}})
+	if err != nil {
+		return err
+	}
 	return s.queue(tx, policy.SiteAct(policy.RequestDecide, g.ID), r, g)
+}
+
+// approvals counts who approved a request for a dataset in its present opening.
+func approvals(r anchorhold.Request, dataset string) (n int) {
+	for _, d := range r.Decisions {
+		if d.Opening == r.Opening && d.Dataset == dataset && d.Verdict == anchorhold.Approve {
+			n++
+		}
+	}
+	return n
 }
 
 // Say adds a question to the author or, by the author, an answer.
@@ -197,7 +269,7 @@ func (s *Service) Withdraw(ctx context.Context, p policy.Permit, id string) (anc
 		if state := StateOf(r, s.Books.Now()); state.Ended() {
 			return id, books.Record{}, anchorhold.Errorf(anchorhold.Conflict, "nothing needs to be done", "the request has ended: it is %s", state)
 		}
-		if err := s.withdrawRuns(tx, r); err != nil {
+		if err := s.withdrawRuns(tx, p, r); err != nil {
 			return id, books.Record{}, err
 		}
 		r.Withdrawn = true
@@ -205,7 +277,7 @@ func (s *Service) Withdraw(ctx context.Context, p policy.Permit, id string) (anc
 	})
 }
 
-func (s *Service) withdrawRuns(tx store.Tx, r anchorhold.Request) error {
+func (s *Service) withdrawRuns(tx store.Tx, p policy.Permit, r anchorhold.Request) error {
 	for _, run := range r.Runs {
 		if run.State == anchorhold.RunQueued || run.State == anchorhold.RunRunning || run.State == anchorhold.RunChecking {
 			if err := Cancel(tx, run, s.Books.Now()); err != nil {
@@ -213,25 +285,7 @@ func (s *Service) withdrawRuns(tx store.Tx, r anchorhold.Request) error {
 			}
 		}
 	}
-	return Revoke(tx, r.Digest, s.Books.Now())
-}
-
-// Revoke ends every grant of a request: after a withdrawal, a refused output or
-// an owner's cancellation nothing may run on an earlier yes.
-func Revoke(tx store.Tx, digest string, now time.Time) error {
-	grants, err := tx.GrantsFor(digest)
-	if err != nil {
-		return err
-	}
-	for _, g := range grants {
-		if g.Revoked == nil {
-			g.Revoked = &now
-			if err := tx.PutGrant(g); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return RevokeFor(tx, r.ID, p.Principal().Name(), "the request was withdrawn", s.Books.Now())
 }
 
 // Cancel marks a run cancelled; whoever executes it notices at the next renewal

@@ -207,7 +207,7 @@ func (s *Service) open(tx store.Tx, p policy.Permit, r anchorhold.Request) (anch
 	case err != nil:
 		return r, err
 	case !StateOf(before, now).Ended():
-		return before, nil
+		return s.start(tx, p, before)
 	default:
 		r = before
 		r.Opening, r.Opened, r.Withdrawn = before.Opening+1, now, false
@@ -215,17 +215,21 @@ func (s *Service) open(tx store.Tx, p policy.Permit, r anchorhold.Request) (anch
 	if err := tx.PutRequest(r); err != nil {
 		return r, err
 	}
-	grants, err := tx.GrantsFor(r.Digest)
-	if err != nil {
+	return s.start(tx, p, r)
+}
+
+// start queues a run of an undecided request where a grant covers it.
+func (s *Service) start(tx store.Tx, p policy.Permit, r anchorhold.Request) (anchorhold.Request, error) {
+	now := s.Books.Now()
+	if state := StateOf(r, now); state != anchorhold.StatePending && state != anchorhold.StateAsked {
+		return r, nil
+	}
+	g, found, err := standing(tx, r, now)
+	if err != nil || !found {
 		return r, err
 	}
-	for _, g := range grants {
-		if g.Holds(now) {
-			if err := s.queue(tx, policy.SiteAct(p.Action(), g.ID), r, g); err != nil {
-				return r, err
-			}
-			break
-		}
+	if err := s.queue(tx, policy.SiteAct(p.Action(), g.ID), r, g); err != nil {
+		return r, err
 	}
 	return tx.Request(r.ID)
 }

@@ -193,7 +193,7 @@ func TestDeniedRequestOpensAnew(t *testing.T) {
 func TestUsesOfAnApproval(t *testing.T) {
 	b := newBench(t)
 	r := b.submit(submission("heart", "1"))
-	r = b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve, Uses: 2})
+	r = b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{Uses: 2}})
 	r = b.endRun(r, anchorhold.RunFailed)
 	want(t, r, anchorhold.StateFailed, 1)
 	b.Clock.Move(time.Minute)
@@ -208,7 +208,7 @@ func TestApprovalExpires(t *testing.T) {
 	b := newBench(t)
 	r := b.submit(submission("heart", "1"))
 	soon := b.Clock.Now().Add(time.Hour)
-	r = b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve, Uses: 5, Expires: &soon})
+	r = b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{Uses: 5, Expires: &soon}})
 	b.endRun(r, anchorhold.RunFailed)
 	b.Clock.Move(2 * time.Hour)
 	want(t, b.submit(submission("heart", "1")), anchorhold.StatePending, 1)
@@ -217,7 +217,7 @@ func TestApprovalExpires(t *testing.T) {
 func TestNewVersionIsANewRequest(t *testing.T) {
 	b := newBench(t)
 	r := b.submit(submission("heart", "1"))
-	b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve, Uses: 5})
+	b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{Uses: 5}})
 	b.offer("heart", 1, 2)
 	other := b.submit(submission("heart", "1"))
 	want(t, other, anchorhold.StatePending, 0)
@@ -229,11 +229,11 @@ func TestNewVersionIsANewRequest(t *testing.T) {
 func TestQuorum(t *testing.T) {
 	b := newBench(t)
 	r := b.submit(submission("guarded", "1"))
-	r = b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve, AutoRelease: true, Uses: 9})
+	r = b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{AutoRelease: true, Uses: 9}})
 	want(t, r, anchorhold.StatePending, 0)
 	_, err := b.decide(owner, r, request.Word{Verdict: anchorhold.Approve})
 	wantKind(t, "one person twice", err, anchorhold.Conflict)
-	r = b.mustDecide(second, r, request.Word{Verdict: anchorhold.Approve, Uses: 2})
+	r = b.mustDecide(second, r, request.Word{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{Uses: 2}})
 	want(t, r, anchorhold.StateQueued, 1)
 	err = b.View(context.Background(), func(tx store.Tx) error {
 		g, err := tx.Grant(r.Runs[0].Grant)
@@ -267,7 +267,7 @@ func TestWithdraw(t *testing.T) {
 	b := newBench(t)
 	ctx := context.Background()
 	r := b.submit(submission("heart", "1"))
-	b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve, Uses: 5})
+	b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{Uses: 5}})
 	if _, err := b.Withdraw(ctx, b.permit(author, policy.RequestWithdraw, r), r.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -320,9 +320,9 @@ func TestBadDecisions(t *testing.T) {
 	for name, w := range map[string]request.Word{
 		"no verdict":         {},
 		"denial, no reason":  {Verdict: anchorhold.Deny},
-		"negative uses":      {Verdict: anchorhold.Approve, Uses: -1},
-		"too many uses":      {Verdict: anchorhold.Approve, Uses: request.MaxUses + 1},
-		"expired already":    {Verdict: anchorhold.Approve, Expires: &past},
+		"negative uses":      {Verdict: anchorhold.Approve, Terms: anchorhold.Terms{Uses: -1}},
+		"too many uses":      {Verdict: anchorhold.Approve, Terms: anchorhold.Terms{Uses: request.MaxUses + 1}},
+		"expired already":    {Verdict: anchorhold.Approve, Terms: anchorhold.Terms{Expires: &past}},
 		"dataset not its":    {Verdict: anchorhold.Approve, Dataset: "guarded"},
 		"reason of controls": {Verdict: anchorhold.Deny, Reason: "\x00"},
 	} {
@@ -406,9 +406,9 @@ func TestDiffIsAgainstTheAuthorsLastVersion(t *testing.T) {
 func TestRevokedGrantsCoverNothing(t *testing.T) {
 	b := newBench(t)
 	r := b.submit(submission("heart", "1"))
-	r = b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve, Uses: 5})
+	r = b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{Uses: 5}})
 	r = b.endRun(r, anchorhold.RunFailed)
-	err := b.Store.Update(context.Background(), func(tx store.Tx) error { return request.Revoke(tx, r.Digest, b.Clock.Now()) })
+	err := b.Store.Update(context.Background(), func(tx store.Tx) error { return request.RevokeFor(tx, r.ID, "olga", "", b.Clock.Now()) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,18 @@ func ForAuthor(r anchorhold.Request, now time.Time) anchorhold.Request {
 		runs[i] = RunForAuthor(run)
 	}
 	r.Runs = runs
+	r.Decisions = decisionsForAuthor(r.Decisions)
 	return r
+}
+
+// decisionsForAuthor leaves out whom else an approval names.
+func decisionsForAuthor(all []anchorhold.Decision) []anchorhold.Decision {
+	out := make([]anchorhold.Decision, len(all))
+	for i, d := range all {
+		d.For = nil
+		out[i] = d
+	}
+	return out
 }
 
 // RunForAuthor is a run as the request's author sees it.

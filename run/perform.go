@@ -84,8 +84,8 @@ func (s *Service) load(ctx context.Context, run anchorhold.Run) (t *task, err er
 		if err != nil {
 			return err
 		}
-		if ended(g, s.Books.Now()) {
-			return anchorhold.Errorf(anchorhold.Denied, "approve the request again", "the grant of this run was revoked or has expired")
+		if g.Ended(s.Books.Now()) {
+			return anchorhold.Errorf(anchorhold.Denied, "see `anchorhold grant show "+g.ID+"`", "the grant of this run was revoked or suspended, or has expired")
 		}
 		for _, parameter := range slices.Sorted(maps.Keys(t.request.Assets)) {
 			ref := t.request.Assets[parameter]

@@ -237,6 +237,11 @@ func (s *Service) finish(ctx context.Context, id, claimant string, o outcome) er
 		if err := tx.PutRun(run); err != nil {
 			return none, books.Record{}, err
 		}
+		if run.State == anchorhold.RunFailed {
+			if err := request.CountFailure(tx, s.Books, run.Grant); err != nil {
+				return none, books.Record{}, err
+			}
+		}
 		rec := books.Record{Subject: id, Details: map[string]string{"request": run.Request, "state": string(o.state)}}
 		return none, rec, s.offer(tx, run, o.outputs)
 	})
@@ -260,19 +265,11 @@ func (s *Service) offer(tx store.Tx, run anchorhold.Run, outputs []anchorhold.Ou
 		if err != nil {
 			return err
 		}
-		if ended(g, s.Books.Now()) {
-			g.AutoRelease = false
-		}
 		if err := s.Releases.Offer(tx, r, g, o); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// ended says whether a grant no longer covers what goes on under it.
-func ended(g anchorhold.Grant, now time.Time) bool {
-	return g.Revoked != nil || g.Expires != nil && !now.Before(*g.Expires)
 }
 
 // Cancel ends a run that waits or goes on, and the grants under which the same
@@ -292,7 +289,7 @@ func (s *Service) Cancel(ctx context.Context, p policy.Permit, id string) (ancho
 		if err != nil {
 			return run, books.Record{}, err
 		}
-		err = errors.Join(request.Cancel(tx, run, s.Books.Now()), request.Revoke(tx, r.Digest, s.Books.Now()))
+		err = errors.Join(request.Cancel(tx, run, s.Books.Now()), request.RevokeCancelled(tx, p, r, run, s.Books.Now()))
 		if err != nil {
 			return run, books.Record{}, err
 		}

@@ -107,6 +107,13 @@ type RequestFilter struct {
 	Dataset string // name
 }
 
+// GrantFilter selects grants; zero fields select all.
+type GrantFilter struct {
+	Request string   // id of the request on which it was decided
+	Dataset string   // name
+	People  []string // id of its author, or who it is for beside them: any of these
+}
+
 // Requests keeps requests, what people said of them, and grants.
 type Requests interface {
 	// PutRequest inserts or replaces; State, Decisions, Messages, Runs and Trial
@@ -123,8 +130,10 @@ type Requests interface {
 	AddMessage(anchorhold.Message) error
 	PutGrant(anchorhold.Grant) error
 	Grant(id string) (anchorhold.Grant, error)
-	// GrantsFor lists the grants of a request digest, newest first.
-	GrantsFor(digest string) ([]anchorhold.Grant, error)
+	// GrantsFor lists the grants of a code digest that are not revoked and have
+	// uses left, newest first.
+	GrantsFor(codeDigest string) ([]anchorhold.Grant, error)
+	ListGrants(GrantFilter, Page) ([]anchorhold.Grant, string, error)
 }
 
 // RunFilter selects runs of one side.
@@ -140,6 +149,8 @@ type Runs interface {
 	// Run finds a run by id, with its outputs and their releases.
 	Run(id string) (anchorhold.Run, error)
 	ListRuns(RunFilter, Page) ([]anchorhold.Run, string, error)
+	// OpenRuns lists the runs under a grant that have not ended, oldest first.
+	OpenRuns(grant string) ([]anchorhold.Run, error)
 	// RunWaiting says whether ClaimRun would find one.
 	RunWaiting(now time.Time) (bool, error)
 	// ClaimRun takes the oldest run that is queued, or whose claimant's lease

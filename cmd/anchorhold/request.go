@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -97,67 +96,6 @@ func runRequestDiff(ctx context.Context, a *app, id string) error {
 			warn(p, "this comparison", d.Text)
 		}
 	})
-}
-
-type approveOptions struct {
-	uses                     int
-	expires, reason, dataset string
-	autoRelease              bool
-}
-
-func newRequestApprove(a *app) *cobra.Command {
-	var o approveOptions
-	c := &cobra.Command{
-		Use:   "approve ID",
-		Short: "Let a request run on the private data",
-		Long: `Lets a request run: exactly this code, with these parameters, on these versions.
-
-What it computes is still held until its release is approved, unless
---auto-release lets it leave once every disclosure check has passed.`,
-		Example: "  anchorhold request approve req-… --uses 3 --expires 30d --auto-release",
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(c *cobra.Command, args []string) error { return runRequestApprove(c.Context(), a, args[0], o) },
-	}
-	c.Flags().IntVar(&o.uses, "uses", 1, "how many runs the approval covers")
-	c.Flags().StringVar(&o.expires, "expires", "", "until when, such as 30d or 2027-01-31 (default: no end)")
-	c.Flags().BoolVar(&o.autoRelease, "auto-release", false, "release the output when every check passes")
-	c.Flags().StringVar(&o.reason, "reason", "", "why; the author reads it")
-	c.Flags().StringVar(&o.dataset, "dataset", "", "decide for this dataset of several only")
-	return c
-}
-
-func runRequestApprove(ctx context.Context, a *app, id string, o approveOptions) error {
-	if o.uses < 1 {
-		return usagef("use --uses 1 or more", "an approval covers at least one run")
-	}
-	expires, err := parseExpiry(o.expires, time.Now())
-	if err != nil {
-		return err
-	}
-	return decide(ctx, a, id, client.NewDecision{
-		Verdict: anchorhold.Approve, Reason: o.reason, Uses: o.uses, Expires: expires, AutoRelease: o.autoRelease, Dataset: o.dataset,
-	})
-}
-
-type denyOptions struct{ reason, dataset string }
-
-func newRequestDeny(a *app) *cobra.Command {
-	var o denyOptions
-	c := &cobra.Command{
-		Use:     "deny ID --reason TEXT",
-		Short:   "Refuse a request, with the reason that its author reads",
-		Example: `  anchorhold request deny req-… --reason "It returns single patients; please group by decade."`,
-		Args:    cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			if strings.TrimSpace(o.reason) == "" {
-				return usagef("use --reason TEXT; the author reads it", "a denial needs a reason")
-			}
-			return decide(c.Context(), a, args[0], client.NewDecision{Verdict: anchorhold.Deny, Reason: o.reason, Dataset: o.dataset})
-		},
-	}
-	c.Flags().StringVar(&o.reason, "reason", "", "why; the author reads it")
-	c.Flags().StringVar(&o.dataset, "dataset", "", "decide for this dataset of several only")
-	return c
 }
 
 func decide(ctx context.Context, a *app, id string, d client.NewDecision) error {

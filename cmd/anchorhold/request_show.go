@@ -137,6 +137,12 @@ func printDecisions(p *show.Printer, r anchorhold.Request) {
 		if d.Reason != "" {
 			p.Printf("    %s\n", d.Reason)
 		}
+		if d.Category != "" {
+			p.Printf("    category: %s\n", d.Category)
+		}
+		if d.WouldAccept != "" {
+			p.Printf("    would be accepted: %s\n", d.WouldAccept)
+		}
 	}
 }
 
@@ -161,10 +167,31 @@ func terms(d anchorhold.Decision) string {
 	if d.AutoRelease {
 		out = append(out, "released when the checks pass")
 	}
+	out = append(out, looser(d)...)
 	if len(out) == 0 {
 		return ""
 	}
 	return " (" + strings.Join(out, ", ") + ")"
+}
+
+// looser says how far an approval covers more than what was asked.
+func looser(d anchorhold.Decision) (out []string) {
+	for _, name := range slices.Sorted(maps.Keys(d.Params)) {
+		out = append(out, name+" "+d.Params[name].String())
+	}
+	if d.AnyLaterVersion {
+		out = append(out, "any later version")
+	}
+	if d.AnyPurpose {
+		out = append(out, "any purpose")
+	}
+	if len(d.For) > 0 {
+		out = append(out, "also for "+strings.Join(d.For, ", "))
+	}
+	if d.FailureLimit > 0 && d.Uses > 1 {
+		out = append(out, fmt.Sprintf("suspended after %d failures", d.FailureLimit))
+	}
+	return out
 }
 
 func printMessages(p *show.Printer, r anchorhold.Request) {

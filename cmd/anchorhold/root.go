@@ -53,7 +53,7 @@ func newRoot(a *app) *cobra.Command {
 		}
 	}
 	add("site", newInit(a), newServe(a), newDoctor(a), newUser(a), newDataset(a), newEnv(a))
-	add("ask", newLogin(a), newRequest(a), newRun(a), newRelease(a))
+	add("ask", newLogin(a), newRequest(a), newGrant(a), newRun(a), newRelease(a))
 	add("books", newLedger(a), newAudit(a), newReceipt(a))
 	root.AddCommand(newDemo(a), newVersion(a), newParseOutputs())
 	return root

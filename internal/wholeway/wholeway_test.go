@@ -329,7 +329,7 @@ func (s *site) ask(who *client.Client, body string, auto bool) anchorhold.Reques
 	if err != nil {
 		s.t.Fatalf("submitting: %v", err)
 	}
-	if _, err = s.owner().Decide(ctx, r.ID, client.NewDecision{Verdict: anchorhold.Approve, AutoRelease: auto}); err != nil {
+	if _, err = s.owner().Decide(ctx, r.ID, client.NewDecision{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{AutoRelease: auto}}); err != nil {
 		s.t.Fatalf("approving: %v", err)
 	}
 	r, err = s.owner().Wait(ctx, r.ID, ended)
@@ -429,7 +429,7 @@ func TestChangedFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.owner().Decide(ctx, slow.ID, client.NewDecision{Verdict: anchorhold.Approve, AutoRelease: true}); err != nil {
+	if _, err := s.owner().Decide(ctx, slow.ID, client.NewDecision{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{AutoRelease: true}}); err != nil {
 		t.Fatal(err)
 	}
 	running := func(r anchorhold.Request) bool { return r.State == anchorhold.StateRunning || r.State.Ended() }

@@ -109,25 +109,3 @@ func (t *tx) AddMessage(m anchorhold.Message) error {
 	}
 	return t.exec("INSERT INTO message(request, body) VALUES (?, ?)", m.Request, body)
 }
-
-func (t *tx) PutGrant(g anchorhold.Grant) error {
-	body, err := encode(g)
-	if err != nil {
-		return err
-	}
-	return t.exec(`INSERT INTO grants(id, digest, study, body) VALUES (?, ?, ?, ?)
-		ON CONFLICT(id) DO UPDATE SET body = excluded.body`, g.ID, g.Digest, g.Study, body)
-}
-
-func (t *tx) Grant(id string) (g anchorhold.Grant, err error) {
-	var body string
-	if err := t.scan("SELECT body FROM grants WHERE id = ?", []any{id}, &body); err != nil {
-		return g, err
-	}
-	err = decode(body, &g)
-	return g, err
-}
-
-func (t *tx) GrantsFor(digest string) ([]anchorhold.Grant, error) {
-	return bodies[anchorhold.Grant](t, "SELECT body FROM grants WHERE digest = ? ORDER BY seq DESC", []any{digest})
-}

@@ -31,6 +31,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"principals", principals},
 		{"datasets", datasets},
 		{"requests", requests},
+		{"grants", grants},
+		{"open runs of a grant", openRuns},
 		{"runs are claimed once", claims},
 		{"trials", trials},
 		{"trials are forgotten", forgotten},
@@ -193,12 +195,11 @@ func requests(t *testing.T, s store.Store) {
 	r := newRequest("req-1", "pri-1", "heart")
 	d := anchorhold.Decision{
 		ID: "dec-1", Request: r.ID, Opening: 1, Dataset: "heart", Verdict: anchorhold.Approve, Decider: "pri-2",
-		Uses: 3, AutoRelease: true, Created: clock, Rule: "rule",
+		Terms: anchorhold.Terms{Uses: 3, AutoRelease: true}, Created: clock, Rule: "rule",
 	}
 	m := anchorhold.Message{Request: r.ID, Opening: 1, Author: "pri-2", Question: true, Text: "why so?", Created: clock}
-	g := anchorhold.Grant{ID: "gra-1", Request: r.ID, Digest: r.Digest, Uses: 3, Used: 1, AutoRelease: true, Created: clock}
 	update(t, s, func(tx store.Tx) error {
-		return errors.Join(tx.PutRequest(r), tx.AddDecision(d), tx.AddMessage(m), tx.PutGrant(g),
+		return errors.Join(tx.PutRequest(r), tx.AddDecision(d), tx.AddMessage(m),
 			tx.PutRequest(newRequest("req-2", "pri-1", "lung")), tx.PutRequest(newRequest("req-3", "pri-3", "heart")))
 	})
 	r.Decisions, r.Messages = []anchorhold.Decision{d}, []anchorhold.Message{m}
@@ -207,8 +208,6 @@ func requests(t *testing.T, s store.Store) {
 		equal(t, "request", got, r)
 		got, err2 := tx.RequestByDigest(r.Digest)
 		equal(t, "by digest", got, r)
-		grants, err3 := tx.GrantsFor(r.Digest)
-		equal(t, "grants", grants, []anchorhold.Grant{g})
 		list, _, err5 := tx.ListRequests(store.RequestFilter{Author: "pri-3"}, store.Page{})
 		if err5 != nil || len(list) != 1 || list[0].Code.Files != nil || list[0].Code.Entry != "main.py:f" {
 			t.Errorf("a listed request: %+v, %v", list, err5)
@@ -218,7 +217,7 @@ func requests(t *testing.T, s store.Store) {
 		equal(t, "of both", ids(t, tx, store.RequestFilter{Author: "pri-1", Dataset: "heart"}), []string{"req-1"})
 		_, err4 := tx.Request("req-9")
 		absent(t, "an unknown request", err4)
-		return errors.Join(err, err2, err3)
+		return errors.Join(err, err2)
 	})
 	d.ID = "dec-2"
 	if err := s.Update(context.Background(), func(tx store.Tx) error { return tx.AddDecision(d) }); err == nil {
