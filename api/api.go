@@ -53,6 +53,7 @@ type SiteInfo struct {
 	Origin       string        `json:"origin"`
 	Key          string        `json:"key" doc:"the site's public key, as a C2SP signed-note verifier key"`
 	Version      string        `json:"version"`
+	Connect      string        `json:"connect,omitempty" doc:"the address for others, with the key that they shall insist on; absent while the site does not serve"`
 	Environments []Environment `json:"environments"`
 	// Limits bounds every run here.
 	Limits sandbox.Limits `json:"limits"`

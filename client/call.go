@@ -248,7 +248,7 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	var certificate *tls.CertificateVerificationError
 	if errors.As(err, &certificate) {
 		return anchorhold.Errorf(anchorhold.Unavailable,
-			"check the address; for a certificate of your own authority set SSL_CERT_FILE to it",
+			"check the address; if its owner gave you a connection string (https://...#sha256=...) use that, if a certificate: `anchorhold login URL --ca FILE`",
 			"the certificate of %s cannot be trusted", c.base.Host).Because(err)
 	}
 	return anchorhold.Errorf(anchorhold.Unavailable, "check the address and that the site is running, then try again",

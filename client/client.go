@@ -21,12 +21,17 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/identity"
 )
 
 // Options adjust a Client; the zero value is good.
 type Options struct {
 	// Token is the bearer token; empty sends none.
 	Token string
+	// CA is the PEM text of the certificates that may vouch for the site, in
+	// place of those that this machine trusts. An address that pins the site's
+	// key needs none.
+	CA []byte
 	// Transport carries the requests in place of the client's own; with it the
 	// caller vouches for where they go.
 	Transport http.RoundTripper
@@ -43,7 +48,8 @@ const DefaultAttempts = 5
 
 // Client speaks to one site as one principal. It is safe for concurrent use.
 type Client struct {
-	base     *url.URL
+	base     *url.URL // without pins
+	address  string   // with pins
 	token    string
 	http     *http.Client
 	attempts int
@@ -51,14 +57,19 @@ type Client struct {
 }
 
 // New makes a client for the site at an address such as
-// "https://data.hospital.example" or "http://127.0.0.1:7440". Plain HTTP is
-// refused unless the host is this machine. Nothing is sent yet.
+// "https://data.hospital.example", "http://127.0.0.1:7440", or a connection
+// string "https://host:port#sha256=PIN", which trusts that key and no other.
+// Plain HTTP is refused unless the host is this machine. Nothing is sent yet.
 func New(address string, o Options) (*Client, error) {
 	base, err := ParseAddress(address)
 	if err != nil {
 		return nil, err
 	}
-	return build(base, o, networkTransport(base.Scheme == "http")), nil
+	trust, err := trusted(base, o.CA)
+	if err != nil {
+		return nil, err
+	}
+	return build(base, o, networkTransport(base.Scheme == "http", trust)), nil
 }
 
 // NewSocket makes a client for the site that serves a Unix socket; the site
@@ -77,7 +88,8 @@ func NewHandler(h http.Handler, o Options) *Client {
 func localBase() *url.URL { return &url.URL{Scheme: "http", Host: "localhost"} }
 
 func build(base *url.URL, o Options, transport http.RoundTripper) *Client {
-	c := &Client{base: base, token: o.Token, attempts: o.Attempts, backoff: o.Backoff}
+	c := &Client{address: base.String(), token: o.Token, attempts: o.Attempts, backoff: o.Backoff}
+	c.base = &url.URL{Scheme: base.Scheme, Host: base.Host, Path: base.Path}
 	if c.attempts <= 0 {
 		c.attempts = DefaultAttempts
 	}
@@ -96,27 +108,36 @@ func build(base *url.URL, o Options, transport http.RoundTripper) *Client {
 }
 
 // Address is the site's address as the client uses it, without a trailing
-// slash.
-func (c *Client) Address() string { return c.base.String() }
+// slash and with the pinned keys, if any.
+func (c *Client) Address() string { return c.address }
 
 // Close gives idle connections back.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // ParseAddress checks a site's address: https, or http to this machine, with a
-// host, and without user, query or fragment. A trailing slash is dropped.
+// host, without user and query, and with no fragment but pinned keys. A trailing
+// slash is dropped.
 func ParseAddress(address string) (*url.URL, error) {
 	const form = "give an address such as https://data.hospital.example or http://127.0.0.1:7440"
-	u, err := url.Parse(strings.TrimRight(strings.TrimSpace(address), "/"))
+	u, err := url.Parse(strings.TrimSpace(address))
 	if err != nil || u.Host == "" || u.Hostname() == "" {
 		return nil, anchorhold.Errorf(anchorhold.Invalid, form, "that is not the address of a site")
 	}
-	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, anchorhold.Errorf(anchorhold.Invalid, form, "the address of a site has no user name, query or fragment")
+	if u.User != nil || u.RawQuery != "" || u.ForceQuery {
+		return nil, anchorhold.Errorf(anchorhold.Invalid, form, "the address of a site has no user name and no query")
 	}
+	if _, err := identity.ParsePins(u.Fragment); err != nil {
+		return nil, err
+	}
+	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), ""
 	switch u.Scheme {
 	case "https":
 		return u, nil
 	case "http":
+		if u.Fragment != "" {
+			return nil, anchorhold.Errorf(anchorhold.Invalid, "use https://, or leave out what stands behind #",
+				"plain http proves no key, and the address pins one")
+		}
 		if IsLoopback(u.Hostname()) {
 			return u, nil
 		}
@@ -137,12 +158,12 @@ func IsLoopback(host string) bool {
 
 // networkTransport dials the network. Plain connections are checked once more
 // after the name was resolved, since "localhost" means what a resolver says.
-func networkTransport(plain bool) *http.Transport {
+func networkTransport(plain bool, trust *tls.Config) *http.Transport {
 	d := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	t := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		TLSHandshakeTimeout: 10 * time.Second,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSClientConfig:     trust,
 		ForceAttemptHTTP2:   true,
 		IdleConnTimeout:     time.Minute,
 	}

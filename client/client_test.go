@@ -40,7 +40,8 @@ func TestParseAddress(t *testing.T) {
 	for _, good := range []string{
 		"https://data.hospital.example", "https://data.hospital.example/", "https://10.0.0.8:7440",
 		"http://127.0.0.1:7440", "http://localhost:1", "http://[::1]:7440", "http://127.9.9.9/", " https://a.example ",
-		"https://a.example/site",
+		"https://a.example/site", "https://a.example#sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU",
+		"https://a.example/#sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU",
 	} {
 		if _, err := client.ParseAddress(good); err != nil {
 			t.Errorf("%q refused: %v", good, err)
@@ -50,7 +51,7 @@ func TestParseAddress(t *testing.T) {
 		"", "/", "data.hospital.example", "127.0.0.1:7440", "http://", "https://", "ftp://a.example", "file:///etc/passwd",
 		"http://data.hospital.example", "http://10.0.0.8:7440", "http://0.0.0.0:7440", "http://localhost.evil.example",
 		"http://127.0.0.1.evil.example", "http://[::ffff:10.0.0.8]", "https://me:pw@a.example", "https://a.example?x=1",
-		"https://a.example/#x", "http://127.0.0.1@evil.example", "https://a b", "http://:7440",
+		"https://a.example/#x", "http://127.0.0.1#sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", "https://a.example?#", "http://127.0.0.1@evil.example", "https://a b", "http://:7440",
 	} {
 		if u, err := client.ParseAddress(bad); err == nil {
 			t.Errorf("%q accepted as %v", bad, u)

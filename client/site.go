@@ -12,9 +12,10 @@ import (
 // Site is what a site says about itself to everybody with an account.
 type Site struct {
 	Name         string        `json:"name"`
-	Origin       string        `json:"origin"`  // first line of its checkpoints
-	Key          string        `json:"key"`     // C2SP verifier key of its signatures
-	Version      string        `json:"version"` // of the program that serves it
+	Origin       string        `json:"origin"`            // first line of its checkpoints
+	Key          string        `json:"key"`               // C2SP verifier key of its signatures
+	Version      string        `json:"version"`           // of the program that serves it
+	Connect      string        `json:"connect,omitempty"` // the address for others; absent while it does not serve
 	Environments []Environment `json:"environments"`
 	Limits       *Limits       `json:"limits,omitempty"` // of every run; nil where the site does not say
 }

@@ -1,4 +1,5 @@
-// Package identity makes and recognises what proves a principal: today tokens.
+// Package identity makes and recognises what proves a principal, today tokens,
+// and what proves a site to its callers, the pinned keys of its TLS door.
 //
 // A token carries 256 random bits; the site keeps its SHA-256 only, which is
 // enough for a secret of that strength, and shows the token itself once. The

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,7 +29,13 @@ type ServeOptions struct {
 	Listen  string // host:port; port 0 takes a free one
 	TLSCert string // PEM files; needed for every address but loopback
 	TLSKey  string
-	Slots   int // runs at once; 0: one
+	// SelfSigned serves TLS with a key and certificate that the site makes once
+	// and keeps; people connect by a string that names the key.
+	SelfSigned bool
+	// Advertise is the host, or host:port, by which others reach the site;
+	// empty: the one it listens on, or this machine's name.
+	Advertise string
+	Slots     int // runs at once; 0: one
 	// NewSandbox starts the sandbox, and gives the path of the static program
 	// that parses outputs. Without a sandbox a site does not serve: requests
 	// would be accepted that nobody could run.
@@ -38,7 +45,7 @@ type ServeOptions struct {
 // Serve opens the doors and executes runs until the context ends. ready is told
 // the URL once requests are answered.
 func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)) error {
-	listener, url, err := listen(o)
+	listener, url, err := s.listen(o)
 	if err != nil {
 		return err
 	}
@@ -93,29 +100,77 @@ func server(h http.Handler) *http.Server {
 	return &http.Server{Handler: h, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: 64 << 10}
 }
 
+// Connect is the address for others while the site serves: with the key that
+// they shall insist on, where the site's certificate is its own.
+func (s *Site) Connect() string { return s.connect }
+
 // listen opens the door for others: plain on loopback, with TLS anywhere.
-func listen(o ServeOptions) (net.Listener, string, error) {
+func (s *Site) listen(o ServeOptions) (net.Listener, string, error) {
 	host, _, err := net.SplitHostPort(o.Listen)
 	if err != nil {
 		return nil, "", anchorhold.Errorf(anchorhold.Invalid, "write it like 127.0.0.1:7440", "%q is not an address to listen on", o.Listen)
 	}
-	secure := o.TLSCert != "" || o.TLSKey != ""
-	if !secure && !loopback(host) {
-		return nil, "", anchorhold.Errorf(anchorhold.Invalid, "give --tls-cert and --tls-key, or listen on 127.0.0.1",
+	given := o.TLSCert != "" || o.TLSKey != ""
+	switch {
+	case given && o.SelfSigned:
+		return nil, "", anchorhold.Errorf(anchorhold.Invalid, "leave one out", "a certificate is given, and one of the site's own is wanted")
+	case !given && !o.SelfSigned && !loopback(host):
+		return nil, "", anchorhold.Errorf(anchorhold.Invalid, "give --tls-self-signed, or --tls-cert and --tls-key, or listen on 127.0.0.1",
 			"others could reach %s, and without TLS they could read tokens and answers", o.Listen)
 	}
 	l, err := net.Listen("tcp", o.Listen)
 	if err != nil {
 		return nil, "", anchorhold.Errorf(anchorhold.Unavailable, "choose another --listen address, or stop what uses it", "the site cannot listen on %s", o.Listen).Because(err)
 	}
-	if !secure {
+	if !given && !o.SelfSigned {
+		s.connect = "http://" + reachable(l.Addr(), o.Advertise)
 		return l, "http://" + l.Addr().String(), nil
 	}
-	cert, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)
+	door, err := s.secure(l, o)
 	if err != nil {
-		return nil, "", errors.Join(anchorhold.Errorf(anchorhold.Invalid, "give a PEM certificate and its PEM key", "the TLS certificate cannot be used").Because(err), l.Close())
+		return nil, "", errors.Join(err, l.Close())
 	}
-	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13}), "https://" + l.Addr().String(), nil
+	return door, "https://" + l.Addr().String(), nil
+}
+
+// secure puts TLS before a door.
+func (s *Site) secure(l net.Listener, o ServeOptions) (net.Listener, error) {
+	if o.SelfSigned {
+		path, err := s.selfSigned(o.Listen, o.Advertise)
+		if err != nil {
+			return nil, err
+		}
+		o.TLSCert, o.TLSKey = path, path
+	}
+	cert, err := openCertificate(o.TLSCert, o.TLSKey)
+	if err != nil {
+		return nil, err
+	}
+	s.connect = "https://" + reachable(l.Addr(), o.Advertise)
+	if o.SelfSigned {
+		s.connect += "#" + cert.pins().Fragment()
+	}
+	return tls.NewListener(l, cert.config()), nil
+}
+
+// reachable is the host and port by which others reach a door.
+func reachable(at net.Addr, advertise string) string {
+	host, port, err := net.SplitHostPort(at.String())
+	if err != nil {
+		return at.String()
+	}
+	switch ip := net.ParseIP(host); {
+	case advertise != "":
+		if _, _, err := net.SplitHostPort(advertise); err == nil {
+			return advertise
+		}
+		host = strings.Trim(advertise, "[]")
+	case ip != nil && ip.IsUnspecified():
+		if name, err := os.Hostname(); err == nil {
+			host = name
+		}
+	}
+	return net.JoinHostPort(host, port)
 }
 
 // loopback says whether only this machine can reach a host. A name counts only

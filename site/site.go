@@ -50,6 +50,8 @@ type Site struct {
 	store  store.Store
 	envs   *pyenv.Store
 
+	connect string // where others reach it, while it serves
+
 	accounts *account.Service
 	runs     *run.Service
 	api      *api.API
@@ -139,7 +141,7 @@ func (s *Site) hasEnvironment(lock string) bool {
 func (s *Site) info() api.SiteInfo {
 	info := api.SiteInfo{
 		Name: s.config.Name, Origin: s.keys.Origin(), Key: s.keys.VKey().String(), Version: anchorhold.ProgramVersion,
-		Environments: []api.Environment{}, Limits: s.runs.Limits,
+		Connect: s.connect, Environments: []api.Environment{}, Limits: s.runs.Limits,
 	}
 	def := pyenv.Default()
 	built := s.envs.List()

@@ -91,14 +91,21 @@ func TestOneProcessAtATime(t *testing.T) {
 // serve serves a site until the test ends and gives its URL.
 func serve(t *testing.T, dir string) (url string, stop func() error) {
 	t.Helper()
+	url, _, stop = serveWith(t, dir, site.ServeOptions{Listen: "127.0.0.1:0"})
+	return url, stop
+}
+
+func serveWith(t *testing.T, dir string, o site.ServeOptions) (url, connect string, stop func() error) {
+	t.Helper()
 	s, err := site.Open(context.Background(), dir, site.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.NewSandbox = newClosedBox
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		err := s.Serve(ctx, site.ServeOptions{Listen: "127.0.0.1:0", NewSandbox: newClosedBox}, func(u string) { ready <- u })
+		err := s.Serve(ctx, o, func(u string) { ready <- u })
 		ended <- errors.Join(err, s.Close())
 	}()
 	stop = func() error {
@@ -110,7 +117,7 @@ func serve(t *testing.T, dir string) (url string, stop func() error) {
 	case err := <-ended:
 		t.Fatalf("the site did not start: %v", err)
 	}
-	return url, stop
+	return url, s.Connect(), stop
 }
 
 func get(t *testing.T, c *http.Client, url, token string) (int, string) {
@@ -197,6 +204,7 @@ func TestOtherAddressesNeedTLS(t *testing.T) {
 		{site.ServeOptions{Listen: "0.0.0.0:0"}, "TLS"},
 		{site.ServeOptions{Listen: ":0"}, "TLS"},
 		{site.ServeOptions{Listen: "[::]:0"}, "TLS"},
+		{site.ServeOptions{Listen: "127.0.0.1:0", TLSCert: "a", SelfSigned: true}, "a certificate is given"},
 		{site.ServeOptions{Listen: "nonsense"}, "not an address"},
 		{site.ServeOptions{Listen: "127.0.0.1:0", TLSCert: "absent", TLSKey: "absent"}, "certificate"},
 	} {

@@ -17,6 +17,7 @@ import (
 type target struct {
 	dir        string
 	url, token string
+	ca         string // PEM text that may vouch for the site
 }
 
 // target chooses where to act: what was typed, then the environment, then what
@@ -49,27 +50,30 @@ func (a *app) target() (target, error) {
 }
 
 // remote adds the token for an address. A token that stands beside an address,
-// in the environment or in the stored login, is for that address and no other.
+// in the environment or in the stored login, is for that address and no other;
+// a key that is pinned there is insisted on here.
 func (a *app) remote(url string) (target, error) {
-	beside := a.env("ANCHORHOLD_URL")
-	if token := a.env("ANCHORHOLD_TOKEN"); token != "" && (beside == "" || sameAddress(beside, url)) {
-		return target{url: url, token: token}, nil
-	}
+	beside, token := a.env("ANCHORHOLD_URL"), a.env("ANCHORHOLD_TOKEN")
 	stored, err := a.readLogin()
-	if err != nil {
+	if err != nil && token == "" {
 		return target{}, err
 	}
-	if !sameAddress(stored.URL, url) {
+	t := target{url: url}
+	if known, same := client.SameSite(url, stored.URL); same {
+		t = target{url: known, token: stored.Token, ca: stored.CA}
+	}
+	if token != "" {
+		if beside == "" {
+			t.token = token
+		} else if known, same := client.SameSite(t.url, beside); same {
+			t.url, t.token = known, token
+		}
+	}
+	if t.token == "" {
 		return target{}, anchorhold.Errorf(anchorhold.Unauthenticated,
 			"set ANCHORHOLD_TOKEN, or use `anchorhold login "+url+" --token T`", "there is no token for %s", url)
 	}
-	return target{url: url, token: stored.Token}, nil
-}
-
-func sameAddress(a, b string) bool {
-	x, err1 := client.ParseAddress(a)
-	y, err2 := client.ParseAddress(b)
-	return err1 == nil && err2 == nil && x.String() == y.String()
+	return t, nil
 }
 
 // siteDir is the folder of the site for commands that work in it.
@@ -110,18 +114,20 @@ func (a *app) connect(ctx context.Context) (*connection, error) {
 	if t.dir != "" {
 		return openFolder(ctx, t.dir)
 	}
-	c, err := client.New(t.url, client.Options{Token: t.token})
+	c, err := client.New(t.url, client.Options{Token: t.token, CA: []byte(t.ca)})
 	if err != nil {
 		return nil, err
 	}
 	return &connection{Client: c}, nil
 }
 
-// stored is the file in which login keeps an address, its token, and the key
-// that the site told: later receipts are checked with it, offline.
+// stored is the file in which login keeps an address (with the TLS key that it
+// pins), its token, a certificate to trust, and the key that the site told:
+// later receipts are checked with it, offline.
 type stored struct {
 	URL   string `json:"url"`
 	Token string `json:"token"`
+	CA    string `json:"ca,omitempty"` // PEM text
 	Key   string `json:"key,omitempty"`
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,7 @@ import (
 	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
 )
 
-type loginOptions struct{ token string }
+type loginOptions struct{ token, ca string }
 
 func newLogin(a *app) *cobra.Command {
 	var o loginOptions
@@ -24,13 +25,19 @@ func newLogin(a *app) *cobra.Command {
 		Long: `Checks the token at the site and keeps both for later commands and for the
 Python package, in a file that only you may read.
 
+A connection string (https://HOST:PORT#sha256=...) names the site's key: it and
+nothing else is trusted, now and later. A site whose certificate comes from an
+authority of your own is trusted with --ca.
+
 With --token - the token is read from standard input, so that it does not
 appear in the shell's history.`,
-		Example: "  anchorhold login https://data.hospital.example --token -",
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(c *cobra.Command, args []string) error { return runLogin(c.Context(), a, args[0], o) },
+		Example: `  anchorhold login https://data.hospital.example --token -
+  anchorhold login 'https://10.1.2.3:7440#sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU' --token -`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return runLogin(c.Context(), a, args[0], o) },
 	}
 	c.Flags().StringVar(&o.token, "token", "", "the token that the site's owner gave you, or - to read it")
+	c.Flags().StringVar(&o.ca, "ca", "", "PEM file of the certificates that may vouch for the site, in place of those that this machine trusts")
 	return c
 }
 
@@ -47,7 +54,11 @@ func runLogin(ctx context.Context, a *app, url string, o loginOptions) error {
 	if err != nil {
 		return err
 	}
-	c, err := client.New(url, client.Options{Token: token})
+	ca, err := readCA(o.ca)
+	if err != nil {
+		return err
+	}
+	c, err := client.New(url, client.Options{Token: token, CA: ca})
 	if err != nil {
 		return err
 	}
@@ -60,13 +71,34 @@ func runLogin(ctx context.Context, a *app, url string, o loginOptions) error {
 	if err != nil {
 		return err
 	}
-	path, err := a.writeLogin(stored{URL: c.Address(), Token: token, Key: site.Key})
+	path, err := a.writeLogin(stored{URL: c.Address(), Token: token, CA: string(ca), Key: site.Key})
 	if err != nil {
 		return err
 	}
 	return emit(a, loggedIn{c.Address(), me.Name(), site.Name, path}, func(p *show.Printer, l loggedIn) {
 		p.Printf("You are %s at %s (%s).\nKept in %s.\n", l.User, l.Site, roles(me), l.File)
 	})
+}
+
+// maxCA bounds the file of certificates to trust.
+const maxCA = 1 << 20
+
+// readCA reads a file of certificates, which is kept with the login: the file
+// itself may go.
+func readCA(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, usagef("give the PEM file of the certificate that the owner gave you", "%s cannot be read", path)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxCA+1))
+	if err != nil || len(text) > maxCA {
+		return nil, usagef("give the PEM file of the certificate that the owner gave you", "%s is not a file of certificates", path)
+	}
+	return text, nil
 }
 
 func (a *app) loginToken(given string) (string, error) {

@@ -34,8 +34,9 @@ func (o *boxOptions) flags(c *cobra.Command) {
 
 type serveOptions struct {
 	boxOptions
-	listen, tlsCert, tlsKey string
-	slots                   int
+	listen, tlsCert, tlsKey, advertise string
+	selfSigned                         bool
+	slots                              int
 }
 
 func newServe(a *app) *cobra.Command {
@@ -48,12 +49,19 @@ sandbox in which approved code runs. It prints "listening on URL" once requests
 are answered, and ends with Ctrl-C.
 
 On loopback it serves plain HTTP. On any other address it refuses to start
-without a TLS certificate. Without a working sandbox it does not start at all.`,
-		Example: "  anchorhold serve --dir /srv/heart --listen 0.0.0.0:7440 --tls-cert site.pem --tls-key site.key",
-		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return runServe(c.Context(), a, o) },
+without TLS: with a certificate that you have, or with --tls-self-signed. Then
+the site makes a key once, keeps it, and prints a connection string that names
+it; whoever uses that string talks to this site or to nobody.
+
+Without a working sandbox it does not start at all.`,
+		Example: `  anchorhold serve --dir /srv/heart --listen 0.0.0.0:7440 --tls-self-signed
+  anchorhold serve --dir /srv/heart --listen 0.0.0.0:7440 --tls-cert site.pem --tls-key site.key`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runServe(c.Context(), a, o) },
 	}
 	c.Flags().StringVar(&o.listen, "listen", defaultListen, "the address to serve")
+	c.Flags().BoolVar(&o.selfSigned, "tls-self-signed", false, "serve TLS with a key and certificate of the site's own")
+	c.Flags().StringVar(&o.advertise, "advertise", "", "the host, or host:port, by which others reach the site (default: the address to serve, or this machine's name)")
 	c.Flags().StringVar(&o.tlsCert, "tls-cert", "", "PEM file of the TLS certificate")
 	c.Flags().StringVar(&o.tlsKey, "tls-key", "", "PEM file of its key")
 	c.Flags().IntVar(&o.slots, "slots", 1, "how many runs may go on at once")
@@ -63,7 +71,8 @@ without a TLS certificate. Without a working sandbox it does not start at all.`,
 
 // ready is what serve answers once it is ready.
 type ready struct {
-	URL string `json:"url"`
+	URL     string `json:"url"`
+	Connect string `json:"connect"`
 }
 
 func runServe(ctx context.Context, a *app, o serveOptions) error {
@@ -91,7 +100,7 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 		defer os.RemoveAll(box.StateDir) //nolint:errcheck // nothing in it is worth keeping
 	}
 	return s.Serve(ctx, site.ServeOptions{
-		Listen: o.listen, TLSCert: o.tlsCert, TLSKey: o.tlsKey, Slots: o.slots,
+		Listen: o.listen, TLSCert: o.tlsCert, TLSKey: o.tlsKey, SelfSigned: o.selfSigned, Advertise: o.advertise, Slots: o.slots,
 		NewSandbox: func() (sandbox.Sandbox, string, error) {
 			g, err := gvisor.New(box)
 			if err != nil {
@@ -101,8 +110,15 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 			return g, program, nil
 		},
 	}, func(url string) {
-		emit(a, ready{url}, func(p *show.Printer, r ready) { p.Printf("listening on %s\n", r.URL) }) //nolint:errcheck // a site serves whether or not anybody reads this
+		emit(a, ready{url, s.Connect()}, printReady) //nolint:errcheck // a site serves whether or not anybody reads this
 	})
+}
+
+func printReady(p *show.Printer, r ready) {
+	p.Printf("listening on %s\n", r.URL)
+	if r.Connect != r.URL {
+		p.Printf("others connect to: %s\n", r.Connect)
+	}
 }
 
 // resolve decides under which account guests run and where the sandbox keeps

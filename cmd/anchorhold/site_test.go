@@ -41,8 +41,8 @@ type served struct {
 	done   chan error
 }
 
-// serve DIR serves a site with a sandbox that never starts anything, and sets
-// SITE_URL.
+// serve DIR [secure] serves a site with a sandbox that never starts anything,
+// behind TLS of its own if secure, and sets SITE_URL to the address for others.
 func serve(ts *testscript.TestScript, _ bool, args []string) {
 	s := ts.Value(servedKey{}).(*served)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -52,9 +52,9 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 	url := make(chan string, 1)
 	go func() {
 		err := opened.Serve(ctx, site.ServeOptions{
-			Listen:     "127.0.0.1:0",
+			Listen: "127.0.0.1:0", SelfSigned: len(args) > 1 && args[1] == "secure",
 			NewSandbox: func() (sandbox.Sandbox, string, error) { return idle{}, os.DevNull, nil },
-		}, func(u string) { url <- u })
+		}, func(string) { url <- opened.Connect() })
 		if closed := opened.Close(); err == nil {
 			err = closed
 		}

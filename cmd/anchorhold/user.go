@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -55,15 +56,24 @@ func runUserAdd(ctx context.Context, a *app, email string, o userAddOptions) err
 	if err != nil {
 		return err
 	}
+	where := siteAddress(ctx, c)
 	return emit(a, issued, func(p *show.Printer, t client.IssuedToken) {
 		p.Printf("%s may now act as %s.\n", t.Email, t.Role)
-		printToken(p, t)
+		printToken(p, t, where)
 	})
 }
 
-func printToken(p *show.Printer, t client.IssuedToken) {
+// siteAddress is what people connect to, where the site says so.
+func siteAddress(ctx context.Context, c *connection) string {
+	if s, err := c.Site(ctx); err == nil && s.Connect != "" {
+		return "'" + strings.ReplaceAll(s.Connect, "'", "") + "'"
+	}
+	return "URL"
+}
+
+func printToken(p *show.Printer, t client.IssuedToken, where string) {
 	p.Printf("Token, shown this once, good until %s:\n\n  %s\n\n", show.Time(t.Expires), t.Token)
-	p.Printf("Hand it over where nobody else reads it; it is used with: anchorhold login URL --token -\n")
+	p.Printf("Hand it over where nobody else reads it; it is used with: anchorhold login %s --token -\n", where)
 }
 
 func newUserLs(a *app) *cobra.Command {
@@ -166,7 +176,8 @@ func runUserToken(ctx context.Context, a *app, email string, o userTokenOptions)
 		return err
 	}
 	issued.Email = email
-	return emit(a, issued, printToken)
+	where := siteAddress(ctx, c)
+	return emit(a, issued, func(p *show.Printer, t client.IssuedToken) { printToken(p, t, where) })
 }
 
 func newUserRm(a *app) *cobra.Command {

@@ -17,6 +17,7 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from ._errors import BY_KIND, BY_STATUS, Conflict, Denied, Error, Internal, Invalid, NotFound, TooLarge, Unavailable
+from ._pin import parse_pins, pool_for
 from ._text import visible
 from ._version import __version__
 
@@ -31,13 +32,13 @@ LONGEST_PAUSE = 30.0
 
 
 def check_url(url: str) -> str:
-    """The base address of a site, or a refusal: https, or http to this machine only."""
+    """The address of a site with the keys that it pins, or a refusal: https, or http to this machine only."""
     parts = urllib.parse.urlsplit(url.strip())
     try:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
-    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+    if parts.scheme not in ("http", "https") or not host or parts.query:
         raise Invalid(
             f"{visible(without_secrets(url), 200)} is not the address of a site",
             "give one like https://records.example.org",
@@ -46,7 +47,30 @@ def check_url(url: str) -> str:
         raise Invalid("the address holds a user name or password", "give the address alone, and the token as token=")
     if parts.scheme == "http" and not is_loopback(host):
         raise Invalid(f"{visible(host, 200)} is another machine, and http:// would show it your token", "use https://")
-    return urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+    if parse_pins(parts.fragment) and parts.scheme == "http":
+        raise Invalid(
+            "plain http proves no key, and the address pins one", "use https://, or leave out the part after #"
+        )
+    return urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", parts.fragment))
+
+
+def same_site(a: str, b: str | None) -> str | None:
+    """The address that says more, of two that mean one site; None where they mean two.
+
+    Keys that are pinned in both must be the same: whoever has another key is another site.
+    """
+    if b is None:
+        return None
+    (x, x_pins), (y, y_pins) = split_pins(check_url(a)), split_pins(check_url(b))
+    if x != y or (x_pins and y_pins and x_pins != y_pins):
+        return None
+    return check_url(a if x_pins else b)
+
+
+def split_pins(url: str) -> tuple[str, str]:
+    """An address without and with what stands behind #."""
+    base, _, fragment = url.partition("#")
+    return base, fragment
 
 
 def is_loopback(host: str) -> bool:
@@ -69,12 +93,23 @@ class Http:
     """Calls the API of one site."""
 
     def __init__(
-        self, url: str, token: str | None, *, ca: str | None = None, timeout: float = 30.0, attempts: int = 5
+        self,
+        url: str,
+        token: str | None,
+        *,
+        ca: str | None = None,
+        ca_text: str | None = None,
+        timeout: float = 30.0,
+        attempts: int = 5,
     ) -> None:
-        self.url = check_url(url)
+        self.url, fragment = split_pins(check_url(url))
         self.timeout = timeout
         self.attempts = attempts
+        self._pins = parse_pins(fragment)
+        if ca is not None and self._pins:
+            raise Invalid("the address pins the site's key, so that no certificate has a say", "leave out ca=")
         self._ca = ca
+        self._ca_text = ca_text
         self._token = check_token(token)
         self._pool: urllib3.PoolManager | None = None
 
@@ -168,7 +203,8 @@ class Http:
             except urllib3.exceptions.SSLError:
                 raise Unavailable(
                     f"the certificate of {self.url} is not trusted",
-                    "pass ca=, the file of the certificate that the owner gave you",
+                    "use the connection string (https://...#sha256=...) or pass ca=, the file of the certificate, "
+                    "that the owner gave you",
                 ) from None
             except urllib3.exceptions.HTTPError as e:
                 error = unreachable(self.url, e)
@@ -184,16 +220,7 @@ class Http:
 
     def _manager(self) -> urllib3.PoolManager:
         if self._pool is None:
-            import ssl
-
-            import urllib3
-
-            try:
-                context = ssl.create_default_context(cafile=self._ca)
-            except OSError:
-                shown = visible(self._ca, 200)
-                raise Invalid(f"{shown} holds no certificate", "pass the path of a PEM file as ca=") from None
-            self._pool = urllib3.PoolManager(maxsize=4, ssl_context=context)
+            self._pool = pool_for(self._pins, self._ca, self._ca_text)
         return self._pool
 
 

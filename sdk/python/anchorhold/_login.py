@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ._errors import Invalid, Unauthenticated
-from ._http import check_url
+from ._http import check_url, same_site
 
 
 class Login(NamedTuple):
-    """An address, the token for it, and the site's key where it was stored."""
+    """An address, the token for it, and where they were stored the site's key and the certificate to trust."""
 
     url: str
     token: str | None
     key: str | None
+    ca: str | None = None
 
     def __repr__(self) -> str:
         return f"Login({self.url})"
@@ -39,26 +40,33 @@ def find(url: str | None, token: str | None) -> Login:
     """The login to use; explicit arguments first, then the environment, then the stored login."""
     given = os.environ.get("ANCHORHOLD_URL") or None
     secret = os.environ.get("ANCHORHOLD_TOKEN") or None
-    if url is None and given:
-        return Login(check_url(given), token or secret or stored_token(given), None)
-    if url is not None and token is None:
-        if secret and (given is None or check_url(given) == check_url(url)):
-            return Login(check_url(url), secret, None)
-        return Login(check_url(url), stored_token(url), None)
-    if url is not None:
-        return Login(check_url(url), token, None)
-    stored = read_login()
-    if stored is None:
-        raise Unauthenticated(
-            "no site to connect to", "call connect(URL, token=...), or run `anchorhold login URL --token T` once"
-        )
-    return Login(stored.url, token or secret or stored.token, stored.key)
+    address = url or given
+    if address is None:
+        stored = read_login()
+        if stored is None:
+            raise Unauthenticated(
+                "no site to connect to", "call connect(URL, token=...), or run `anchorhold login URL --token T` once"
+            )
+        return stored._replace(token=token or secret or stored.token)
+    found = at(address, needed=not (token or secret))
+    if token is None and secret and (given is None or same_site(found.url, given)):
+        token = secret
+        found = found._replace(url=same_site(found.url, given) or found.url)
+    return found._replace(token=token or found.token, key=None)
 
 
-def stored_token(url: str) -> str | None:
-    """The stored token, if it belongs to this address."""
-    stored = read_login()
-    return stored.token if stored is not None and stored.url == check_url(url) else None
+def at(url: str, *, needed: bool) -> Login:
+    """An address with what is stored for it. What pins its key there is insisted on here."""
+    try:
+        stored = read_login()
+    except Invalid:
+        if needed:
+            raise
+        stored = None
+    known = same_site(url, stored.url) if stored is not None else None
+    if stored is None or known is None:
+        return Login(check_url(url), None, None)
+    return stored._replace(url=known)
 
 
 def read_login() -> Login | None:
@@ -74,7 +82,7 @@ def read_login() -> Login | None:
         raise Invalid(f"{path} can be read by others", f"run: chmod 600 {path}")
     try:
         value: Any = json.loads(data)
-        url, token, key = value["url"], value["token"], value.get("key")
+        url, token, key, ca = value["url"], value["token"], value.get("key"), value.get("ca")
     except (ValueError, TypeError, KeyError, AttributeError):
         raise Invalid(f"{path} does not hold a login", "run `anchorhold login URL --token T` again") from None
-    return Login(check_url(str(url)), str(token), str(key) if key else None)
+    return Login(check_url(str(url)), str(token), str(key) if key else None, str(ca) if ca else None)

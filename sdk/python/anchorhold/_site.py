@@ -212,11 +212,13 @@ def connect(
     Without arguments the address and token come from ANCHORHOLD_URL and
     ANCHORHOLD_TOKEN, or from what `anchorhold login` stored. The site's public key
     is pinned for as long as the connection is used; pass ``key`` (its text, or a
-    file) to insist on one that you know. ``ca`` is the file of a certificate to
-    trust, ``timeout`` the seconds to wait for an answer.
+    file) to insist on one that you know. An address may name the key of the site's
+    TLS door (a connection string, "https://host:port#sha256=..."): then that key is
+    trusted and no other. ``ca`` is the file of a certificate to trust, ``timeout``
+    the seconds to wait for an answer.
     """
     login = find(url, token)
-    http = Http(login.url, login.token, ca=os.fspath(ca) if ca is not None else None, timeout=timeout)
+    http = Http(login.url, login.token, ca=os.fspath(ca) if ca is not None else None, ca_text=login.ca, timeout=timeout)
     if login.token is None:
         raise Unauthenticated(
             f"there is no token for {visible(login.url)}",
