@@ -47,6 +47,14 @@ type Dataset struct {
 	Quorum      int        `json:"quorum"` // approvals that a request over this dataset needs
 	Created     time.Time  `json:"created"`
 	Assets      []Asset    `json:"assets"`
+
+	Tags     []string       `json:"tags,omitempty"`
+	DUO      []string       `json:"duo,omitempty"` // codes of the GA4GH Data Use Ontology, such as DUO:0000042
+	Contacts []Contact      `json:"contacts,omitempty"`
+	Asking   *Asking        `json:"asking,omitempty"`
+	Parts    map[Part]Shown `json:"parts,omitempty"` // owners only; a part that is not named is shown to all
+	State    DatasetState   `json:"state,omitempty"`
+	Halt     *Halt          `json:"halt,omitempty"` // since when it is not open, and why
 }
 
 // Asset finds an asset by name.

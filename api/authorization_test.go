@@ -214,6 +214,7 @@ func operations() map[string]struct{ may, body string } {
 		"show-dataset":     {users, ""},
 		"dataset-card":     {users, ""},
 		"dataset-mock":     {users, ""},
+		"edit-dataset":     {"owner", `{"title":"another"}`},
 		"inspect-file":     {"", `{"path":"/x"}`},
 		"add-dataset":      {"", `{"name":"x","assets":[{"name":"a","path":"/x"}]}`},
 		"add-version":      {"", `{"path":"/x"}`},

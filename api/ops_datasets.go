@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/catalog"
@@ -45,17 +44,33 @@ func (a *API) onAsset(ctx context.Context, in *AssetName) ([]policy.Resource, er
 	return a.onDataset(ctx, &in.DatasetName)
 }
 
-// showDataset hides the private side from those who may not see where it lies.
-func (a *API) showDataset(ctx context.Context, d anchorhold.Dataset) anchorhold.Dataset {
-	if a.may(ctx, policy.DatasetPrivate, policy.Dataset(d)) {
-		return d
+// sight is what the caller may see of a dataset.
+func (a *API) sight(ctx context.Context, d anchorhold.Dataset) catalog.Sight {
+	res := policy.Dataset(d)
+	if a.may(ctx, policy.DatasetPrivate, res) {
+		return catalog.Sight{Private: true, Columns: true, Counts: true, Mock: true}
 	}
-	return catalog.HideFrom(d)
+	return catalog.Sight{
+		Columns: a.may(ctx, policy.DatasetColumns, res), Counts: a.may(ctx, policy.DatasetCounts, res), Mock: a.may(ctx, policy.DatasetMock, res),
+	}
+}
+
+// showDataset leaves out what the caller may not see.
+func (a *API) showDataset(ctx context.Context, d anchorhold.Dataset) anchorhold.Dataset {
+	return catalog.Seen(d, a.sight(ctx, d))
 }
 
 type listDatasets struct {
 	Paging
-	Q string `query:"q" maxLength:"200" doc:"only datasets whose name, title, description or columns have these words"`
+	Q      string   `query:"q" maxLength:"1000" doc:"only datasets with these words in name, title, description, tags, assets or columns; also column:NAME, tag:NAME, duo:CODE; quotes keep words together"`
+	Column []string `query:"column,explode" maxItems:"32" doc:"only datasets with a column of this name"`
+	Tag    []string `query:"tag,explode" maxItems:"32"`
+	DUO    []string `query:"duo,explode" maxItems:"32" doc:"only datasets under this term of the Data Use Ontology"`
+}
+
+type editDataset struct {
+	DatasetName
+	Body dataset.Edit
 }
 
 type newDataset struct{ Body dataset.New }
@@ -87,8 +102,23 @@ func (a *API) datasetOperations() {
 			d, err := a.Datasets.Find(ctx, in.Name)
 			return &body[anchorhold.Dataset]{a.showDataset(ctx, d)}, err
 		})
+	add(a, op("edit-dataset", http.MethodPatch, "/datasets/{name}", "Change a dataset's card, or who may see which part of it"), policy.DatasetEdit,
+		func(ctx context.Context, in *editDataset) ([]policy.Resource, error) {
+			return a.onDataset(ctx, &in.DatasetName)
+		},
+		func(ctx context.Context, p policy.Permit, in *editDataset) (*body[anchorhold.Dataset], error) {
+			d, err := a.Datasets.Edit(ctx, p, in.Name, in.Body)
+			return &body[anchorhold.Dataset]{a.showDataset(ctx, d)}, err
+		})
 	add(a, op("dataset-card", http.MethodGet, "/datasets/{name}/card", "The dataset's Croissant description"), policy.DatasetRead, a.onDataset, a.card)
-	add(a, op("dataset-mock", http.MethodGet, "/datasets/{name}/assets/{asset}/mock", "The mock twin of an asset"), policy.DatasetMock, a.onAsset, a.mock)
+	add(a, op("dataset-mock", http.MethodGet, "/datasets/{name}/assets/{asset}/mock", "The mock twin of an asset"), policy.DatasetMock,
+		func(ctx context.Context, in *AssetName) ([]policy.Resource, error) {
+			res, err := a.datasetResource(ctx, in.Name)
+			if anchorhold.KindOf(err) == anchorhold.NotFound {
+				err = policy.MissingPart(policy.DatasetMock, in.Name)
+			}
+			return []policy.Resource{res}, err
+		}, a.mock)
 	add(a, op("inspect-file", http.MethodPost, "/inspections", "What registering a file would find, and which facts a generated mock would reveal"), policy.DatasetAdd, onSite,
 		func(ctx context.Context, _ policy.Permit, in *inspectFile) (*body[dataset.Inspection], error) {
 			i, err := a.Datasets.Inspect(ctx, in.Body.Path, in.Body.Missing)
@@ -110,10 +140,27 @@ func (a *API) datasetOperations() {
 }
 
 func (a *API) listDatasets(ctx context.Context, _ policy.Permit, in *listDatasets) (*body[page[anchorhold.Dataset]], error) {
-	words := strings.Fields(strings.ToLower(in.Q))
-	return listed(in.Paging, func(p store.Page) ([]anchorhold.Dataset, string, error) { return a.Datasets.List(ctx, p) },
+	search, err := dataset.ParseSearch(in.Q)
+	if err != nil {
+		return nil, err
+	}
+	search.Columns, search.Tags, search.DUO = append(search.Columns, in.Column...), append(search.Tags, in.Tag...), append(search.DUO, in.DUO...)
+	if err := dataset.CheckSearch(&search); err != nil {
+		return nil, err
+	}
+	return listed(in.Paging,
+		func(p store.Page) (out []anchorhold.Dataset, next string, err error) {
+			found, next, err := a.Datasets.List(ctx, search, p)
+			for _, d := range found {
+				// What stands in columns finds nothing for those who may not see them.
+				if !d.ByColumns || a.may(ctx, policy.DatasetColumns, policy.Dataset(d.Dataset)) {
+					out = append(out, d.Dataset)
+				}
+			}
+			return out, next, err
+		},
 		func(d *anchorhold.Dataset) bool {
-			if !a.may(ctx, policy.DatasetRead, policy.Dataset(*d)) || !dataset.Matches(*d, words) {
+			if !a.may(ctx, policy.DatasetRead, policy.Dataset(*d)) {
 				return false
 			}
 			*d = a.showDataset(ctx, *d)
@@ -126,7 +173,9 @@ func (a *API) card(ctx context.Context, _ policy.Permit, in *DatasetName) (*file
 	if err != nil {
 		return nil, err
 	}
-	text, err := catalog.Croissant(catalog.HideFrom(d), "")
+	see := a.sight(ctx, d)
+	see.Private = false // a card is made to be passed on
+	text, err := catalog.Croissant(catalog.Seen(d, see), "")
 	return &fileBytes{
 		ContentType: "application/ld+json",
 		Body:        func(c huma.Context) { _, _ = c.BodyWriter().Write(text) },

@@ -26,7 +26,7 @@ func (a *API) requestResource(tx store.Tx, r anchorhold.Request) (policy.Resourc
 		if err != nil {
 			return res, err
 		}
-		res.Scopes = append(res.Scopes, policy.Scope{Dataset: d.Name, Visibility: d.Visibility})
+		res.Scopes = append(res.Scopes, policy.ScopeOf(d))
 	}
 	return res, nil
 }

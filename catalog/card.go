@@ -10,22 +10,80 @@ import (
 	"github.com/anchorhold/anchorhold"
 )
 
-// HideFrom gives what somebody who may not see the private side sees of a
-// dataset: everything but where private files lie, how large they are and how
-// many rows they have. The original is left alone.
+// Sight is what somebody may see of a dataset beyond its description. Its zero
+// value is nothing.
+type Sight struct {
+	Private               bool // where private files lie, how large they are; and how the card is set up
+	Columns, Counts, Mock bool // the parts of the card
+}
+
+// HideFrom gives what somebody who may not see the private side, but every part
+// of the card, sees of a dataset.
 func HideFrom(d anchorhold.Dataset) anchorhold.Dataset {
+	return Seen(d, Sight{Columns: true, Counts: true, Mock: true})
+}
+
+// Seen gives what somebody sees of a dataset. What they may not see is absent,
+// as if it had never been there. The original is left alone.
+func Seen(d anchorhold.Dataset, may Sight) anchorhold.Dataset {
+	if !may.Private {
+		d.Parts = nil
+		if d.Halt != nil {
+			h := anchorhold.Halt{Since: anchorhold.Coarse(d.Halt.Since)}
+			if d.Halt.ShowReason {
+				h.Reason = d.Halt.Reason
+			}
+			d.Halt = &h
+		}
+	}
 	assets := make([]anchorhold.Asset, len(d.Assets))
 	for i, a := range d.Assets {
-		a.Version.Private = nil
-		if a.Version.Mock != nil {
-			mock := *a.Version.Mock
-			mock.Blob = ""
-			a.Version.Mock = &mock
-		}
+		a.Version = seenVersion(a.Version, may)
 		assets[i] = a
 	}
 	d.Assets = assets
 	return d
+}
+
+func seenVersion(v anchorhold.Version, may Sight) anchorhold.Version {
+	if !may.Private {
+		v.Private = nil
+	}
+	if !may.Columns {
+		v.Columns, v.Missing = []anchorhold.Column{}, nil
+	}
+	if !may.Counts {
+		v.Facts = WithoutCounts(v.Facts)
+		columns := make([]anchorhold.Column, len(v.Columns))
+		for i, c := range v.Columns {
+			c.Facts = WithoutCounts(c.Facts)
+			columns[i] = c
+		}
+		v.Columns = columns
+	}
+	switch {
+	case !may.Mock:
+		v.Mock = nil
+	case v.Mock != nil:
+		mock := *v.Mock
+		mock.Blob = ""
+		v.Mock = &mock
+	}
+	return v
+}
+
+// WithoutCounts leaves the facts out that say how many rows there are, or how
+// many of them.
+func WithoutCounts(facts []anchorhold.Fact) []anchorhold.Fact {
+	var out []anchorhold.Fact
+	for _, f := range facts {
+		switch f.Name {
+		case anchorhold.FactRows, anchorhold.FactMissingRate:
+		default:
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // CroissantVersion is the specification that cards conform to.
@@ -48,10 +106,14 @@ func Croissant(d anchorhold.Dataset, siteURL string) ([]byte, error) {
 		Context: json.RawMessage(cardContext), Type: "sc:Dataset", ConformsTo: CroissantVersion,
 		Name: d.Name, AlternateName: d.Title, Description: d.Description, License: d.License,
 		URL: siteURL + "/v1/datasets/" + url.PathEscape(d.Name), Population: d.Population,
-		Distribution: []cardFile{}, RecordSet: []cardRecords{},
+		Distribution: []cardFile{}, RecordSet: []cardRecords{}, Keywords: d.Tags,
+		UsageInfo: cardTerms(d.DUO), Contacts: cardContacts(d.Contacts), Asking: cardAsking(d.Asking), State: string(d.State),
 	}
 	if c.Description == "" {
 		c.Description = d.Title
+	}
+	if c.Description == "" {
+		c.Description = d.Name // the specification wants one
 	}
 	if !d.Created.IsZero() {
 		c.Published = d.Created.UTC().Format(dayLayout)
@@ -76,6 +138,31 @@ func Croissant(d anchorhold.Dataset, siteURL string) ([]byte, error) {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+func cardTerms(codes []string) []cardTerm {
+	var out []cardTerm
+	for _, code := range codes {
+		if t, err := FindDUO(code); err == nil { // a card holds only codes that were found before
+			out = append(out, cardTerm{Type: "DefinedTerm", Name: t.Label, Code: strings.Replace(t.Code, ":", "_", 1), URL: t.URL(), Set: duoOntology})
+		}
+	}
+	return out
+}
+
+func cardContacts(contacts []anchorhold.Contact) []cardContact {
+	var out []cardContact
+	for _, c := range contacts {
+		out = append(out, cardContact{Type: "ContactPoint", Name: c.Name, Email: c.Email, About: c.Role})
+	}
+	return out
+}
+
+func cardAsking(a *anchorhold.Asking) *cardHow {
+	if a == nil {
+		return nil
+	}
+	return &cardHow{Type: "ah:Asking", Automatic: a.Automatic, Reviewed: a.Reviewed, Wait: a.Wait, Contact: a.Contact}
 }
 
 // cardMock describes the mock of an asset, nil where there is none.
@@ -152,9 +239,40 @@ type card struct {
 	URL           string          `json:"url"`
 	Version       string          `json:"version,omitempty"`
 	Published     string          `json:"datePublished,omitempty"`
+	Keywords      []string        `json:"keywords,omitempty"`
+	UsageInfo     []cardTerm      `json:"usageInfo,omitempty"`
+	Contacts      []cardContact   `json:"contactPoint,omitempty"`
 	Population    string          `json:"ah:population,omitempty"`
+	Asking        *cardHow        `json:"ah:asking,omitempty"`
+	State         string          `json:"ah:state,omitempty"`
 	Distribution  []cardFile      `json:"distribution"`
 	RecordSet     []cardRecords   `json:"recordSet"`
+}
+
+// duoOntology is the set that codes of data use are terms of.
+const duoOntology = "http://purl.obolibrary.org/obo/duo.owl"
+
+type cardTerm struct {
+	Type string `json:"@type"`
+	Name string `json:"name"`
+	Code string `json:"termCode"`
+	URL  string `json:"url"`
+	Set  string `json:"inDefinedTermSet"`
+}
+
+type cardContact struct {
+	Type  string `json:"@type"`
+	Name  string `json:"name"`
+	Email string `json:"email,omitempty"`
+	About string `json:"contactType,omitempty"`
+}
+
+type cardHow struct {
+	Type      string `json:"@type"`
+	Automatic string `json:"ah:automatic,omitempty"`
+	Reviewed  string `json:"ah:reviewed,omitempty"`
+	Wait      string `json:"ah:wait,omitempty"`
+	Contact   string `json:"ah:contact,omitempty"`
 }
 
 type cardFile struct {

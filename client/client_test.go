@@ -541,7 +541,7 @@ func TestOperations(t *testing.T) {
 			_, err := c.DecideRelease(ctx, "r", client.NewReleaseDecision{Verdict: anchorhold.Deny, Reason: "no"})
 			return err
 		},
-		`GET /v1/datasets?limit=200&q=heart`: func() error { _, err := client.Collect(c.Datasets(ctx, "heart"), 0); return err },
+		`GET /v1/datasets?limit=200&q=heart`: func() error { _, err := client.Collect(c.Datasets(ctx, client.Search{Q: "heart"}), 0); return err },
 		`GET /v1/releases?limit=200&state=held`: func() error {
 			_, err := client.Collect(c.Releases(ctx, anchorhold.ReleaseHeld), 0)
 			return err

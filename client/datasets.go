@@ -21,6 +21,47 @@ type NewDataset struct {
 	Visibility  anchorhold.Visibility `json:"visibility,omitempty"`
 	Quorum      int                   `json:"quorum,omitempty"` // approvals that a request needs; 0: one
 	Assets      []NewAsset            `json:"assets"`
+	Card
+}
+
+// Card is what an owner says of a new dataset beyond its title.
+type Card struct {
+	Tags     []string                             `json:"tags,omitempty"`
+	DUO      []string                             `json:"duo,omitempty"` // codes of the Data Use Ontology, or shorthands
+	Contacts []anchorhold.Contact                 `json:"contacts,omitempty"`
+	Asking   *anchorhold.Asking                   `json:"asking,omitempty"`
+	Parts    map[anchorhold.Part]anchorhold.Shown `json:"parts,omitempty"`
+}
+
+// Edit changes a card; what is nil stays as it was.
+type Edit struct {
+	Title       *string                              `json:"title,omitempty"`
+	Description *string                              `json:"description,omitempty"`
+	License     *string                              `json:"license,omitempty"`
+	Visibility  *anchorhold.Visibility               `json:"visibility,omitempty"`
+	Quorum      *int                                 `json:"quorum,omitempty"`
+	Tags        *[]string                            `json:"tags,omitempty"`
+	DUO         *[]string                            `json:"duo,omitempty"`
+	Contacts    *[]anchorhold.Contact                `json:"contacts,omitempty"`
+	Asking      *anchorhold.Asking                   `json:"asking,omitempty"`
+	Parts       map[anchorhold.Part]anchorhold.Shown `json:"parts,omitempty"`
+	Columns     []ColumnEdit                         `json:"columns,omitempty"`
+}
+
+// ColumnEdit changes what is said of a column.
+type ColumnEdit struct {
+	Asset       string  `json:"asset"`
+	Name        string  `json:"name"`
+	Description *string `json:"description,omitempty"`
+	Unit        *string `json:"unit,omitempty"`
+}
+
+// Search selects datasets that have all of what it names.
+type Search struct {
+	Q       string // words of the card, and column:NAME, tag:NAME, duo:CODE
+	Columns []string
+	Tags    []string
+	DUO     []string
 }
 
 // NewAsset describes one table of a dataset, or its new version.
@@ -67,10 +108,21 @@ func (c *Client) Inspect(ctx context.Context, path string, missing []string) (In
 	return send[Inspection](ctx, c, http.MethodPost, "/inspections", file{path, missing})
 }
 
-// Datasets lists the datasets that the caller may know of; q selects by words
-// of name, title or description, and is empty for all.
-func (c *Client) Datasets(ctx context.Context, q string) iter.Seq2[anchorhold.Dataset, error] {
-	return pages[anchorhold.Dataset](ctx, c, "/datasets", filter("q", q))
+// Datasets lists the datasets that the caller may know of, and that a search
+// finds.
+func (c *Client) Datasets(ctx context.Context, s Search) iter.Seq2[anchorhold.Dataset, error] {
+	q := filter("q", s.Q)
+	for name, values := range map[string][]string{"column": s.Columns, "tag": s.Tags, "duo": s.DUO} {
+		if len(values) > 0 {
+			q[name] = values
+		}
+	}
+	return pages[anchorhold.Dataset](ctx, c, "/datasets", q)
+}
+
+// EditDataset changes a dataset's card.
+func (c *Client) EditDataset(ctx context.Context, name string, e Edit) (anchorhold.Dataset, error) {
+	return send[anchorhold.Dataset](ctx, c, http.MethodPatch, "/datasets/"+segment(name), e)
 }
 
 // Dataset reads one dataset.

@@ -12,9 +12,6 @@ package dataset
 import (
 	"context"
 	"io"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/blob"
@@ -42,6 +39,7 @@ type New struct {
 	Visibility  anchorhold.Visibility `json:"visibility,omitempty" enum:"users,named"`
 	Quorum      int                   `json:"quorum,omitempty" minimum:"0" maximum:"10" doc:"approvals that a request needs; default 1"`
 	Assets      []NewAsset            `json:"assets" minItems:"1" maxItems:"100"`
+	Card
 }
 
 // NewAsset describes one table to register.
@@ -81,15 +79,6 @@ type Inspection struct {
 func (n New) check() error {
 	if err := catalog.CheckName("dataset", n.Name); err != nil {
 		return err
-	}
-	for what, text := range map[string]string{"title": n.Title, "description": n.Description, "license": n.License, "population": n.Population} {
-		hidden := func(r rune) bool { return unicode.IsControl(r) && (what != "description" || r != '\n' && r != '\t') }
-		if !utf8.ValidString(text) || strings.ContainsFunc(text, hidden) {
-			return anchorhold.Errorf(anchorhold.Invalid, "write plain text", "the %s holds control characters or is not UTF-8", what)
-		}
-	}
-	if n.Visibility != "" && n.Visibility != anchorhold.VisibleToUsers && n.Visibility != anchorhold.VisibleToNamed {
-		return anchorhold.Errorf(anchorhold.Invalid, "choose users or named", "there is no such visibility")
 	}
 	if len(n.Assets) == 0 {
 		return anchorhold.Errorf(anchorhold.Invalid, "give at least one table", "the dataset has no asset")
@@ -132,6 +121,10 @@ func (s *Service) Add(ctx context.Context, p policy.Permit, n New) (anchorhold.D
 	}
 	if d.Visibility == "" {
 		d.Visibility = anchorhold.VisibleToUsers
+	}
+	d.Tags, d.DUO, d.Contacts, d.Asking, d.Parts = n.Tags, n.DUO, n.Contacts, n.Asking, n.Parts
+	if err := CheckCard(&d); err != nil {
+		return d, err
 	}
 	if _, err := s.Find(ctx, n.Name); err == nil {
 		return d, exists(n.Name)
@@ -282,32 +275,13 @@ func (s *Service) Find(ctx context.Context, name string) (d anchorhold.Dataset, 
 	return d, err
 }
 
-// List reads datasets by name.
-func (s *Service) List(ctx context.Context, page store.Page) (out []anchorhold.Dataset, next string, err error) {
+// List reads datasets by name, those that a search finds.
+func (s *Service) List(ctx context.Context, search store.DatasetFilter, page store.Page) (out []store.FoundDataset, next string, err error) {
 	err = s.Books.View(ctx, func(tx store.Tx) error {
-		out, next, err = tx.ListDatasets(page)
+		out, next, err = tx.ListDatasets(search, page)
 		return err
 	})
 	return out, next, err
-}
-
-// Matches says whether every word stands in a dataset's name, title,
-// description or columns.
-func Matches(d anchorhold.Dataset, words []string) bool {
-	texts := []string{d.Name, d.Title, d.Description}
-	for _, a := range d.Assets {
-		texts = append(texts, a.Name)
-		for _, c := range a.Version.Columns {
-			texts = append(texts, c.Name, c.Description)
-		}
-	}
-	all := strings.ToLower(strings.Join(texts, "\n"))
-	for _, w := range words {
-		if !strings.Contains(all, w) {
-			return false
-		}
-	}
-	return true
 }
 
 // MockFile is a mock with its open file, which the caller closes.
@@ -324,7 +298,7 @@ func (s *Service) Mock(ctx context.Context, dataset, asset string) (MockFile, er
 	}
 	a, ok := d.Asset(asset)
 	if !ok || a.Version.Mock == nil {
-		return MockFile{}, anchorhold.Errorf(anchorhold.NotFound, "ask the owner for a mock", "the dataset %q has no mock for %q", dataset, asset)
+		return MockFile{}, policy.MissingPart(policy.DatasetMock, dataset)
 	}
 	f, err := s.Blobs.Open(a.Version.Mock.Blob)
 	if err != nil {

@@ -100,7 +100,7 @@ func (b *bench) ledger() (out []anchorhold.LedgerEntry) {
 // state is everything that an act could leave behind in the books.
 func (b *bench) state() string {
 	b.t.Helper()
-	sets, _, err := b.List(context.Background(), store.Page{Limit: store.MaxLimit})
+	sets, _, err := b.List(context.Background(), store.DatasetFilter{}, store.Page{Limit: store.MaxLimit})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -475,17 +475,17 @@ func TestPrivateSideIsHidden(t *testing.T) {
 	path := hospital(t, "cleveland.csv")
 	b.mustAdd(heart(path, &dataset.NewMock{Generate: &dataset.Generate{Rows: 5}}))
 	b.mustVersion(dataset.NewAsset{})
-	sets, _, err := b.List(context.Background(), store.Page{})
+	sets, _, err := b.List(context.Background(), store.DatasetFilter{}, store.Page{})
 	if err != nil || len(sets) != 1 {
 		t.Fatalf("got %d datasets, %v", len(sets), err)
 	}
-	v := b.patients(sets[0])
-	shown := catalog.HideFrom(sets[0])
+	v := b.patients(sets[0].Dataset)
+	shown := catalog.HideFrom(sets[0].Dataset)
 	text, err := json.Marshal(shown)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b.patients(shown).Private != nil || b.patients(sets[0]).Private == nil {
+	if b.patients(shown).Private != nil || b.patients(sets[0].Dataset).Private == nil {
 		t.Error("what is shown has a private side, or hiding it changed the original")
 	}
 	for what, secret := range map[string]string{
@@ -511,7 +511,7 @@ func TestListPages(t *testing.T) {
 	got := ""
 	page := store.Page{Limit: 2}
 	for range 2 {
-		sets, next, err := b.List(context.Background(), page)
+		sets, next, err := b.List(context.Background(), store.DatasetFilter{}, page)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -525,26 +525,5 @@ func TestListPages(t *testing.T) {
 	}
 	if got != "abc" || page.Cursor != "" {
 		t.Errorf("the pages hold %q, and then %q", got, page.Cursor)
-	}
-}
-
-func TestMatches(t *testing.T) {
-	d := anchorhold.Dataset{
-		Name: "heart", Title: "Cleveland Clinic", Description: "Angiography, 1988", Population: "hidden-population", License: "hidden-license",
-		Assets: []anchorhold.Asset{{Name: "patients", Version: anchorhold.Version{
-			Columns: []anchorhold.Column{{Name: "CHOL", Description: "Serum cholesterol"}},
-			Private: &anchorhold.Source{Path: "/secret/place.csv"},
-		}}},
-	}
-	for words, want := range map[string]bool{
-		"": true, "heart": true, "cleveland": true, "angio": true, "patients": true, "chol": true, "serum": true, "heart serum 1988": true,
-		"heart lung": false, "lung": false, "secret": false, "place": false, "hidden-population": false, "heart\ncleveland": true,
-	} {
-		if got := dataset.Matches(d, strings.Fields(words)); got != want {
-			t.Errorf("%q: got %v", words, got)
-		}
-	}
-	if dataset.Matches(d, []string{"heartcleveland"}) {
-		t.Error("a word matches across two texts")
 	}
 }

@@ -33,9 +33,12 @@ const (
 	DatasetList     Action = "dataset.list"
 	DatasetRead     Action = "dataset.read"
 	DatasetPrivate  Action = "dataset.private" // see where the private side lies
+	DatasetColumns  Action = "dataset.columns" // see the part of the card
+	DatasetCounts   Action = "dataset.counts"
 	DatasetMock     Action = "dataset.mock"
 	DatasetAdd      Action = "dataset.add"
 	DatasetVersion  Action = "dataset.version"
+	DatasetEdit     Action = "dataset.edit"
 	RequestList     Action = "request.list"
 	RequestSubmit   Action = "request.submit"
 	RequestRead     Action = "request.read"
@@ -87,6 +90,12 @@ var readOf = map[Type]Action{
 type Scope struct {
 	Dataset    string
 	Visibility anchorhold.Visibility
+	Parts      map[anchorhold.Part]anchorhold.Shown // one that is not named is shown to all
+}
+
+// ScopeOf is a dataset as rules look at it.
+func ScopeOf(d anchorhold.Dataset) Scope {
+	return Scope{Dataset: d.Name, Visibility: d.Visibility, Parts: d.Parts}
 }
 
 // Resource is what is acted on, as far as rules look at it.
@@ -105,7 +114,7 @@ func Site() Resource { return Resource{Type: TypeSite, ID: "site"} }
 
 // Dataset is a dataset as a resource.
 func Dataset(d anchorhold.Dataset) Resource {
-	return Resource{Type: TypeDataset, ID: d.Name, Scopes: []Scope{{d.Name, d.Visibility}}}
+	return Resource{Type: TypeDataset, ID: d.Name, Scopes: []Scope{ScopeOf(d)}}
 }
 
 // Missing is the error for a thing that is absent, or hidden from the caller:
@@ -113,6 +122,13 @@ func Dataset(d anchorhold.Dataset) Resource {
 func Missing(t Type, id string) error {
 	return anchorhold.Errorf(anchorhold.NotFound, "check the name, or ask the owner for access",
 		"there is no %s %q that you can see here", strings.ToLower(string(t)), id)
+}
+
+// MissingPart is the error for a part of a dataset's card that is absent, or
+// hidden from the caller; of a dataset that is hidden altogether, the same.
+func MissingPart(action Action, dataset string) error {
+	return anchorhold.Errorf(anchorhold.NotFound, "check the name, or ask the owner for access",
+		"there is no %s of %q that you can see here", strings.TrimPrefix(string(action), "dataset."), dataset)
 }
 
 // Permit says that a principal may do one action, and which rule said so. It
@@ -179,6 +195,9 @@ func (a *Authorizer) Check(who anchorhold.Principal, action Action, res Resource
 			"log in with `anchorhold login URL --token TOKEN`, or ask the owner for a new token",
 			"this needs a valid token")
 	}
+	if len(partsOf(action)) > 0 { // that it is there, and hidden, is not told either
+		return Permit{}, MissingPart(action, res.ID)
+	}
 	if read, hidden := readOf[res.Type]; hidden {
 		if _, sees := a.decide(who, read, res); !sees && res.ID != "" {
 			return Permit{}, Missing(res.Type, res.ID)
@@ -206,7 +225,7 @@ func (a *Authorizer) decide(who anchorhold.Principal, action Action, res Resourc
 		"grantee": cedar.Boolean(res.Grantee), "named": cedar.Boolean(res.Named),
 	})}}
 	decision, diagnostic := cedar.Authorize(a.set, entities, cedar.Request{
-		Principal: p, Action: cedar.NewEntityUID("Action", cedar.String(action)), Resource: r, Context: contextOf(who, res),
+		Principal: p, Action: cedar.NewEntityUID("Action", cedar.String(action)), Resource: r, Context: contextOf(who, action, res),
 	})
 	if len(diagnostic.Errors) > 0 { // a rule that cannot be evaluated must not be passed over
 		return "policy-error", false
@@ -232,12 +251,39 @@ func principalType(who anchorhold.Principal) cedar.EntityType {
 	return "User"
 }
 
+// partsOf says which parts of a card an action shows. A mock has the columns of
+// its table.
+func partsOf(a Action) []anchorhold.Part {
+	switch a {
+	case DatasetColumns:
+		return []anchorhold.Part{anchorhold.PartColumns}
+	case DatasetCounts:
+		return []anchorhold.Part{anchorhold.PartCounts}
+	case DatasetMock:
+		return []anchorhold.Part{anchorhold.PartColumns, anchorhold.PartMock}
+	}
+	return nil
+}
+
+// shown says whether the parts that an action shows are for somebody; named
+// says whether they have a role for this dataset.
+func (s Scope) shown(who anchorhold.Principal, a Action, named bool) bool {
+	for _, part := range partsOf(a) {
+		to, chosen := s.Parts[part]
+		if chosen && to.To != anchorhold.ShownToAll && (to.To != anchorhold.ShownToNamed || !named && !to.Names(who.Email)) {
+			return false
+		}
+	}
+	return true
+}
+
 // contextOf works out which roles hold: roles are those that hold for every
 // dataset concerned, partRoles those that hold for at least one.
-func contextOf(who anchorhold.Principal, res Resource) cedar.Record {
+func contextOf(who anchorhold.Principal, action Action, res Resource) cedar.Record {
 	site := rolesIn(who, anchorhold.ScopeSite)
 	all, part := site, slices.Clone(site)
 	visible := len(res.Scopes) > 0
+	shown := visible
 	for i, s := range res.Scopes {
 		own := append(rolesIn(who, "dataset:"+s.Dataset), site...)
 		part = append(part, own...)
@@ -249,10 +295,11 @@ func contextOf(who anchorhold.Principal, res Resource) cedar.Record {
 		// A site-wide researcher sees what is shown to users; what is shown to
 		// named people needs a binding to that dataset, or a reading role.
 		named := len(rolesIn(who, "dataset:"+s.Dataset)) > 0
+		shown = shown && s.shown(who, action, named)
 		visible = visible && (s.Visibility == anchorhold.VisibleToUsers && len(who.Bindings) > 0 || named)
 	}
 	return cedar.NewRecord(cedar.RecordMap{
-		"principal": cedar.String(who.ID), "visible": cedar.Boolean(visible),
+		"principal": cedar.String(who.ID), "visible": cedar.Boolean(visible), "shown": cedar.Boolean(shown),
 		"roles": roleSet(all), "partRoles": roleSet(part),
 	})
 }

@@ -24,8 +24,8 @@ var (
 	auditor    = user("pri-auditor", at(anchorhold.RoleAuditor, anchorhold.ScopeSite))
 	stranger   = user("pri-stranger")
 
-	heart  = Scope{"heart", anchorhold.VisibleToUsers}
-	secret = Scope{"secret", anchorhold.VisibleToNamed}
+	heart  = Scope{Dataset: "heart", Visibility: anchorhold.VisibleToUsers}
+	secret = Scope{Dataset: "secret", Visibility: anchorhold.VisibleToNamed}
 )
 
 func res(t Type, author string, released bool, scopes ...Scope) Resource {
@@ -89,6 +89,9 @@ func TestDecisions(t *testing.T) {
 		{"a researcher does not", researcher, AuditRead, Site(), anchorhold.Denied},
 		{"an owner adds users", owner, UserAdd, Site(), permitted},
 		{"a reviewer does not", reviewer, UserAdd, Site(), anchorhold.Denied},
+		{"an owner writes the card", owner, DatasetEdit, res(TypeDataset, "", false, heart), permitted},
+		{"a reviewer does not", reviewer, DatasetEdit, res(TypeDataset, "", false, heart), anchorhold.Denied},
+		{"of a hidden dataset it is not there", researcher, DatasetEdit, res(TypeDataset, "", false, secret), anchorhold.NotFound},
 		{"a token names no files", owner, DatasetAdd, Site(), anchorhold.Denied},
 		{"who acts on the machine does", local, DatasetAdd, Site(), permitted},
 	} {
@@ -144,6 +147,62 @@ func BenchmarkCheck(b *testing.B) {
 	for b.Loop() {
 		if _, err := a.Check(reviewer, RequestDecide, on); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestParts: each part of a card is for its audience, whatever else somebody may.
+func TestParts(t *testing.T) {
+	a, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bound := user("pri-bound", at(anchorhold.RoleResearcher, "dataset:heart"))
+	shown := func(to anchorhold.Audience, people ...string) anchorhold.Shown {
+		return anchorhold.Shown{To: to, People: people}
+	}
+	type parts = map[anchorhold.Part]anchorhold.Shown
+	hidden := parts{anchorhold.PartColumns: shown(anchorhold.ShownToNone), anchorhold.PartCounts: shown(anchorhold.ShownToNone), anchorhold.PartMock: shown(anchorhold.ShownToNone)}
+	some := parts{
+		anchorhold.PartColumns: shown(anchorhold.ShownToAll), anchorhold.PartCounts: shown(anchorhold.ShownToNamed),
+		anchorhold.PartMock: shown(anchorhold.ShownToNamed, "Pri-Researcher@example.org"),
+	}
+	for _, c := range []struct {
+		name                  string
+		who                   anchorhold.Principal
+		visibility            anchorhold.Visibility
+		parts                 parts
+		columns, counts, mock bool
+	}{
+		{"all are for all", researcher, anchorhold.VisibleToUsers, nil, true, true, true},
+		{"of those who see the dataset", researcher, anchorhold.VisibleToNamed, nil, false, false, false},
+		{"and for no stranger", stranger, anchorhold.VisibleToUsers, nil, false, false, false},
+		{"hidden is for no researcher", researcher, anchorhold.VisibleToUsers, hidden, false, false, false},
+		{"not even a bound one", bound, anchorhold.VisibleToUsers, hidden, false, false, false},
+		{"nor an auditor", auditor, anchorhold.VisibleToUsers, hidden, false, false, false},
+		{"but for a reviewer", reviewer, anchorhold.VisibleToUsers, hidden, true, true, true},
+		{"and an owner", owner, anchorhold.VisibleToUsers, hidden, true, true, true},
+		{"and who acts on the machine", local, anchorhold.VisibleToUsers, hidden, true, true, true},
+		{"a name, in any case", researcher, anchorhold.VisibleToUsers, some, true, false, true},
+		{"a role for the dataset", bound, anchorhold.VisibleToUsers, some, true, true, true},
+		{"neither", user("pri-third", at(anchorhold.RoleResearcher, anchorhold.ScopeSite)), anchorhold.VisibleToUsers, some, true, false, false},
+		{"a name without an account's right", user("pri-researcher"), anchorhold.VisibleToUsers, some, false, false, false},
+		{"an auditor sees what is shown to all", auditor, anchorhold.VisibleToNamed, some, true, false, false},
+		{
+			"a mock has columns", researcher, anchorhold.VisibleToUsers,
+			parts{anchorhold.PartColumns: shown(anchorhold.ShownToNone)},
+			false, true, false,
+		},
+	} {
+		on := res(TypeDataset, "", false, Scope{Dataset: "heart", Visibility: c.visibility, Parts: c.parts})
+		for action, want := range map[Action]bool{DatasetColumns: c.columns, DatasetCounts: c.counts, DatasetMock: c.mock} {
+			_, err := a.Check(c.who, action, on)
+			if (err == nil) != want {
+				t.Errorf("%s: %s: %v", c.name, action, err)
+			}
+			if err != nil && err.Error() != MissingPart(action, on.ID).Error() {
+				t.Errorf("%s: %s tells more than that it is not there: %v", c.name, action, err)
+			}
 		}
 	}
 }

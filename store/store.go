@@ -86,6 +86,26 @@ type Principals interface {
 	Credentials(principal string) ([]anchorhold.Credential, error)
 }
 
+// DatasetFilter selects datasets that have all of what it names; its zero value
+// selects all. A word is the beginning of a word of the card (name, title,
+// description, tags, assets) or of a column's name or description, and a phrase
+// where it has spaces; columns, tags and codes are whole names. Case and accents
+// make no difference.
+type DatasetFilter struct {
+	Words   []string
+	Columns []string
+	Tags    []string
+	DUO     []string
+}
+
+// FoundDataset is a dataset that a filter found. ByColumns says that it would
+// not have been found by what stands on its card outside of the columns: who
+// may not see these must not learn of it.
+type FoundDataset struct {
+	anchorhold.Dataset
+	ByColumns bool
+}
+
 // Catalog keeps datasets, their assets and all versions.
 type Catalog interface {
 	// PutDataset inserts or replaces a dataset's own description; its Assets
@@ -93,7 +113,7 @@ type Catalog interface {
 	PutDataset(anchorhold.Dataset) error
 	// Dataset finds a dataset by name, with every asset in its newest version.
 	Dataset(name string) (anchorhold.Dataset, error)
-	ListDatasets(Page) ([]anchorhold.Dataset, string, error)
+	ListDatasets(DatasetFilter, Page) ([]FoundDataset, string, error)
 	// PutVersion inserts a version of an asset of a dataset (creating the asset
 	// with the first), or replaces the version with the same id.
 	PutVersion(dataset, asset string, v anchorhold.Version) error

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog"
 	"github.com/anchorhold/anchorhold/client"
 	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/save"
 	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
@@ -21,26 +23,37 @@ import (
 
 func newDataset(a *app) *cobra.Command {
 	return group("dataset", "Offer tables, and see what is offered",
-		newDatasetAdd(a), newDatasetVersion(a), newDatasetLs(a), newDatasetShow(a), newDatasetCard(a), newDatasetMock(a))
+		newDatasetAdd(a), newDatasetEdit(a), newDatasetVersion(a), newDatasetLs(a), newDatasetShow(a), newDatasetCard(a), newDatasetMock(a))
 }
 
 func newDatasetLs(a *app) *cobra.Command {
-	return &cobra.Command{
+	var search client.Search
+	var words string
+	c := &cobra.Command{
 		Use:   "ls [WORD...]",
-		Short: "List the datasets that you may ask about",
+		Short: "List the datasets that you may ask about, or search them",
+		Long: "Lists datasets, those that have all of what is searched for. A word is the beginning\n" +
+			"of a word on the card or of a column; column:NAME, tag:NAME and duo:CODE are whole.",
+		Example: "  anchorhold dataset ls cardiology --column age --duo GRU\n  anchorhold dataset ls --search 'heart column:\"blood pressure\"'",
 		RunE: func(c *cobra.Command, args []string) error {
-			return runDatasetLs(c.Context(), a, strings.Join(args, " "))
+			search.Q = strings.TrimSpace(words + " " + strings.Join(args, " "))
+			return runDatasetLs(c.Context(), a, search)
 		},
 	}
+	c.Flags().StringVar(&words, "search", "", "the words, in one text")
+	list(c.Flags(), &search.Columns, "column", "only datasets with a column of this name")
+	list(c.Flags(), &search.Tags, "tag", "only datasets with this tag")
+	list(c.Flags(), &search.DUO, "duo", "only datasets under this term of the Data Use Ontology, such as GRU")
+	return c
 }
 
-func runDatasetLs(ctx context.Context, a *app, words string) error {
+func runDatasetLs(ctx context.Context, a *app, search client.Search) error {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	all, err := client.Collect(c.Datasets(ctx, words), 0)
+	all, err := client.Collect(c.Datasets(ctx, search), 0)
 	if err != nil {
 		return err
 	}
@@ -51,9 +64,12 @@ func runDatasetLs(ctx context.Context, a *app, words string) error {
 			for _, as := range d.Assets {
 				assets = append(assets, as.Name)
 			}
-			rows = append(rows, []string{d.Name, show.Cut(d.Title, 50), strings.Join(assets, ", "), string(d.Visibility), show.Time(d.Created)})
+			rows = append(rows, []string{
+				d.Name, show.Cut(d.Title, 50), strings.Join(assets, ", "), strings.Join(d.Tags, ", "), string(d.Visibility),
+				cmp.Or(string(d.State), "open"), show.Time(d.Created),
+			})
 		}
-		p.Table("There is no dataset that you may see.", []string{"NAME", "TITLE", "ASSETS", "VISIBLE TO", "SINCE"}, rows)
+		p.Table("There is no such dataset that you may see.", []string{"NAME", "TITLE", "ASSETS", "TAGS", "VISIBLE TO", "STATE", "SINCE"}, rows)
 	})
 }
 
@@ -82,16 +98,71 @@ func runDatasetShow(ctx context.Context, a *app, name string) error {
 func printDataset(p *show.Printer, d anchorhold.Dataset) {
 	p.Field("dataset", d.Name)
 	p.Field("title", d.Title)
+	printHalt(p, d)
 	p.Field("about", d.Description)
 	p.Field("license", d.License)
+	for i, code := range d.DUO {
+		label := code
+		if term, err := catalog.FindDUO(code); err == nil { // one of a newer site is shown as it is
+			label = code + " (" + term.Shorthand + "), " + term.Label
+		}
+		p.Field(first(i, "data use"), label)
+	}
+	p.Field("tags", strings.Join(d.Tags, ", "))
 	p.Field("population", d.Population)
 	p.Field("visible to", string(d.Visibility))
+	for _, part := range anchorhold.Parts() {
+		if to, chosen := d.Parts[part]; chosen {
+			p.Field(string(part)+" for", strings.Join(append([]string{string(to.To)}, to.People...), " "))
+		}
+	}
 	if d.Quorum > 1 {
 		p.Field("approvals", fmt.Sprint(d.Quorum, " are needed for a request"))
 	}
+	printAsking(p, d)
 	for _, as := range d.Assets {
 		printAsset(p, d.Name, as)
 	}
+}
+
+// first gives a field's name to the first of several lines.
+func first(i int, name string) string {
+	if i > 0 {
+		return ""
+	}
+	return name
+}
+
+func printHalt(p *show.Printer, d anchorhold.Dataset) {
+	if d.State == anchorhold.DatasetOpen || d.Halt == nil {
+		return
+	}
+	text := string(d.State) + " since " + show.Time(d.Halt.Since)
+	if d.Halt.By != "" {
+		text += " by " + d.Halt.By
+	}
+	p.Field("state", text)
+	p.Field("reason", d.Halt.Reason)
+}
+
+func printAsking(p *show.Printer, d anchorhold.Dataset) {
+	for i, c := range d.Contacts {
+		text := c.Name
+		if c.Email != "" {
+			text += " <" + c.Email + ">"
+		}
+		if c.Role != "" {
+			text += ", " + c.Role
+		}
+		p.Field(first(i, "contact"), text)
+	}
+	if d.Asking == nil {
+		return
+	}
+	p.Field("automatic", d.Asking.Automatic)
+	p.Field("reviewed", d.Asking.Reviewed)
+	p.Field("usual wait", d.Asking.Wait)
+	p.Field("ask first", d.Asking.Contact)
 }
 
 func printAsset(p *show.Printer, dataset string, as anchorhold.Asset) {
@@ -116,7 +187,7 @@ func printColumns(p *show.Printer, columns []anchorhold.Column) {
 	for _, c := range columns {
 		rows = append(rows, []string{c.Name, string(c.Type), c.Unit, c.Description, facts(c.Facts)})
 	}
-	p.Table("It has no columns.", []string{"COLUMN", "TYPE", "UNIT", "MEANING", "FACTS"}, rows)
+	p.Table("It has no columns that you may see.", []string{"COLUMN", "TYPE", "UNIT", "MEANING", "FACTS"}, rows)
 }
 
 // facts writes facts in one line, each measured one marked: it is a disclosure.

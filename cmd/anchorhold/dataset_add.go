@@ -41,6 +41,7 @@ func (o *assetOptions) flags(fs *pflag.FlagSet) {
 
 type datasetAddOptions struct {
 	assetOptions
+	cardOptions
 	title, description, license, population, visibility string
 	quorum                                              int
 }
@@ -63,13 +64,14 @@ func newDatasetAdd(a *app) *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runDatasetAdd(c.Context(), a, args[0], o) },
 	}
-	o.flags(c.Flags())
+	o.assetOptions.flags(c.Flags())
 	c.Flags().StringVar(&o.title, "title", "", "what people call it")
 	c.Flags().StringVar(&o.description, "description", "", "what it is, in a few sentences")
 	c.Flags().StringVar(&o.license, "license", "", "under which terms the mock is given")
 	c.Flags().StringVar(&o.population, "population", "", "whom the data describe; datasets about the same people share it (default: NAME)")
 	c.Flags().StringVar(&o.visibility, "visibility", "", "who may know of it: users (default), or named (those with a role for dataset:NAME)")
 	c.Flags().IntVar(&o.quorum, "quorum", 0, "approvals that a request needs (default: one)")
+	o.cardOptions.flags(c.Flags())
 	return c
 }
 
@@ -80,6 +82,10 @@ func runDatasetAdd(ctx context.Context, a *app, name string, o datasetAddOptions
 		return usagef("use --visibility users or named", "%q is not a visibility", o.visibility)
 	}
 	assets, err := o.read("")
+	if err != nil {
+		return err
+	}
+	card, err := o.card()
 	if err != nil {
 		return err
 	}
@@ -94,7 +100,7 @@ func runDatasetAdd(ctx context.Context, a *app, name string, o datasetAddOptions
 	p := a.watch("reading the tables")
 	d, err := c.AddDataset(ctx, client.NewDataset{
 		Name: name, Title: o.title, Description: o.description, License: o.license, Population: o.population,
-		Visibility: anchorhold.Visibility(o.visibility), Quorum: o.quorum, Assets: assets,
+		Visibility: anchorhold.Visibility(o.visibility), Quorum: o.quorum, Assets: assets, Card: card,
 	})
 	p.end()
 	if err != nil {

@@ -83,9 +83,13 @@ func (t *tx) PutDataset(d anchorhold.Dataset) error {
 	if err != nil {
 		return err
 	}
-	return t.exec(`INSERT INTO dataset(id, name, population, quorum, body) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT(id) DO UPDATE SET name = excluded.name, population = excluded.population, quorum = excluded.quorum, body = excluded.body`,
-		d.ID, d.Name, d.Population, d.Quorum, body)
+	err = t.exec(`INSERT INTO dataset(id, name, population, quorum, state, body) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT(id) DO UPDATE SET name = excluded.name, population = excluded.population, quorum = excluded.quorum,
+		state = excluded.state, body = excluded.body`, d.ID, d.Name, d.Population, d.Quorum, string(d.State), body)
+	if err != nil {
+		return err
+	}
+	return t.indexDataset(d.Name)
 }
 
 func (t *tx) Dataset(name string) (d anchorhold.Dataset, err error) {
@@ -100,23 +104,12 @@ func (t *tx) Dataset(name string) (d anchorhold.Dataset, err error) {
 	return d, err
 }
 
-func (t *tx) ListDatasets(p store.Page) ([]anchorhold.Dataset, string, error) {
-	out, next, err := byName[anchorhold.Dataset](t, "dataset", "name", p)
-	for i := range out {
-		if err == nil {
-			err = t.fillAssets(&out[i])
-		}
-	}
-	return out, next, err
-}
-
 const versionColumns = "dataset, asset, id, body, mock_blob, index_blob, secret, stamp"
 
 // fillAssets adds every asset of a dataset in its newest version.
 func (t *tx) fillAssets(d *anchorhold.Dataset) error {
 	d.Assets = []anchorhold.Asset{}
-	return t.each("SELECT "+versionColumns+` FROM version v WHERE dataset = ?
-		AND number = (SELECT MAX(number) FROM version w WHERE w.dataset = v.dataset AND w.asset = v.asset) ORDER BY asset`,
+	return t.each("SELECT "+versionColumns+` FROM newest_version WHERE dataset = ? ORDER BY asset`,
 		[]any{d.Name}, func(r *sql.Rows) error {
 			ref, v, err := scanVersion(r.Scan)
 			if err != nil {
@@ -163,10 +156,14 @@ func (t *tx) PutVersion(dataset, asset string, v anchorhold.Version) error {
 			return err
 		}
 	}
-	return t.exec(`INSERT INTO version(id, dataset, asset, number, body, mock_blob, index_blob, secret, stamp)
+	err = t.exec(`INSERT INTO version(id, dataset, asset, number, body, mock_blob, index_blob, secret, stamp)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET body = excluded.body,
 		mock_blob = excluded.mock_blob, index_blob = excluded.index_blob, secret = excluded.secret, stamp = excluded.stamp`,
 		v.ID, dataset, asset, v.Number, body, mock, index, secret, stamp)
+	if err != nil {
+		return err
+	}
+	return t.indexDataset(dataset)
 }
 
 func (t *tx) Version(id string) (anchorhold.AssetRef, anchorhold.Version, error) {

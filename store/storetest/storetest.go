@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	}{
 		{"principals", principals},
 		{"datasets", datasets},
+		{"datasets are found", searches},
 		{"requests", requests},
 		{"grants", grants},
 		{"open runs of a grant", openRuns},
@@ -378,7 +379,7 @@ func paging(t *testing.T, s store.Store) {
 		})
 		equal(t, "newest first", byTime, []string{"req-g", "req-f", "req-e", "req-d", "req-c", "req-b", "req-a"})
 		byName := pages(t, func(p store.Page) ([]string, string, error) {
-			list, next, err := tx.ListDatasets(p)
+			list, next, err := tx.ListDatasets(store.DatasetFilter{}, p)
 			out := []string{}
 			for _, d := range list {
 				out = append(out, d.Name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +119,9 @@ class Asset:
     def mock(self) -> Mock:
         """The public twin, to write code against."""
         if not isinstance(self.version.get("mock"), dict):
-            raise NotFound(f"{visible(self.dataset)}/{visible(self.name)} has no mock", "ask the owner for one")
+            raise NotFound(
+                f"{visible(self.dataset)}/{visible(self.name)} has no mock that you may see", "ask the owner for one"
+            )
         return Mock(self._http, self.dataset, self.name, self.version)
 
     def _title(self) -> str:
@@ -167,6 +169,92 @@ class Dataset(Record):
         """What the owner says about it."""
         return self._text("description")
 
+    @property
+    def license(self) -> str:
+        """Under which terms the mock is given."""
+        return self._text("license")
+
+    @property
+    def tags(self) -> list[str]:
+        """Words to find it by."""
+        return self._words("tags")
+
+    @property
+    def duo(self) -> list[str]:
+        """What it may be used for: codes of the GA4GH Data Use Ontology."""
+        return self._words("duo")
+
+    @property
+    def contacts(self) -> Listing[Json]:
+        """Who answers for it."""
+        head = ("name", "email", "role")
+        return Listing(self._items("contacts"), head, lambda c: [c.get("name"), c.get("email"), c.get("role")])
+
+    @property
+    def asking(self) -> Json:
+        """How to ask: what is "automatic", what is "reviewed", the usual "wait", and the "contact" to ask first."""
+        found = self._data.get("asking")
+        return dict(found) if isinstance(found, dict) else {}
+
+    @property
+    def state(self) -> str:
+        """Whether it takes requests: open, frozen or withdrawn."""
+        return self._text("state") or "open"
+
+    @property
+    def reason(self) -> str:
+        """Why it is not open, where the owner says so."""
+        halt = self._data.get("halt")
+        return str(halt.get("reason") or "") if isinstance(halt, dict) else ""
+
+    def update(
+        self,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        license: str | None = None,  # noqa: A002 - the word for it everywhere
+        visibility: str | None = None,
+        quorum: int | None = None,
+        tags: Iterable[str] | None = None,
+        duo: Iterable[str] | None = None,
+        contacts: Iterable[Json] | None = None,
+        asking: Json | None = None,
+        parts: Json | None = None,
+        columns: Json | None = None,
+    ) -> Dataset:
+        """Change the card; for owners. What is not given stays as it was.
+
+        ``tags``, ``duo`` and ``contacts`` replace all that there are. ``parts`` says to
+        whom columns, counts or mock are shown: ``{"mock": "hidden"}``, ``{"counts":
+        "public"}`` or ``{"columns": ["ada@example.org"]}``. ``columns`` says what columns
+        mean: ``{"age": "Age in years"}`` or ``{"age": {"description": ..., "unit": "a"}}``,
+        and ``{"patients": {"age": ...}}`` where there are several tables.
+        """
+        body: Json = {"title": title, "description": description, "license": license, "visibility": visibility}
+        body |= {"quorum": quorum, "asking": asking}
+        for name, several in (("tags", tags), ("duo", duo), ("contacts", contacts)):
+            body[name] = several if several is None else list(several)
+        if parts is not None:
+            body["parts"] = {part: audience(to) for part, to in parts.items()}
+        if columns is not None:
+            body["columns"] = self._column_edits(columns)
+        given = {k: v for k, v in body.items() if v is not None}
+        self.__init__(self._http, self._http.patch(f"/v1/datasets/{quote(self.name)}", given))  # type: ignore[misc]
+        return self
+
+    def _column_edits(self, columns: Json) -> list[Json]:
+        tables = columns if len(self.assets) != 1 else {self.only.name: columns}
+        edits = []
+        for table, said in tables.items():
+            for column, what in said.items():
+                more = {"description": what} if isinstance(what, str) else dict(what)
+                edits.append({"asset": table, "name": column, **more})
+        return edits
+
+    def _words(self, name: str) -> list[str]:
+        value = self._data.get(name)
+        return [str(v) for v in value] if isinstance(value, list) else []
+
     def __getitem__(self, asset: str) -> Asset:
         found = self.assets.get(asset)
         if found is None:
@@ -213,10 +301,15 @@ class Dataset(Record):
 
     def __repr__(self) -> str:
         about = [visible(self.title) + f" ({visible(self.name)})", visible(self.description)]
+        if self.state != "open":
+            about.append(visible(f"{self.state}: {self.reason}" if self.reason else self.state))
+        about += [f"{name}: {visible(text)}" for name, text in self.asking.items() if text]
         return "\n".join([*filter(None, about), table_text(self._HEAD, self._rows())])
 
     def _repr_html_(self) -> str:
-        facts = [("name", self.name), ("description", self.description), ("license", self._text("license"))]
+        facts: list[tuple[str, object]] = [("name", self.name), ("description", self.description)]
+        facts += [("license", self.license), ("tags", ", ".join(self.tags)), ("data use", ", ".join(self.duo))]
+        facts += [("state", self.state), ("reason", self.reason), *self.asking.items()]
         return facts_html(self.title, facts) + table_html(self._HEAD, self._rows())
 
 
@@ -233,10 +326,24 @@ class Datasets:
             message = f"there is no dataset {visible(name)!r} that you may see"
             raise NotFound(message, "see site.datasets for their names", status=e.status) from None
 
-    def search(self, words: str = "") -> Listing[Dataset]:
-        """Datasets whose name, title, description or columns have these words."""
-        found = [Dataset(self._http, d) for d in self._http.pages("/v1/datasets", {"q": words})]
-        return Listing(found, ("name", "title", "assets"), lambda d: [d.name, d.title, ", ".join(d.assets)])
+    def search(
+        self,
+        words: str = "",
+        *,
+        column: str | Iterable[str] = (),
+        tag: str | Iterable[str] = (),
+        duo: str | Iterable[str] = (),
+    ) -> Listing[Dataset]:
+        """Datasets that have all of what is named.
+
+        A word is the beginning of a word of the card or of its columns; a column, a tag
+        and a term of the Data Use Ontology ("GRU", "DUO:0000042") are whole names.
+        """
+        query: Json = {"q": words, "column": several(column), "tag": several(tag), "duo": several(duo)}
+        found = [Dataset(self._http, d) for d in self._http.pages("/v1/datasets", query)]
+        return Listing(
+            found, ("name", "title", "assets", "state"), lambda d: [d.name, d.title, ", ".join(d.assets), d.state]
+        )
 
     def __iter__(self) -> Iterator[Dataset]:
         return iter(self.search())
@@ -255,6 +362,17 @@ class Datasets:
 
     def _repr_html_(self) -> str:
         return self.search()._repr_html_()
+
+
+def several(names: str | Iterable[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def audience(to: str | Iterable[str] | Json) -> Json:
+    """To whom a part of a card is shown: an audience, or the people named."""
+    if isinstance(to, str):
+        return {"to": to}
+    return dict(to) if isinstance(to, dict) else {"to": "named", "people": list(to)}
 
 
 def cache_folder() -> Path:

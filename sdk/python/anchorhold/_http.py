@@ -127,6 +127,10 @@ class Http:
         """The JSON answer of a write, which happens once however often it is sent."""
         return self._json("POST", path, body=body if body is not None else {})
 
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        """The JSON answer of a change, which happens once however often it is sent."""
+        return self._json("PATCH", path, body=body)
+
     def file(self, path: str) -> bytes:
         """The bytes of a file."""
         return self._send("GET", path, accept="*/*", limit=MAX_FILE)
@@ -235,8 +239,8 @@ def check_token(token: str | None) -> str | None:
 
 
 def query_text(query: dict[str, Any] | None) -> str:
-    given = {k: v for k, v in (query or {}).items() if v is not None and v != ""}
-    return "?" + urllib.parse.urlencode(given, errors="replace") if given else ""
+    given = {k: v for k, v in (query or {}).items() if v is not None and v != "" and v != []}
+    return "?" + urllib.parse.urlencode(given, doseq=True, errors="replace") if given else ""
 
 
 def quote(part: str) -> str:

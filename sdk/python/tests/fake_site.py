@@ -197,6 +197,12 @@ def show_dataset(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, 
     return 200, site.datasets[name]
 
 
+@route("PATCH", "/datasets/([^/]+)")
+def edit_dataset(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, Any]:
+    site.datasets[name] |= {k: v for k, v in call["body"].items() if k != "columns"}
+    return show_dataset(site, call, name)
+
+
 @route("GET", "/datasets/([^/]+)/card")
 def card(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, Any]:
     return 200, {"@type": "sc:Dataset", "name": name}
@@ -368,6 +374,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.handle_call("POST")
+
+    def do_PATCH(self) -> None:
+        self.handle_call("PATCH")
 
     def handle_call(self, method: str) -> None:
         parts = urllib.parse.urlsplit(self.path)

@@ -120,3 +120,56 @@ def test_times_of_the_api() -> None:
     assert parse_time("2026-11-21T09:30:00.5Z") == datetime(2026, 11, 21, 9, 30, 0, 500000, tzinfo=timezone.utc)
     assert parse_time("x") is None
     assert parse_time(5) is None
+
+
+def test_an_owner_writes_the_card(olga: ah.Site, site: FakeSite) -> None:
+    heart = olga.datasets["heart"]
+    assert heart.state == "open"
+    said = heart.update(
+        title="Heart disease",
+        tags=["cardiology"],
+        duo=("GRU",),
+        contacts=[{"name": "Olga", "email": "olga@example.org"}],
+        asking={"wait": "3 days"},
+        parts={"mock": ["ada@example.org"], "counts": "hidden", "columns": {"to": "public"}},
+        columns={"age": "Age in years", "num": {"unit": "1"}},
+    )
+    (call,) = site.calls("PATCH", "/v1/datasets/heart")
+    assert call["body"] == {
+        "title": "Heart disease",
+        "tags": ["cardiology"],
+        "duo": ["GRU"],
+        "contacts": [{"name": "Olga", "email": "olga@example.org"}],
+        "asking": {"wait": "3 days"},
+        "parts": {
+            "mock": {"to": "named", "people": ["ada@example.org"]},
+            "counts": {"to": "hidden"},
+            "columns": {"to": "public"},
+        },
+        "columns": [
+            {"asset": "patients", "name": "age", "description": "Age in years"},
+            {"asset": "patients", "name": "num", "unit": "1"},
+        ],
+    }
+    assert said is heart
+    assert (heart.title, heart.tags, heart.duo, heart.asking["wait"]) == (
+        "Heart disease",
+        ["cardiology"],
+        ["GRU"],
+        "3 days",
+    )
+    assert heart.contacts[0]["name"] == "Olga"
+    assert "wait: 3 days" in repr(heart)
+    olga.datasets["two"].update(tags=[], columns={"labs": {"age": "at the visit"}})
+    assert site.calls("PATCH", "/v1/datasets/two")[0]["body"] == {
+        "tags": [],
+        "columns": [{"asset": "labs", "name": "age", "description": "at the visit"}],
+    }
+
+
+def test_a_halted_dataset_says_so(olga: ah.Site, site: FakeSite) -> None:
+    site.datasets["heart"] |= {"state": "frozen", "halt": {"since": "2026-11-27T10:00:00Z", "reason": "moving house"}}
+    heart = olga.datasets["heart"]
+    assert (heart.state, heart.reason) == ("frozen", "moving house")
+    assert "frozen: moving house" in repr(heart)
+    assert "moving house" in heart._repr_html_()

@@ -336,9 +336,17 @@ def test_another_digest_of_the_site_is_noticed(ada: ah.Site, code: Any, monkeypa
         ada.submit(code.as_int, patients=ada.datasets["heart"], purpose="p")
 
 
-def test_datasets_are_found_by_name_and_words(ada: ah.Site) -> None:
+def test_datasets_are_found_by_name_and_words(ada: ah.Site, site: FakeSite) -> None:
     assert [d.name for d in ada.datasets] == ["heart", "two"]
     assert [d.name for d in ada.datasets.search("hea")] == ["heart"]
+    ada.datasets.search("a", column="age", tag=["b", "c"], duo="GRU")
+    assert site.calls("GET", "/v1/datasets")[-1]["query"] | {"limit": ""} == {
+        "q": "a",
+        "column": "age",
+        "tag": "c",
+        "duo": "GRU",
+        "limit": "",
+    }
     assert "heart" in ada.datasets
     assert "other" not in ada.datasets
     assert len(ada.datasets) == 2
