@@ -52,19 +52,19 @@ func (a *API) onGrant(ctx context.Context, in *GrantID) ([]policy.Resource, erro
 }
 
 // showGrant shows a grant as the caller may see it.
-func (a *API) showGrant(ctx context.Context, g anchorhold.Grant, res policy.Resource) request.GrantView {
+func (a *API) showGrant(ctx context.Context, g anchorhold.Grant, res policy.Resource) anchorhold.GrantView {
 	if a.may(ctx, policy.GrantReview, res) {
 		return request.GrantForDecider(g, res.Grantee, a.Books.Now())
 	}
 	return request.GrantForGrantee(g, caller(ctx), a.Books.Now())
 }
 
-func (a *API) answerGrant(ctx context.Context, id string) (*body[request.GrantView], error) {
+func (a *API) answerGrant(ctx context.Context, id string) (*body[anchorhold.GrantView], error) {
 	g, res, err := a.loadGrant(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return &body[request.GrantView]{a.showGrant(ctx, g, res)}, nil
+	return &body[anchorhold.GrantView]{a.showGrant(ctx, g, res)}, nil
 }
 
 type listGrants struct {
@@ -82,21 +82,21 @@ type revokeGrant struct {
 func (a *API) grantOperations() {
 	add(a, op("list-grants", http.MethodGet, "/grants", "Grants that the caller may see, newest first"), policy.GrantList, onSite, a.listGrants)
 	add(a, op("show-grant", http.MethodGet, "/grants/{id}", "One grant"), policy.GrantRead, a.onGrant,
-		func(ctx context.Context, _ policy.Permit, in *GrantID) (*body[request.GrantView], error) {
+		func(ctx context.Context, _ policy.Permit, in *GrantID) (*body[anchorhold.GrantView], error) {
 			return a.answerGrant(ctx, in.ID)
 		})
 	add(a, op("revoke-grant", http.MethodPost, "/grants/{id}/revoke", "End a grant, and what waits or runs under it"), policy.GrantRevoke,
 		func(ctx context.Context, in *revokeGrant) ([]policy.Resource, error) {
 			return a.onGrant(ctx, &in.GrantID)
 		},
-		func(ctx context.Context, p policy.Permit, in *revokeGrant) (*body[request.GrantView], error) {
+		func(ctx context.Context, p policy.Permit, in *revokeGrant) (*body[anchorhold.GrantView], error) {
 			if _, err := a.Requests.RevokeGrant(ctx, p, in.ID, in.Body.Reason); err != nil {
 				return nil, err
 			}
 			return a.answerGrant(ctx, in.ID)
 		})
 	add(a, op("resume-grant", http.MethodPost, "/grants/{id}/resume", "Let a suspended grant permit runs again"), policy.GrantResume, a.onGrant,
-		func(ctx context.Context, p policy.Permit, in *GrantID) (*body[request.GrantView], error) {
+		func(ctx context.Context, p policy.Permit, in *GrantID) (*body[anchorhold.GrantView], error) {
 			if _, err := a.Requests.ResumeGrant(ctx, p, in.ID); err != nil {
 				return nil, err
 			}
@@ -104,12 +104,12 @@ func (a *API) grantOperations() {
 		})
 }
 
-func (a *API) listGrants(ctx context.Context, p policy.Permit, in *listGrants) (*body[page[request.GrantView]], error) {
+func (a *API) listGrants(ctx context.Context, p policy.Permit, in *listGrants) (*body[page[anchorhold.GrantView]], error) {
 	filter := store.GrantFilter{Dataset: in.Dataset}
 	if who := p.Principal(); onlyResearches(who) {
 		filter.People = []string{who.ID, who.Email, anchorhold.Everybody}
 	}
-	return listed(in.Paging, func(at store.Page) (out []request.GrantView, next string, err error) {
+	return listed(in.Paging, func(at store.Page) (out []anchorhold.GrantView, next string, err error) {
 		err = a.Books.View(ctx, func(tx store.Tx) error {
 			grants, n, err := tx.ListGrants(filter, at)
 			next = n
@@ -118,7 +118,7 @@ func (a *API) listGrants(ctx context.Context, p policy.Permit, in *listGrants) (
 				if err != nil {
 					return err
 				}
-				shown := request.GrantView{}
+				shown := anchorhold.GrantView{}
 				if a.may(ctx, policy.GrantRead, res) {
 					shown = a.showGrant(ctx, g, res)
 				}
@@ -127,5 +127,5 @@ func (a *API) listGrants(ctx context.Context, p policy.Permit, in *listGrants) (
 			return err
 		})
 		return out, next, err
-	}, func(g *request.GrantView) bool { return g.ID != "" })
+	}, func(g *anchorhold.GrantView) bool { return g.ID != "" })
 }

@@ -10,12 +10,7 @@ import (
 
 // Grant is a grant as a site shows it: what it covers and, to those who decide
 // or audit, what became of it.
-type Grant struct {
-	anchorhold.Grant
-	State  anchorhold.GrantState `json:"state"`
-	Yours  bool                  `json:"yours"`  // the caller may run under it
-	Covers string                `json:"covers"` // in words
-}
+type Grant = anchorhold.GrantView
 
 // Grants lists the grants that the caller may see, newest first.
 func (c *Client) Grants(ctx context.Context, dataset string) iter.Seq2[Grant, error] {

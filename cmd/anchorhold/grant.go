@@ -60,7 +60,11 @@ func runGrantLs(ctx context.Context, a *app, o grantLsOptions) error {
 	return emit(a, found, func(p *show.Printer, all []client.Grant) {
 		var rows [][]string
 		for _, g := range all {
-			rows = append(rows, []string{g.ID, string(g.State), g.AuthorName, g.Entry, usesOf(g), show.TimeOf(g.Expires), g.Covers})
+			who := ""
+			if g.GrantInside != nil {
+				who = g.AuthorName
+			}
+			rows = append(rows, []string{g.ID, string(g.State), who, g.Entry, usesOf(g), show.TimeOf(g.Expires), g.Covers})
 		}
 		p.Table("There are no such grants.", []string{"ID", "STATE", "ASKED BY", "CODE", "USED", "UNTIL", "COVERS"}, rows)
 	})
@@ -68,7 +72,7 @@ func runGrantLs(ctx context.Context, a *app, o grantLsOptions) error {
 
 // usesOf says how many runs there were of how many, to whom the site says it.
 func usesOf(g client.Grant) string {
-	if g.Uses == 0 {
+	if g.GrantCount == nil {
 		return ""
 	}
 	return fmt.Sprintf("%d of %d", g.Used, g.Uses)
@@ -128,14 +132,23 @@ func withGrant(ctx context.Context, a *app, act func(context.Context, *client.Cl
 func printGrant(p *show.Printer, g client.Grant) {
 	p.Field("grant", g.ID)
 	p.Field("state", string(g.State))
-	p.Field("asked by", g.AuthorName)
-	p.Field("for", strings.Join(g.For, ", "))
 	p.Field("code", g.Entry)
 	p.Field("code digest", g.CodeDigest)
 	p.Field("purpose", g.Purpose)
 	p.Field("study", g.Study)
 	p.Field("covers", g.Covers)
 	p.Field("used", usesOf(g))
+	if g.GrantCount != nil {
+		p.Field("decided on", g.Request)
+	}
+	if g.GrantInside != nil {
+		printGrantInside(p, *g.GrantInside)
+	}
+}
+
+func printGrantInside(p *show.Printer, g anchorhold.GrantInside) {
+	p.Field("asked by", g.AuthorName)
+	p.Field("for", strings.Join(g.For, ", "))
 	if g.FailureLimit > 0 {
 		p.Field("failures", fmt.Sprintf("%d; suspended at %d", g.Failures, g.FailureLimit))
 	}
@@ -147,5 +160,4 @@ func printGrant(p *show.Printer, g client.Grant) {
 		p.Field("revoked", fmt.Sprintf("%s by %s", show.TimeOf(g.Revoked), g.RevokedBy))
 		p.Field("reason", g.Reason)
 	}
-	p.Field("decided on", g.Request)
 }
