@@ -67,10 +67,19 @@ func (d Dataset) Asset(name string) (Asset, bool) {
 	return Asset{}, false
 }
 
-// Asset is one table of a dataset, in its current version.
+// Kinds of asset: what it is to code.
+const (
+	KindTable   = "table"   // rows of named columns
+	KindArray   = "array"   // numbers in one array of any number of axes
+	KindTensors = "tensors" // several named arrays
+	KindFiles   = "files"   // files by name: images, texts
+)
+
+// Asset is one table, array, set of arrays or folder of files of a dataset, in
+// its current version.
 type Asset struct {
 	Name    string  `json:"name"`
-	Kind    string  `json:"kind"` // "table"
+	Kind    string  `json:"kind"` // of the version
 	Version Version `json:"version"`
 }
 
@@ -80,6 +89,7 @@ type Version struct {
 	ID         string    `json:"id"`
 	Number     int       `json:"number"` // 1, 2, ... within the asset
 	Created    time.Time `json:"created"`
+	Kind       string    `json:"kind,omitempty"` // empty, as version 0.1 wrote it: a table
 	Columns    []Column  `json:"columns"`
 	Facts      []Fact    `json:"facts,omitempty"`
 	Missing    []string  `json:"missing,omitempty"` // further texts that mean "no value" in a CSV file
@@ -88,7 +98,16 @@ type Version struct {
 	Private    *Source   `json:"private,omitempty"` // owners only: removed before a researcher sees it
 }
 
-// Column describes a column on the card.
+// KindOf is the version's kind of asset.
+func (v Version) KindOf() string {
+	if v.Kind == "" {
+		return KindTable
+	}
+	return v.Kind
+}
+
+// Column describes a column on the card; of an array the array itself, of
+// tensors each tensor.
 type Column struct {
 	Name        string     `json:"name"`
 	Type        ColumnType `json:"type,omitempty"`
@@ -116,7 +135,8 @@ const (
 	FactMissingRate = "missing-rate" // of a column: share of missing values (0 to 1)
 	FactType        = "type"         // of a column: its type, where its owner said it rather than let it be read (text)
 	FactUnique      = "unique"       // of a column: true where no two rows share a value (bool)
-	FactStorage     = "storage"      // of a column of a Parquet file: its exact Arrow type (text), where the column type does not say it
+	FactStorage     = "storage"      // of a column: its exact type in the file (text), where the column type does not say it
+	FactShape       = "shape"        // of an array or tensor: the lengths of its axes, the first as "n" since it is a number of rows (array)
 )
 
 // Fact is something said about a version or a column, with where it comes from.
@@ -129,7 +149,7 @@ type Fact struct {
 // Mock is the public twin of a private asset.
 type Mock struct {
 	Origin string `json:"origin"` // "given" or "generated"
-	Format string `json:"format"` // "csv" or "parquet"
+	Format string `json:"format"` // name of its codec: "csv", "parquet"
 	Rows   int64  `json:"rows"`
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`

@@ -48,7 +48,7 @@ type File struct {
 type Parameter struct {
 	Name    string          `json:"name"`
 	Kind    string          `json:"kind"`              // "asset" or "value"
-	Type    string          `json:"type"`              // asset: dataframe, arrow, numpy, path; value: int, float, str, bool, list[int], list[float], list[str]
+	Type    string          `json:"type"`              // asset: dataframe, polars, arrow, numpy, batches, tensors, files, path; value: int, float, str, bool, list[int], list[float], list[str]
 	Default json.RawMessage `json:"default,omitempty"` // of a value; absent: required
 }
 

@@ -1,6 +1,7 @@
-// Package catalog is what an owner offers: tables read from CSV and Parquet
-// files where they lie, their cards, their mocks, and the commitment that ties
-// a version to its bytes without saying anything about them.
+// Package catalog is what an owner offers: tables, arrays and folders read
+// through the codecs of package codec where they lie, their cards, their mocks,
+// and the commitment that ties a version to its bytes without saying anything
+// about them.
 //
 // It promises that a file is read in bounded memory however large it is; that
 // a file which changed is noticed before and after every run; that a
@@ -26,16 +27,6 @@ import (
 const (
 	FormatCSV     = "csv"
 	FormatParquet = "parquet"
-)
-
-// Limits of what is read. They bound memory, not the size of a table: a file
-// may have any number of rows.
-const (
-	MaxRowBytes    = 8 << 20 // one CSV row, quoted line breaks included
-	MaxColumns     = 10_000
-	MaxNameBytes   = 255 // a column's name
-	MaxMissing     = 100 // further texts for "no value"
-	maxMissingText = 256 // bytes of one such text
 )
 
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)

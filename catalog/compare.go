@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog/codec"
 )
 
 // Difference is one way in which a mock is not like its private table. It
@@ -57,19 +58,8 @@ func CompareMock(ctx context.Context, private []anchorhold.Column, path string, 
 	if !errors.Is(err, io.EOF) {
 		return MockFile{}, nil, err
 	}
-	m := MockFile{Format: t.format, Columns: t.Columns(), Rows: t.rows, Size: t.stamp.Size}
-	can := make([]typeSet, len(m.Columns))
-	for i, c := range m.Columns {
-		can[i] = bit(c.Type)
-	}
-	if s, isCSV := t.source.(*csvSource); isCSV {
-		for i, c := range s.cols {
-			if c.given == 0 {
-				can[i] = c.found
-			}
-		}
-	}
-	return m, differences(private, m.Columns, can), nil
+	m := MockFile{Format: t.Format(), Columns: t.Columns(), Rows: t.Rows(), Size: t.stamp.Size}
+	return m, differences(private, m.Columns, t.accepts()), nil
 }
 
 // differences compares two lists of columns; can are the types that each of
@@ -108,11 +98,11 @@ func differences(private, mock []anchorhold.Column, can []typeSet) []Difference 
 func storageFact(c anchorhold.Column) string {
 	f, ok := c.Fact(anchorhold.FactStorage)
 	if !ok {
-		return usualStorage(c.Type)
+		return codec.UsualStorage(c.Type)
 	}
 	s, _ := f.Value.(string)
 	if s == "null" {
-		return usualStorage(c.Type)
+		return codec.UsualStorage(c.Type)
 	}
 	return s
 }

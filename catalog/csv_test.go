@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog/codec"
 )
 
 func TestCheckName(t *testing.T) {
@@ -38,7 +39,7 @@ func TestBadCSV(t *testing.T) {
 		{"pandas index", ",name\n0," + canary + "\n", "index=False"},
 		{"line break in a name", "id,\"na\nme\"\n" + row, "control characters"},
 		{"long column name", "id," + strings.Repeat("n", 256) + "\n" + row, "longer than 255 bytes"},
-		{"too many columns", "c" + strings.Repeat(",c", MaxColumns) + "\n", "the limit is 10000"},
+		{"too many columns", "c" + strings.Repeat(",c", codec.MaxColumns) + "\n", "the limit is 10000"},
 		{"carriage returns alone", "id,name\r1," + canary + "\r2,x\r", "tr '\\r' '\\n'"},
 		{"too few fields", "id,name\n" + row + "2\n", "line 3 of bad.csv does not have as many fields as the header, which has 2"},
 		{"too many fields", "id,name\n" + row + "2," + canary + ",3\n", "line 3 of bad.csv"},
@@ -50,7 +51,7 @@ func TestBadCSV(t *testing.T) {
 		{"NUL byte", "id,name\n" + row + "2,a\x00b\n", "holds a NUL byte in line 3"},
 		{"quote within a field", "id,name\n1,5\" " + canary + "\n", "line 2 of bad.csv holds a quotation mark in the wrong place"},
 		{"quote never closed", "id,name\n1,\"" + canary + "\n2,x\n", "quotation mark in the wrong place, in the row that begins in line 2"},
-		{"endless row", "id,name\n1,\"" + strings.Repeat(canary+"\n", MaxRowBytes/9) + "\n", "a row of bad.csv is longer than 8 MiB"},
+		{"endless row", "id,name\n1,\"" + strings.Repeat(canary+"\n", codec.MaxRowBytes/9) + "\n", "a row of bad.csv is longer than 8 MiB"},
 		{"Parquet", "PAR1....", "is a Parquet file, not CSV"},
 		{"Excel", "PK\x03\x04....", "Excel workbook"},
 		{"gzip", "\x1f\x8b\x08....", "is compressed"},
@@ -127,7 +128,7 @@ func TestCells(t *testing.T) {
 	if !reflect.DeepEqual(rows, want) {
 		t.Errorf("rows %v\nwant %v", rows, want)
 	}
-	if inf := parseCell("-inf"); !math.IsInf(inf.Float, -1) || inf.Kind != CellFloat {
+	if inf := codec.ParseCell("-inf"); !math.IsInf(inf.Float, -1) || inf.Kind != CellFloat {
 		t.Errorf("-inf is %v", inf)
 	}
 }
@@ -145,7 +146,7 @@ func TestDelimiter(t *testing.T) {
 		"":                       ',',
 		"\"never closed, a;b;c;": ',',
 	} {
-		if got := Delimiter([]byte(head)); got != want {
+		if got := codec.Delimiter([]byte(head)); got != want {
 			t.Errorf("%q: %q, want %q", head, got, want)
 		}
 	}
@@ -175,7 +176,7 @@ func TestOwnersColumns(t *testing.T) {
 
 func TestBadOptions(t *testing.T) {
 	path := writeFile(t, "a.csv", "id,name\n1,a\n2,"+canary+"\n")
-	many := make([]string, MaxMissing+1)
+	many := make([]string, codec.MaxMissing+1)
 	for _, c := range []struct {
 		o    ReadOptions
 		want string
@@ -223,7 +224,7 @@ func TestRealTables(t *testing.T) {
 func TestCharactersAcrossReads(t *testing.T) {
 	for _, char := range []string{"é", "€", "𝄞"} {
 		for shift := range len(char) {
-			cell := strings.Repeat("x", csvBuffer-4-shift) + char
+			cell := strings.Repeat("x", codec.CSVBuffer-4-shift) + char
 			columns, rows, err := readTable(writeFile(t, "edge.csv", "a\n"+cell+"\n"+char+"\n"), ReadOptions{})
 			if err != nil {
 				t.Fatalf("%s shifted by %d: %v", char, shift, err)

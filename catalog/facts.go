@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog/codec"
 )
 
 // What is proposed as the closed set of a column's values: few of them, and
@@ -78,8 +79,13 @@ func newFactCounter(columns int) *factCounter {
 
 const dayMicros = 24 * 3600 * 1e6
 
-func (f *factCounter) add(row []Cell) {
+// add counts a row. Its cells belong to the columns of their positions, or all
+// to one.
+func (f *factCounter) add(row []Cell, of int) {
 	for i, c := range row {
+		if of != codec.Each {
+			i = of
+		}
 		col := &f.cols[i]
 		switch c.Kind {
 		case CellMissing:

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog/codec"
 	"github.com/anchorhold/anchorhold/catalog/mock"
 	"github.com/anchorhold/anchorhold/disclosure"
 )
@@ -260,7 +261,7 @@ func FuzzIndexWiring(f *testing.F) {
 		row := []Cell{{Kind: CellText, Text: a}, {Kind: CellText, Text: b}, {Kind: CellFloat, Float: c}}
 		for i := range 2 {
 			if row[i].Text != "" {
-				row[i] = parseCell(row[i].Text)
+				row[i] = codec.ParseCell(row[i].Text)
 			}
 		}
 		for _, cell := range row {
@@ -270,7 +271,7 @@ func FuzzIndexWiring(f *testing.F) {
 			}
 		}
 		var index bytes.Buffer
-		x, err := newIndexer(Options{IndexWriter: &index}, make([]anchorhold.Column, len(row)), "fuzz")
+		x, err := newIndexer(Options{IndexWriter: &index}, make([]anchorhold.Column, len(row)), len(row), "fuzz")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog/codec"
 )
 
 // settled is how long a file must have been left alone before its stamp alone
@@ -51,7 +52,7 @@ func CheckIdentity(ctx context.Context, f *os.File, id Identity) (anchorhold.Sta
 		if errors.As(err, &known) {
 			return anchorhold.Stamp{}, err
 		}
-		return anchorhold.Stamp{}, readError("the file", err)
+		return anchorhold.Stamp{}, codec.Unreadable("the file", err)
 	}
 	after, err := StampOf(f)
 	if err != nil {

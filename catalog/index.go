@@ -27,9 +27,14 @@ const (
 	rememberedBytes = 64
 )
 
-func newIndexer(o Options, cols []anchorhold.Column, name string) (*indexer, error) {
-	declared := make([]disclosure.Column, len(cols))
+// newIndexer begins an index over rows of width cells; where that is the number
+// of columns, columns that identify are known as such.
+func newIndexer(o Options, cols []anchorhold.Column, width int, name string) (*indexer, error) {
+	declared := make([]disclosure.Column, width)
 	for i, c := range cols {
+		if width != len(cols) {
+			break
+		}
 		f, _ := c.Fact(anchorhold.FactUnique)
 		declared[i].Identifier = f.Value == true || slices.Contains(o.Identifiers, c.Name)
 	}
@@ -42,7 +47,7 @@ func newIndexer(o Options, cols []anchorhold.Column, name string) (*indexer, err
 	if err != nil {
 		return nil, err
 	}
-	x := &indexer{to: to, row: make([]disclosure.Cell, len(cols)), texts: make([]map[string]disclosure.Cell, len(cols))}
+	x := &indexer{to: to, row: make([]disclosure.Cell, width), texts: make([]map[string]disclosure.Cell, width)}
 	for i := range x.texts {
 		x.texts[i] = make(map[string]disclosure.Cell)
 	}

@@ -7,16 +7,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog/codec"
 )
 
 // ReadOptions say how a table is read.
 type ReadOptions struct {
-	// Format is FormatCSV or FormatParquet; empty: by the file's extension,
-	// and by its first bytes where the extension says nothing.
+	// Format names a codec; empty: by the file's extension, and by its first
+	// bytes where the extension says nothing.
 	Format string
 
 	// Columns override what is found: a column named here takes the given
@@ -28,27 +28,14 @@ type ReadOptions struct {
 	Missing []string
 }
 
-// Table is an open table, read once from front to back, in batches. It holds a
-// bounded amount of memory however large the file is.
+// Table is an open file whose values are read once from front to back, in
+// batches. It holds a bounded amount of memory however large the file is.
 type Table struct {
 	path   string
-	format string
+	format codec.Format
 	file   *os.File
 	stamp  anchorhold.Stamp
-	source source
-	rows   int64
-}
-
-// source reads one format.
-type source interface {
-	// columns gives the columns; the types of a CSV file are final once next
-	// has returned io.EOF.
-	columns() []anchorhold.Column
-	// next gives the next rows, or io.EOF. They are valid until the next call.
-	next() ([][]Cell, error)
-	// position is how many bytes of the file have been dealt with, roughly.
-	position() int64
-	close()
+	reader codec.Reader
 }
 
 // Open opens a table. A symbolic link is followed, and Path says where it led.
@@ -65,7 +52,8 @@ func Open(path string, o ReadOptions) (*Table, error) {
 	return t, nil
 }
 
-// newTable takes over f. tee receives the bytes of a CSV file as they are read.
+// newTable takes over f. tee receives the bytes of a format that streams as they
+// are read.
 func newTable(f *os.File, path string, o ReadOptions, tee io.Writer) (*Table, error) {
 	stamp, err := StampOf(f)
 	if err != nil {
@@ -75,20 +63,24 @@ func newTable(f *os.File, path string, o ReadOptions, tee io.Writer) (*Table, er
 	if stamp.Size == 0 {
 		return nil, invalid("check how it was written", "%s is empty", name)
 	}
-	format, err := formatOf(f, name, o.Format)
+	head := make([]byte, codec.HeadBytes)
+	n, err := f.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, codec.Unreadable(name, err)
+	}
+	c, err := chooseFormat(head[:n], name, o.Format)
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{path: path, format: format, file: f, stamp: stamp}
-	if format == FormatParquet {
-		t.source, err = newParquetSource(f, stamp.Size, name, o)
-	} else {
-		var r io.Reader = io.NewSectionReader(f, 0, stamp.Size)
+	t := &Table{path: path, format: c.Format(), file: f, stamp: stamp}
+	in := codec.Input{Name: name, Size: stamp.Size, At: f}
+	if t.format.Streams {
+		in.Stream = io.NewSectionReader(f, 0, stamp.Size)
 		if tee != nil {
-			r = io.TeeReader(r, tee)
+			in.Stream = io.TeeReader(in.Stream, tee)
 		}
-		t.source, err = newCSVSource(r, name, o)
 	}
+	t.reader, err = c.Open(in, codec.Options{Columns: o.Columns, Missing: o.Missing})
 	if err != nil {
 		return nil, err
 	}
@@ -98,18 +90,21 @@ func newTable(f *os.File, path string, o ReadOptions, tee io.Writer) (*Table, er
 // Path is where the file lies, absolute and free of symbolic links.
 func (t *Table) Path() string { return t.path }
 
-// Format is FormatCSV or FormatParquet.
-func (t *Table) Format() string { return t.format }
+// Format is the name of the file's format.
+func (t *Table) Format() string { return t.format.Name }
+
+// Kind is the kind of asset that the file is.
+func (t *Table) Kind() string { return t.format.Kind }
 
 // Stamp identifies the file as it was opened.
 func (t *Table) Stamp() anchorhold.Stamp { return t.stamp }
 
 // Rows is the number of rows read so far.
-func (t *Table) Rows() int64 { return t.rows }
+func (t *Table) Rows() int64 { return t.reader.Rows() }
 
 // Columns gives the columns in order. The types of a CSV file are known once
 // Next has returned io.EOF, because they depend on every row.
-func (t *Table) Columns() []anchorhold.Column { return t.source.columns() }
+func (t *Table) Columns() []anchorhold.Column { return t.reader.Columns() }
 
 // Next gives the next rows, each with one cell per column, or io.EOF after the
 // last. They are valid until the next call. A table without rows is an error.
@@ -117,17 +112,31 @@ func (t *Table) Next(ctx context.Context) ([][]Cell, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	rows, err := t.source.next()
-	t.rows += int64(len(rows))
-	if errors.Is(err, io.EOF) && t.rows == 0 {
+	rows, err := t.reader.Next()
+	if errors.Is(err, io.EOF) && t.Rows() == 0 {
 		return nil, invalid("add the rows below it, or check how the file was written", "%s has column names but no rows", filepath.Base(t.path))
 	}
 	return rows, err
 }
 
+// of says which column the cells of the last rows belong to, or codec.Each.
+func (t *Table) of() int { return t.reader.Of() }
+
+// accepts gives the types that each column may stand for.
+func (t *Table) accepts() []typeSet {
+	if a, ok := t.reader.(codec.Accepter); ok {
+		return a.Accepts()
+	}
+	var out []typeSet
+	for _, c := range t.Columns() {
+		out = append(out, bit(c.Type))
+	}
+	return out
+}
+
 // Close closes the file.
 func (t *Table) Close() error {
-	t.source.close()
+	t.reader.Close()
 	return t.file.Close()
 }
 
@@ -180,50 +189,4 @@ func openError(path string, err error) error {
 		return invalid("name a CSV or Parquet file", "%s is a special file, not a file with data", path).Because(err)
 	}
 	return invalid("check that it can be read, for example with: head -c 100 FILE", "the file %s cannot be opened", path).Because(err)
-}
-
-const parquetMagic = "PAR1"
-
-// formatOf decides the format and refuses a file that is plainly another.
-func formatOf(f *os.File, name, asked string) (string, error) {
-	head := make([]byte, 4)
-	n, err := f.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", readError(name, err)
-	}
-	isParquet := string(head[:n]) == parquetMagic
-	format := asked
-	if format == "" {
-		format = byExtension(name, isParquet)
-	}
-	switch {
-	case format != FormatCSV && format != FormatParquet:
-		return "", invalid("use csv or parquet", "%q is not a format of tables", clip(format, 40))
-	case format == FormatParquet && !isParquet:
-		return "", invalid("check how it was written, or register it as CSV", "%s is not a Parquet file", name)
-	case format == FormatCSV && isParquet:
-		return "", invalid("give it the extension .parquet", "%s is a Parquet file, not CSV", name)
-	case format == FormatCSV && (string(head[:n]) == "PK\x03\x04" || n >= 2 && head[0] == 0x1f && head[1] == 0x8b):
-		return "", invalid("unpack it, or save the worksheet as CSV (UTF-8), and name that file", "%s is compressed or an Excel workbook, not CSV", name)
-	}
-	return format, nil
-}
-
-func byExtension(name string, isParquet bool) string {
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".csv", ".tsv":
-		return FormatCSV
-	case ".parquet", ".pq":
-		return FormatParquet
-	}
-	if isParquet {
-		return FormatParquet
-	}
-	return FormatCSV
-}
-
-// readError is about a file that could be opened but not read. The cause may
-// name bytes of the file and stays out of the message.
-func readError(name string, err error) error {
-	return anchorhold.Errorf(anchorhold.Unavailable, "check the disk or network share that holds it and try again", "%s could not be read to its end", name).Because(err)
 }

@@ -106,17 +106,6 @@ func TestParquetTypes(t *testing.T) {
 	}
 }
 
-func TestParquetNotANumberIsMissing(t *testing.T) {
-	b := array.NewFloat64Builder(memory.DefaultAllocator)
-	defer b.Release()
-	b.Append(math.NaN())
-	a := b.NewFloat64Array()
-	defer a.Release()
-	if c := readFloat(a, 0); c != (Cell{}) {
-		t.Errorf("%v", c)
-	}
-}
-
 func TestBadParquet(t *testing.T) {
 	text := field("name", arrow.BinaryTypes.String)
 	one := `[{"name":"` + canary + `"}]`

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog/codec"
 	"github.com/anchorhold/anchorhold/disclosure"
 )
 
@@ -44,6 +45,7 @@ type Options struct {
 type Registration struct {
 	Path       string // absolute, without symbolic links
 	Format     string
+	Kind       string
 	Columns    []anchorhold.Column
 	Missing    []string
 	Rows       int64
@@ -70,8 +72,8 @@ func (r Registration) Identity() Identity {
 
 // Register reads a file once and gives all that a version of an asset needs: a
 // description of its columns, the commitment to its bytes, and the index for
-// disclosure checks. (A Parquet file is read twice: its bytes in order for the
-// commitment, its columns as they lie.) A file that changes meanwhile is
+// disclosure checks. (A file of a format that does not stream is read twice: its bytes
+// in order for the commitment, its values as they lie.) A file that changes meanwhile is
 // refused. Nothing is written but to Options.IndexWriter.
 func Register(ctx context.Context, path string, o Options) (Registration, error) {
 	if len(o.Secret) == 0 {
@@ -115,9 +117,9 @@ func readAll(ctx context.Context, f *os.File, path string, o Options) (Registrat
 	if err != nil {
 		return Registration{}, err
 	}
-	defer table.source.close()
+	defer table.reader.Close()
 	p := progress{tell: o.Progress, total: table.stamp.Size}
-	if table.format == FormatParquet {
+	if !table.format.Streams {
 		p.total *= 2
 		if err := p.copy(ctx, commit, f, table.stamp.Size, filepath.Base(path)); err != nil {
 			return Registration{}, err
@@ -131,8 +133,8 @@ func readAll(ctx context.Context, f *os.File, path string, o Options) (Registrat
 		return Registration{}, err
 	}
 	reg := Registration{
-		Path: path, Format: table.format, Columns: table.Columns(), Missing: o.Missing,
-		Rows: table.rows, Size: commit.size, Secret: o.Secret, Label: o.Label, Commitment: commit.commitment(),
+		Path: path, Format: table.Format(), Kind: table.Kind(), Columns: table.Columns(), Missing: o.Missing,
+		Rows: table.Rows(), Size: commit.size, Secret: o.Secret, Label: o.Label, Commitment: commit.commitment(),
 	}
 	if sinks.facts != nil {
 		proposal := sinks.facts.propose(reg.Columns, reg.Rows)
@@ -172,7 +174,7 @@ func (p *progress) copy(ctx context.Context, w io.Writer, f *os.File, size int64
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return readError(name, err)
+			return codec.Unreadable(name, err)
 		}
 	}
 }
@@ -191,7 +193,7 @@ func newSinks(o Options, t *Table) (*sinks, error) {
 	}
 	var err error
 	if o.IndexWriter != nil {
-		s.index, err = newIndexer(o, cols, filepath.Base(t.path))
+		s.index, err = newIndexer(o, cols, t.reader.Width(), filepath.Base(t.path))
 	}
 	return s, err
 }
@@ -208,7 +210,7 @@ func (s *sinks) drain(ctx context.Context, t *Table, p *progress) error {
 		}
 		for _, row := range rows {
 			if s.facts != nil {
-				s.facts.add(row)
+				s.facts.add(row, t.of())
 			}
 			if s.index != nil {
 				if err := s.index.add(row); err != nil {
@@ -216,7 +218,7 @@ func (s *sinks) drain(ctx context.Context, t *Table, p *progress) error {
 				}
 			}
 		}
-		p.at(t.source.position())
+		p.at(t.reader.Position())
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog/codec"
 	"github.com/anchorhold/anchorhold/disclosure"
 )
 
@@ -109,7 +110,7 @@ func TestRegisterRefusesAFileThatChanges(t *testing.T) {
 		"truncated": func(path string) error { return os.Truncate(path, 10) },
 		"touched":   func(path string) error { return os.Chtimes(path, time.Unix(1, 0), time.Unix(1, 0)) },
 	} {
-		path := writeFile(t, "busy.csv", "a,b\n"+strings.Repeat("1,2\n", 3*csvBuffer))
+		path := writeFile(t, "busy.csv", "a,b\n"+strings.Repeat("1,2\n", 3*codec.CSVBuffer))
 		done := false
 		_, err := Register(t.Context(), path, Options{Label: "d/a", Progress: func(int64, int64) {
 			if !done {

@@ -45,7 +45,7 @@ func (s *Service) prepare(ctx context.Context, dataset string, n NewAsset) (*dra
 	source := reg.Source()
 	source.Index = index
 	d := &draft{asset: n.Name, version: anchorhold.Version{
-		ID: anchorhold.NewID(anchorhold.PrefixVersion), Columns: withTypes(reg.Columns, n.Columns), Missing: reg.Missing,
+		ID: anchorhold.NewID(anchorhold.PrefixVersion), Kind: reg.Kind, Columns: withTypes(reg.Columns, n.Columns), Missing: reg.Missing,
 		Commitment: reg.Commitment, Private: source,
 	}}
 	if n.Mock == nil {
@@ -144,7 +144,11 @@ func (s *Service) generateMock(ctx context.Context, d *draft, n NewMock, measure
 		card.Facts = []anchorhold.Fact{{Name: anchorhold.FactRows, Value: float64(n.Generate.Rows), Provenance: anchorhold.Stated}}
 	}
 	var b bytes.Buffer
-	rows, err := mock.Generate(ctx, card, n.Generate.Seed, &b, d.version.Private.Format)
+	format, ok := catalog.FormatNamed(d.version.Private.Format)
+	if !ok {
+		return anchorhold.Errorf(anchorhold.Internal, "", "a file was registered in a format that nothing here reads")
+	}
+	rows, err := format.Generate(ctx, card, n.Generate.Seed, &b)
 	if err != nil {
 		return err
 	}
@@ -163,7 +167,7 @@ func (s *Service) takeMock(ctx context.Context, d *draft, n NewAsset) error {
 	if err != nil {
 		return err
 	}
-	m, err := s.compare(ctx, d, f, formatOf(n.Mock.Path), n.Mock.AcceptDifferences)
+	m, err := s.compare(ctx, d, f, catalog.FormatOfName(n.Mock.Path), n.Mock.AcceptDifferences)
 	if err != nil {
 		return err
 	}
@@ -174,17 +178,6 @@ func (s *Service) takeMock(ctx context.Context, d *draft, n NewAsset) error {
 		return anchorhold.Errorf(anchorhold.Conflict, "wait until nobody writes to it and try again", "the mock changed while it was read").Because(err)
 	}
 	return nil
-}
-
-// formatOf is a mock's format by its name; empty leaves it to its first bytes.
-func formatOf(path string) string {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".csv", ".tsv", ".txt":
-		return catalog.FormatCSV
-	case ".parquet":
-		return catalog.FormatParquet
-	}
-	return ""
 }
 
 // keepFormer lets a new version keep the mock of the one before, if it is still

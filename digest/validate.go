@@ -22,7 +22,22 @@ const (
 )
 
 // AssetTypes are the forms in which a function may ask for an asset.
-func AssetTypes() []string { return []string{"dataframe", "arrow", "numpy", "path"} }
+func AssetTypes() []string {
+	return []string{"dataframe", "arrow", "numpy", "path", "polars", "batches", "tensors", "files"}
+}
+
+// AssetTypesOf are the forms that an asset of a kind has.
+func AssetTypesOf(kind string) []string {
+	switch kind {
+	case anchorhold.KindArray:
+		return []string{"numpy", "path"}
+	case anchorhold.KindTensors:
+		return []string{"tensors", "path"}
+	case anchorhold.KindFiles:
+		return []string{"files", "path"}
+	}
+	return []string{"dataframe", "polars", "arrow", "numpy", "batches", "path"}
+}
 
 // ValueTypes are the types that a value parameter may declare.
 func ValueTypes() []string {

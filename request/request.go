@@ -155,9 +155,13 @@ func (s *Service) resolve(tx store.Tx, p policy.Permit, sub Submission, codeDige
 		if !ok {
 			return r, anchorhold.Errorf(anchorhold.Invalid, "name the asset for it", "no asset is given for the parameter %q", param.Name)
 		}
-		full, err := current(tx, ref)
+		full, kind, err := current(tx, ref)
 		if err != nil {
 			return r, err
+		}
+		if types := digest.AssetTypesOf(kind); !slices.Contains(types, param.Type) {
+			return r, anchorhold.Errorf(anchorhold.Invalid, "annotate the parameter for one of: "+strings.Join(types, ", "),
+				"the parameter %q asks for %s, and %s/%s is of the kind %s", param.Name, param.Type, ref.Dataset, ref.Asset, kind)
 		}
 		r.Assets[param.Name] = full
 	}
@@ -175,25 +179,26 @@ func (s *Service) resolve(tx store.Tx, p policy.Permit, sub Submission, codeDige
 	return r, err
 }
 
-// current resolves an asset by name to its newest version.
-func current(tx store.Tx, ref anchorhold.AssetRef) (anchorhold.AssetRef, error) {
+// current resolves an asset by name to its newest version, and gives
+// its kind.
+func current(tx store.Tx, ref anchorhold.AssetRef) (full anchorhold.AssetRef, kind string, err error) {
 	d, err := tx.Dataset(ref.Dataset)
 	if errors.Is(err, store.ErrNotFound) {
-		return ref, policy.Missing(policy.TypeDataset, ref.Dataset)
+		return ref, "", policy.Missing(policy.TypeDataset, ref.Dataset)
 	}
 	if err != nil {
-		return ref, err
+		return ref, "", err
 	}
 	a, ok := d.Asset(ref.Asset)
 	if !ok {
-		return ref, anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold dataset show "+d.Name+"`",
+		return ref, "", anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold dataset show "+d.Name+"`",
 			"the dataset %q has no asset %q", d.Name, ref.Asset)
 	}
 	if a.Version.Private == nil {
-		return ref, anchorhold.Errorf(anchorhold.Conflict, "ask the owner", "the private side of this asset is not at this site")
+		return ref, "", anchorhold.Errorf(anchorhold.Conflict, "ask the owner", "the private side of this asset is not at this site")
 	}
 	ref.Version = a.Version.ID
-	return ref, nil
+	return ref, a.Version.KindOf(), nil
 }
 
 // open stores a new request, returns the one that is already open, or opens an

@@ -24,6 +24,8 @@ var floors = []place{
 
 	{"internal/pages", 0, "gives back the memory of a start: knows nothing of ours"},
 
+	{"internal/flatbuffer", 0, "reads facts of flatbuffers that nobody vouches for: bytes alone"},
+
 	{"digest", 1, "names content; crypto by itself, no store and no web"},
 	{"audit", 1, "a transparency log by itself: declares the small store that it needs"},
 	{"identity", 1, "tokens by themselves"},
@@ -33,6 +35,7 @@ var floors = []place{
 	{"blob", 1, "bytes under keyed names"},
 	{"disclosure", 1, "what an output may say about rows: pure computation"},
 	{"catalog", 1, "reads tables and describes them; decides nothing"},
+	{"catalog/codec", 1, "reads and writes the formats of assets; knows no asset"},
 	{"catalog/mock", 1, "makes mocks from a card alone, with no handle to private files"},
 
 	{"sandbox", 2, "the contract of a boundary around foreign code"},
@@ -72,7 +75,8 @@ var along = []struct{ from, to, why string }{
 	{"store", "audit", "a transaction can take the log's rows: audit says which"},
 	{"store/sqlite", "store", "implements its interface"},
 	{"catalog", "disclosure", "registration makes the keyed index that checks use"},
-	{"catalog", "catalog/mock", "a mock is written with the card's words"},
+	{"catalog", "catalog/codec", "an asset is read through the codec of its format"},
+	{"catalog/codec", "catalog/mock", "a codec writes mocks from what the generator draws"},
 	{"sandbox/gvisor", "sandbox", "implements its interface"},
 	{"books", "policy", "an act needs a permit, which policy alone makes"},
 	{"account", "books", "a new user or token is a durable act"},

@@ -9,11 +9,12 @@
 // has read it. The tests run the runner by itself, with code that lies and dies,
 // and in the real sandbox; every type of result is sent round and compared.
 //
-// The runner (runner.py), the reader of tables and results (codec.py) and the
-// writer of results (encode.py) are embedded; codec.py is also the researcher's,
-// so that a mock and a private table look alike. On
+// The runner (runner.py), the reader of inputs (inputs.py), the writer of results
+// (encode.py) and their reader (codec.py) are embedded; inputs.py and codec.py are
+// also the researcher's, so that a mock and the private side look alike. On
 // descriptor 3 the runner says "R" when it is ready; the host answers with a
-// length, the job as JSON and the input files' descriptors; the runner ends with
+// length, the job as JSON and the input files' descriptors, as many messages of
+// them as it takes; the runner ends with
 // one tar stream: manifest.json, then one file for each output.
 package job
 
@@ -22,9 +23,12 @@ import (
 	"encoding/json"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/digest"
 	"github.com/anchorhold/anchorhold/output"
 	"github.com/anchorhold/anchorhold/pyenv"
 	"github.com/anchorhold/anchorhold/sandbox"
@@ -39,14 +43,23 @@ type Job struct {
 	Outputs []output.Declared          // one: what the function returns; several: the values of a dict with these keys
 }
 
-// Input is a registered file for one parameter of the function.
+// Input is a registered asset for one parameter of the function.
 type Input struct {
 	Parameter string   `json:"parameter"`
-	Type      string   `json:"type"`   // dataframe, arrow, numpy or path
-	Format    string   `json:"format"` // csv or parquet
+	Type      string   `json:"type"`   // one of digest.AssetTypes
+	Format    string   `json:"format"` // name of the asset's codec
 	FD        int      `json:"fd"`     // index among the files of Run
 	Columns   []Column `json:"columns"`
-	Missing   []string `json:"missing"` // texts of a CSV file that mean "no value"
+	Missing   []string `json:"missing"`         // texts of a CSV file that mean "no value"
+	Files     []File   `json:"files,omitempty"` // of an asset of files, in the order of their names
+}
+
+// File is one file of an asset: where its content lies among the files of Run.
+type File struct {
+	Name   string `json:"name"`
+	FD     int    `json:"fd"`
+	Offset int64  `json:"offset"`
+	Size   int64  `json:"size"`
 }
 
 // Column is a registered column: a CSV file is read by these, not by guessing.
@@ -67,6 +80,9 @@ const (
 //go:embed runner.py
 var runnerCode []byte
 
+//go:embed inputs.py
+var inputsCode []byte
+
 //go:embed codec.py
 var codecCode []byte
 
@@ -75,7 +91,7 @@ var encodeCode []byte
 
 // runnerFiles is what lies beside each other where the runner is started.
 func runnerFiles() map[string][]byte {
-	return map[string][]byte{"runner.py": runnerCode, "codec.py": codecCode, "encode.py": encodeCode}
+	return map[string][]byte{"runner.py": runnerCode, "inputs.py": inputsCode, "codec.py": codecCode, "encode.py": encodeCode}
 }
 
 // Spec describes the session in which one job of an environment runs. id names
@@ -124,13 +140,18 @@ func environ(tmp string, cpus float64) []string {
 
 // message is the job as the runner reads it.
 type message struct {
-	V       int                        `json:"v"`
-	Files   []anchorhold.File          `json:"files"`
-	Entry   string                     `json:"entry"`
-	Inputs  []Input                    `json:"inputs"`
-	Values  map[string]json.RawMessage `json:"values"`
-	Outputs []output.Declared          `json:"outputs"`
+	V           int                        `json:"v"`
+	Files       []anchorhold.File          `json:"files"`
+	Entry       string                     `json:"entry"`
+	Inputs      []Input                    `json:"inputs"`
+	Descriptors int                        `json:"descriptors"`
+	Values      map[string]json.RawMessage `json:"values"`
+	Outputs     []output.Declared          `json:"outputs"`
 }
+
+// MaxDescriptors is how many open files a job may have: fewer than the guest may
+// open, so that the code can open some too.
+const MaxDescriptors = 512
 
 // maxMessage bounds a job's text; the runner has the same limit.
 const maxMessage = 64 << 20
@@ -138,6 +159,7 @@ const maxMessage = 64 << 20
 var (
 	identifier = regexp.MustCompile(`^[\pL_][\pL\pN\p{Mn}\p{Mc}_]*$`)
 	entryPoint = regexp.MustCompile(`^[^:]+\.py:[^:./]+$`)
+	formatName = regexp.MustCompile(`^[a-z0-9]{1,32}$`)
 )
 
 // marshal checks a job and writes it as JSON. What it finds wrong should have
@@ -146,13 +168,17 @@ func (j Job) marshal(files int) ([]byte, error) {
 	if !entryPoint.MatchString(j.Entry) || len(j.Files) == 0 || len(j.Outputs) == 0 {
 		return nil, invalid("name the function as FILE.py:FUNCTION, and one output", "the job has no code, entry point or output")
 	}
-	if files != len(j.Inputs) || files > sandbox.MaxFiles {
-		return nil, invalid("pass one file for each input, at most 253", "the job has %d inputs and %d files", len(j.Inputs), files)
+	if files > MaxDescriptors {
+		return nil, invalid("pass many files as one", "the job has %d open files, which is more than %d", files, MaxDescriptors)
 	}
-	m := message{V: 1, Files: j.Files, Entry: j.Entry, Inputs: make([]Input, len(j.Inputs)), Values: j.Values, Outputs: j.Outputs}
+	m := message{
+		V: 1, Files: j.Files, Entry: j.Entry, Inputs: make([]Input, len(j.Inputs)), Descriptors: files,
+		Values: j.Values, Outputs: j.Outputs,
+	}
 	copy(m.Inputs, j.Inputs)
+	used := make([]bool, files)
 	for i, in := range m.Inputs {
-		if err := in.check(files); err != nil {
+		if err := in.check(used); err != nil {
 			return nil, err
 		}
 		if _, twice := j.Values[in.Parameter]; twice {
@@ -164,6 +190,9 @@ func (j Job) marshal(files int) ([]byte, error) {
 		if in.Columns == nil {
 			m.Inputs[i].Columns = []Column{}
 		}
+	}
+	if slices.Contains(used, false) {
+		return nil, invalid("pass the inputs' files and no other", "the job has a file that no input names")
 	}
 	if m.Values == nil {
 		m.Values = map[string]json.RawMessage{}
@@ -178,20 +207,32 @@ func (j Job) marshal(files int) ([]byte, error) {
 	return data, nil
 }
 
-func (in Input) check(files int) error {
+// check refuses an input that nobody could read, and marks the files that it
+// uses.
+func (in Input) check(used []bool) error {
 	if !identifier.MatchString(in.Parameter) {
 		return invalid("name it as Python names variables", "a parameter has a name that is not allowed")
 	}
-	if in.FD < 0 || in.FD >= files {
+	has := func(fd int) bool {
+		there := fd >= 0 && fd < len(used)
+		if there {
+			used[fd] = true
+		}
+		return there
+	}
+	if len(in.Files) == 0 && !has(in.FD) {
 		return invalid("number the files from 0", "the parameter %s has no file", in.Parameter)
 	}
-	switch in.Type {
-	case "dataframe", "arrow", "numpy", "path":
-	default:
-		return invalid("use dataframe, arrow, numpy or path", "the parameter %s has a type that is not known", in.Parameter)
+	for _, f := range in.Files {
+		if !has(f.FD) || f.Offset < 0 || f.Size < 0 {
+			return invalid("number the files from 0", "the parameter %s lacks one of its files", in.Parameter)
+		}
 	}
-	if in.Format != "csv" && in.Format != "parquet" {
-		return invalid("use csv or parquet", "the parameter %s has a format that is not known", in.Parameter)
+	if !slices.Contains(digest.AssetTypes(), in.Type) {
+		return invalid("use one of "+strings.Join(digest.AssetTypes(), ", "), "the parameter %s has a type that is not known", in.Parameter)
+	}
+	if !formatName.MatchString(in.Format) {
+		return invalid("use the name of a codec, such as csv", "the parameter %s has a format that is not known", in.Parameter)
 	}
 	return nil
 }

@@ -75,11 +75,17 @@ func talk(conn *net.UnixConn, j Job, text []byte, files []*os.File) (Answer, err
 	}
 	// The descriptors travel with the length, so that the runner has them before
 	// it reads what they are.
-	if err := sandbox.SendFiles(conn, binary.BigEndian.AppendUint32(nil, uint32(len(text))), files...); err != nil {
+	first := min(len(files), sandbox.MaxFiles)
+	if err := sandbox.SendFiles(conn, binary.BigEndian.AppendUint32(nil, uint32(len(text))), files[:first]...); err != nil {
 		return Answer{}, err
 	}
 	if _, err := conn.Write(text); err != nil {
 		return Answer{}, anchorhold.Errorf(anchorhold.Unavailable, "see how the session ended", "the runner did not take the job").Because(err)
+	}
+	for more := range slices.Chunk(files[first:], sandbox.MaxFiles) {
+		if err := sandbox.SendFiles(conn, []byte{'F'}, more...); err != nil {
+			return Answer{}, err
+		}
 	}
 	unpacked, err := sandbox.Unpack(conn, sandbox.UnpackLimits{
 		TotalBytes: maxAnswer, FileBytes: max(output.DefaultLimits().Bytes, 1<<20), Entries: len(j.Outputs) + 1,

@@ -230,7 +230,7 @@ func TestMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for field, want := range map[string]string{
-		"v":       "1",
+		"v": "1", "descriptors": "1",
 		"files":   `[{"path":"main.py","text":"def f(): pass"}]`,
 		"entry":   `"main.py:f"`,
 		"values":  `{"k":5}`,
@@ -243,8 +243,8 @@ func TestMessage(t *testing.T) {
 			t.Errorf("%s is %s, want %s", field, m[field], want)
 		}
 	}
-	if len(m) != 6 {
-		t.Errorf("the message has %d fields, want 6", len(m))
+	if len(m) != 7 {
+		t.Errorf("the message has %d fields, want 7", len(m))
 	}
 }
 

@@ -2,8 +2,9 @@
 and the folder for results, it speaks over descriptor 3.
 
     guest: one byte "R" when it is ready
-    host:  length (4 bytes, big-endian) and JSON of the job, with the open
-           input files attached to the message that carries the length
+    host:  length (4 bytes, big-endian) and JSON of the job, with the first open
+           input files attached to the message that carries the length; more
+           files follow, attached to one byte each time
     guest: one tar stream, manifest.json first, then one file for each output
 
 When the host closes the connection before it sent a job, the runner ends.
@@ -40,7 +41,8 @@ def main(environment, out):
     channel = socket.socket(fileno=CHANNEL)
     channel.set_inheritable(False)
     here = os.path.dirname(os.path.abspath(__file__))
-    codec = load("_anchorhold_codec", os.path.join(here, "codec.py"))
+    load("_anchorhold_codec", os.path.join(here, "codec.py"))
+    inputs = load("_anchorhold_inputs", os.path.join(here, "inputs.py"))
     encoder = load("_anchorhold_encode", os.path.join(here, "encode.py"))
     sys.path.append(os.path.join(environment, "packages"))
     prepare_fonts(environment)
@@ -49,7 +51,7 @@ def main(environment, out):
     if job is None:
         return 2
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # what was printed survives a kill
-    manifest = answer(codec, encoder, job, files, out)
+    manifest = answer(inputs, encoder, job, files, out)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # the code may have closed or replaced it
             stream.flush()
@@ -100,7 +102,13 @@ def receive(channel):
     text = exactly(channel, size) if size <= MAX_JOB_BYTES else b""
     if len(text) < size:
         return None, None
-    return json.loads(text), files
+    job = json.loads(text)
+    while len(files) < job["descriptors"]:
+        byte, more, _, _ = socket.recv_fds(channel, 1, MAX_INPUTS)
+        if not byte:
+            return None, None
+        files += more
+    return job, files
 
 
 def exactly(channel, size):
@@ -133,12 +141,12 @@ def send(channel, manifest, out):
 # ---- the job ----------------------------------------------------------------
 
 
-def answer(codec, encoder, job, files, out):
+def answer(inputs, encoder, job, files, out):
     """Run the job and give its manifest; every error becomes one."""
     code = temporary("job")
     try:
         function = entry_point(job, code)
-        arguments = inputs(codec, job, files)
+        arguments = assets(inputs, job, files)
         arguments.update(job["values"])
         returned = function(**arguments)
         return {"v": 1, "ok": True, "outputs": encode(encoder, job["outputs"], returned, out)}
@@ -164,22 +172,67 @@ def entry_point(job, code):
     return function
 
 
-def inputs(codec, job, files):
-    """The registered files as the parameters ask for them."""
-    arguments, paths = {}, None
+def assets(inputs, job, files):
+    """The registered assets as the parameters ask for them."""
+    sys.modules["anchorhold"] = annotations(inputs)
+    arguments, folder = {}, Folder()
     for spec in job["inputs"]:
-        source = f"/dev/fd/{files[spec['fd']]}"
-        if spec["type"] == "path":
-            from pathlib import Path
-
-            # A link with a telling name: libraries look at the extension.
-            paths = paths or temporary("inputs")
-            link = Path(paths, f"{spec['parameter']}.{spec['format']}")
-            link.symlink_to(source)
-            arguments[spec["parameter"]] = link
+        name = spec["parameter"]
+        if "files" in spec:
+            entries = [(f["name"], files[f["fd"]], f["offset"], f["size"]) for f in spec["files"]]
+            source = inputs.Files(entries, lambda name=name: folder.of(name))
         else:
-            arguments[spec["parameter"]] = codec.read_table(source, spec)
+            source = f"/dev/fd/{files[spec['fd']]}"
+        if spec["type"] != "path":
+            arguments[name] = inputs.read_input(source, spec)
+        elif "files" in spec:
+            arguments[name] = folder.filled(name, source)
+        else:
+            # A link with a telling name: libraries look at the extension.
+            arguments[name] = folder.link(f"{name}.{EXTENSIONS.get(spec['format'], spec['format'])}", source)
     return arguments
+
+
+EXTENSIONS = {"arrows": "arrow"}
+
+
+def annotations(inputs):
+    """What code may import as anchorhold: the words for what a parameter takes, and nothing else."""
+    import types
+
+    module = types.ModuleType("anchorhold")
+    module.Files, module.Batches, module.Tensors = inputs.Files, inputs.Batches, dict
+    return module
+
+
+class Folder:
+    """Where inputs have paths; made when the first one needs one."""
+
+    def __init__(self):
+        self._path = None
+
+    def of(self, name):
+        """A folder for the files of one parameter."""
+        self._path = self._path or temporary("inputs")
+        path = os.path.join(self._path, name)
+        os.makedirs(path, exist_ok=True)
+        return path
+
+    def link(self, name, source):
+        from pathlib import Path
+
+        self._path = self._path or temporary("inputs")
+        link = Path(self._path, name)
+        link.symlink_to(source)
+        return link
+
+    def filled(self, name, files):
+        """A folder with all files of an asset."""
+        from pathlib import Path
+
+        for file in files.values():
+            file.path  # noqa: B018 (makes the copy)
+        return Path(self.of(name))
 
 
 def encode(encoder, declared, returned, out):
@@ -236,7 +289,7 @@ def describe(error, code):
 def authors_steps(steps):
     """A traceback without our own beginning of it."""
     here = os.path.dirname(__file__)
-    ours = ("<frozen", __file__, os.path.join(here, "codec.py"), os.path.join(here, "encode.py"))
+    ours = ("<frozen", __file__, os.path.join(here, "inputs.py"), os.path.join(here, "encode.py"))
     while steps is not None and steps.tb_frame.f_code.co_filename.startswith(ours):
         steps = steps.tb_next
     return steps

@@ -115,7 +115,7 @@ func (t *tx) fillAssets(d *anchorhold.Dataset) error {
 			if err != nil {
 				return err
 			}
-			d.Assets = append(d.Assets, anchorhold.Asset{Name: ref.Asset, Kind: "table", Version: v})
+			d.Assets = append(d.Assets, anchorhold.Asset{Name: ref.Asset, Kind: v.KindOf(), Version: v})
 			return nil
 		})
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,7 +23,21 @@ from ._text import escaped, facts_html, table_html, table_text, visible
 if TYPE_CHECKING:
     import numpy
     import pandas
+    import polars
     import pyarrow
+
+    from ._inputs import Batches
+
+
+NEEDED = {
+    "arrow": ("pyarrow",),
+    "batches": ("pyarrow",),
+    "polars": ("pyarrow", "polars"),
+    "numpy": ("pyarrow", "numpy", "pandas"),
+    "dataframe": ("pyarrow", "numpy", "pandas"),
+    "tensors": ("numpy",),
+    "files": (),
+}
 
 
 class Mock:
@@ -37,7 +52,7 @@ class Mock:
 
     @property
     def format(self) -> str:
-        """The file's format: csv or parquet."""
+        """The file's format: csv, parquet, arrow, npy and so on."""
         return str(self._mock.get("format", ""))
 
     @property
@@ -48,7 +63,7 @@ class Mock:
     def path(self) -> Path:
         """The mock as a file on this machine."""
         wanted = str(self._mock.get("sha256", "")).removeprefix("sha256:")
-        if len(wanted) != 64 or not wanted.isalnum() or self.format not in ("csv", "parquet"):
+        if len(wanted) != 64 or not wanted.isalnum() or not re.fullmatch("[a-z0-9]{1,32}", self.format):
             raise InvalidResult("the mock's description is not one that this package knows", "update this package")
         path = cache_folder() / f"{wanted}.{self.format}"
         if not has_hash(path, wanted):
@@ -74,16 +89,31 @@ class Mock:
         found: numpy.ndarray[Any, Any] = self._read("numpy")
         return found
 
+    def to_polars(self) -> polars.DataFrame:
+        """The mock as a Polars DataFrame."""
+        found: polars.DataFrame = self._read("polars")
+        return found
+
+    def batches(self) -> Batches:
+        """The mock as an iterator of pyarrow.RecordBatch."""
+        found: Batches = self._read("batches")
+        return found
+
+    def tensors(self) -> dict[str, numpy.ndarray[Any, Any]]:
+        """The mock as NumPy arrays by name."""
+        found: dict[str, numpy.ndarray[Any, Any]] = self._read("tensors")
+        return found
+
     def _read(self, kind: str) -> Any:
-        for module in ("pyarrow", "numpy", "pandas") if kind != "arrow" else ("pyarrow",):
+        for module in NEEDED[kind]:
             need(module)
-        from . import _codec
+        from . import _inputs
 
         columns = [{"name": c.get("name"), "type": c.get("type")} for c in self._version.get("columns") or []]
         spec = {"type": kind, "format": self.format, "columns": columns, "missing": self._version.get("missing") or []}
         try:
-            return _codec.read_table(os.fspath(self.path()), spec)
-        except _codec.InputRefused as e:
+            return _inputs.read_input(os.fspath(self.path()), spec)
+        except _inputs.InputRefused as e:
             raise InvalidResult(visible(e, 2000), "read it yourself from .path()") from None
 
     def __repr__(self) -> str:

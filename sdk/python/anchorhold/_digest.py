@@ -16,7 +16,7 @@ from . import _jcs
 MAX_BYTES = 1 << 20
 MAX_ITEMS = 10_000
 
-ASSET_TYPES = ("dataframe", "arrow", "numpy", "path")
+ASSET_TYPES = ("dataframe", "arrow", "numpy", "path", "polars", "batches", "tensors", "files")
 SCALARS = ("int", "float", "str", "bool")
 VALUE_TYPES = (*SCALARS, "list[int]", "list[float]", "list[str]")
 OUTPUT_KINDS = ("table", "array", "json", "text", "image", "any")

@@ -63,9 +63,11 @@ def test_every_module_says_why_it_exists() -> None:
         assert file.read_text(encoding="utf-8").startswith('"""'), file
 
 
-def test_the_codec_is_a_copy() -> None:
-    source = REPOSITORY / "run" / "job" / "codec.py"
-    assert (PACKAGE / "_codec.py").read_bytes() == source.read_bytes(), "copy run/job/codec.py to anchorhold/_codec.py"
+def test_what_runs_at_a_site_is_a_copy() -> None:
+    for name in ("codec", "inputs"):
+        source = REPOSITORY / "run" / "job" / f"{name}.py"
+        copy = PACKAGE / f"_{name}.py"
+        assert copy.read_bytes() == source.read_bytes(), f"copy run/job/{name}.py to anchorhold/_{name}.py"
 
 
 def test_one_version() -> None:

@@ -1,8 +1,9 @@
-package catalog
+package codec
 
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/csv"
 	"errors"
 	"io"
@@ -11,13 +12,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog/mock"
 )
 
+// CSVBuffer is read at once; it is also how far the header is looked at for its
+// delimiter.
+const CSVBuffer = 256 << 10
+
 const (
-	csvBuffer     = 256 << 10 // read at once; also how far the header is looked at for its delimiter
-	batchCells    = 32 << 10
-	batchRows     = 4096
-	batchBytes    = 1 << 20
 	defaultComma  = ','
 	byteOrderMark = "\xef\xbb\xbf"
 )
@@ -26,6 +28,7 @@ const (
 // divided by comma, semicolon or tab, quoted as RFC 4180 has it. Empty lines
 // are skipped, as pandas skips them.
 type csvSource struct {
+	table
 	name    string
 	guard   *guard
 	reader  *csv.Reader
@@ -37,18 +40,36 @@ type csvSource struct {
 
 type csvColumn struct {
 	anchorhold.Column
-	given typeSet // the owner's type; 0: found from the cells
-	found typeSet
+	given TypeSet // the owner's type; 0: found from the cells
+	found TypeSet
 }
 
-func newCSVSource(r io.Reader, name string, o ReadOptions) (*csvSource, error) {
+// CSV is the format of tables that everybody writes.
+type CSV struct{}
+
+// Format implements Codec.
+func (CSV) Format() Format {
+	return Format{
+		Name: "csv", Kind: anchorhold.KindTable, Title: "CSV", Extensions: []string{".csv", ".tsv", ".txt"},
+		Media: "text/csv", Streams: true,
+	}
+}
+
+// Generate implements Codec.
+func (CSV) Generate(ctx context.Context, card mock.Card, seed uint64, w io.Writer) (int64, error) {
+	return mock.Generate(ctx, card, seed, w, mock.CSV)
+}
+
+// Open implements Codec.
+func (CSV) Open(in Input, o Options) (Reader, error) {
+	name := in.Name
 	missing, err := newMissingSet(o.Missing)
 	if err != nil {
 		return nil, err
 	}
-	s := &csvSource{name: name, guard: &guard{r: r, name: name, line: 1}, missing: missing}
-	buffered := bufio.NewReaderSize(s.guard, csvBuffer)
-	head, err := buffered.Peek(csvBuffer)
+	s := &csvSource{name: name, guard: &guard{r: in.Stream, name: name, line: 1}, missing: missing}
+	buffered := bufio.NewReaderSize(s.guard, CSVBuffer)
+	head, err := buffered.Peek(CSVBuffer)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
 		return nil, s.explain(err)
 	}
@@ -69,7 +90,8 @@ func newCSVSource(r io.Reader, name string, o ReadOptions) (*csvSource, error) {
 	if s.cols, err = csvColumns(name, header, o.Columns); err != nil {
 		return nil, err
 	}
-	s.makeBatch()
+	s.width = len(s.cols)
+	s.batch = makeBatch(s.width)
 	return s, nil
 }
 
@@ -130,13 +152,13 @@ func csvColumns(name string, header []string, given []anchorhold.Column) ([]csvC
 		c, known := overrides[n]
 		if !known {
 			c = anchorhold.Column{Name: n}
-			if k := parseCell(n).Kind; k == CellInt || k == CellFloat {
+			if k := ParseCell(n).Kind; k == CellInt || k == CellFloat {
 				return nil, invalid("put the column names into the first line; if a number is a column's name, write it as a word, such as y2024",
 					"the first line of %s holds numbers where names should be: the column names seem to be missing", name)
 			}
 		}
 		c.Facts = withoutStorage(c.Facts)
-		cols[i] = csvColumn{Column: c, given: bit(c.Type), found: inAny}
+		cols[i] = csvColumn{Column: c, given: SetOf(c.Type), found: inAny}
 	}
 	return cols, nil
 }
@@ -172,7 +194,7 @@ func checkColumnNames(name string, names []string) error {
 func byName(name string, names []string, given []anchorhold.Column) (map[string]anchorhold.Column, error) {
 	out := make(map[string]anchorhold.Column, len(given))
 	for _, c := range given {
-		if c.Type != "" && bit(c.Type) == 0 {
+		if c.Type != "" && SetOf(c.Type) == 0 {
 			return nil, invalid("use int, float, string, bool, date or timestamp", "%q is not a type for the column %q", clip(string(c.Type), 40), c.Name)
 		}
 		out[c.Name] = c
@@ -189,18 +211,14 @@ func byName(name string, names []string, given []anchorhold.Column) (map[string]
 	return out, nil
 }
 
-func (s *csvSource) makeBatch() {
-	n := min(batchRows, max(1, batchCells/len(s.cols)))
-	flat := make([]Cell, n*len(s.cols))
-	s.batch = make([][]Cell, n)
-	for i := range s.batch {
-		s.batch[i], flat = flat[:len(s.cols):len(s.cols)], flat[len(s.cols):]
-	}
-}
+// Columns implements Reader.
+func (s *csvSource) Columns() []anchorhold.Column { return columnsOf(s.cols) }
 
-func (s *csvSource) columns() []anchorhold.Column {
-	out := make([]anchorhold.Column, len(s.cols))
-	for i, c := range s.cols {
+// columnsOf gives each column the narrowest type that all of its cells have,
+// unless its owner stated one.
+func columnsOf(cols []csvColumn) []anchorhold.Column {
+	out := make([]anchorhold.Column, len(cols))
+	for i, c := range cols {
 		if c.given == 0 {
 			c.Type = c.found.narrowest()
 		}
@@ -209,11 +227,29 @@ func (s *csvSource) columns() []anchorhold.Column {
 	return out
 }
 
-func (s *csvSource) position() int64 { return s.guard.offset }
+// Accepts implements Accepter.
+func (s *csvSource) Accepts() []TypeSet { return acceptedBy(s.cols) }
 
-func (s *csvSource) close() {}
+// acceptedBy gives, for a column whose type its owner has not stated, every type
+// that each of its cells could have.
+func acceptedBy(cols []csvColumn) []TypeSet {
+	out := make([]TypeSet, len(cols))
+	for i, c := range cols {
+		if out[i] = c.given; c.given == 0 {
+			out[i] = c.found
+		}
+	}
+	return out
+}
 
-func (s *csvSource) next() ([][]Cell, error) {
+// Position implements Reader.
+func (s *csvSource) Position() int64 { return s.guard.offset }
+
+// Close implements Reader.
+func (s *csvSource) Close() {}
+
+// Next implements Reader.
+func (s *csvSource) Next() ([][]Cell, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -236,6 +272,7 @@ func (s *csvSource) next() ([][]Cell, error) {
 	if n == 0 {
 		return nil, s.err
 	}
+	s.rows += int64(n)
 	return s.batch[:n], nil
 }
 
@@ -250,7 +287,7 @@ func (s *csvSource) fill(row []Cell, record []string) error {
 		if col.given == inString {
 			c = Cell{Kind: CellText, Text: text}
 		} else {
-			c = parseCell(text)
+			c = ParseCell(text)
 		}
 		can := fits(c.Kind)
 		if can&col.given != col.given {
@@ -272,7 +309,7 @@ func (s *csvSource) explain(err error) error {
 	}
 	var bad *csv.ParseError
 	if !errors.As(err, &bad) {
-		return readError(s.name, err)
+		return Unreadable(s.name, err)
 	}
 	switch {
 	case errors.Is(err, csv.ErrFieldCount):
@@ -282,7 +319,7 @@ func (s *csvSource) explain(err error) error {
 		return invalid("put the whole field into quotation marks and write each mark within it twice",
 			"line %d of %s holds a quotation mark in the wrong place, in the row that begins in line %d", bad.Line, s.name, bad.StartLine)
 	}
-	return readError(s.name, err)
+	return Unreadable(s.name, err)
 }
 
 // guard reads a CSV file's bytes and stops at what no CSV file may hold: bytes

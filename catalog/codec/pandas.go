@@ -1,4 +1,4 @@
-package catalog
+package codec
 
 import (
 	"encoding/json"

@@ -1,6 +1,7 @@
-package catalog
+package codec
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog/mock"
 )
 
 // maxPage bounds one page of a Parquet file, compressed or not: usual writers
@@ -24,10 +26,10 @@ const maxPage = 64 << 20
 
 // parquetSource reads a Parquet file page by page, never a whole row group.
 type parquetSource struct {
+	table
 	name    string
 	size    int64
 	total   int64 // rows, as the footer says
-	done    int64
 	reader  pqarrow.RecordReader
 	cols    []anchorhold.Column
 	readers []cellReader
@@ -38,22 +40,47 @@ type parquetSource struct {
 // cellReader reads cell i of a column of one record batch.
 type cellReader func(a arrow.Array, i int) Cell
 
-func newParquetSource(r io.ReaderAt, size int64, name string, o ReadOptions) (s *parquetSource, err error) {
-	defer recoverParquet(name, &err)
+// Parquet is the format of tables whose columns have types.
+type Parquet struct{}
+
+// Format implements Codec.
+func (Parquet) Format() Format {
+	return Format{
+		Name: "parquet", Kind: anchorhold.KindTable, Title: "a Parquet file", Extensions: []string{".parquet", ".pq"},
+		Media: "application/x-parquet", Sniff: func(head []byte) bool { return bytes.HasPrefix(head, []byte("PAR1")) },
+	}
+}
+
+// Generate implements Codec.
+func (Parquet) Generate(ctx context.Context, card mock.Card, seed uint64, w io.Writer) (int64, error) {
+	return mock.Generate(ctx, card, seed, w, mock.Parquet)
+}
+
+// Open implements Codec.
+func (Parquet) Open(in Input, o Options) (r Reader, err error) {
+	defer recoverParquet(in.Name, &err)
+	s, err := openParquet(in, o)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func openParquet(in Input, o Options) (*parquetSource, error) {
+	name, size := in.Name, in.Size
 	props := parquet.NewReaderProperties(memory.DefaultAllocator)
 	props.BufferedStreamEnabled = true
 	props.MaxCompressedPageSize = maxPage
 	props.MaxUncompressedPageSize = maxPage
 	// A section reader seeks without moving the descriptor's offset, which others share.
-	f, err := file.NewParquetReader(io.NewSectionReader(r, 0, size), file.WithReadProps(props))
+	f, err := file.NewParquetReader(io.NewSectionReader(in.At, 0, size), file.WithReadProps(props))
 	if err != nil {
 		return nil, notParquet(name, err)
 	}
-	s = &parquetSource{name: name, size: size, total: f.NumRows()}
+	s := &parquetSource{name: name, size: size, total: f.NumRows()}
 	pandas := ignoreArrowSchema(f)
 	width := max(1, f.MetaData().Schema.NumColumns())
-	n := min(batchRows, max(1, batchCells/width))
-	fr, err := pqarrow.NewFileReader(f, pqarrow.ArrowReadProperties{BatchSize: int64(n)}, memory.DefaultAllocator)
+	fr, err := pqarrow.NewFileReader(f, pqarrow.ArrowReadProperties{BatchSize: int64(min(batchRows, max(1, batchCells/width)))}, memory.DefaultAllocator)
 	if err != nil {
 		return nil, notParquet(name, err)
 	}
@@ -69,17 +96,14 @@ func newParquetSource(r io.ReaderAt, size int64, name string, o ReadOptions) (s 
 			return nil, notParquet(name, err)
 		}
 	}
-	flat := make([]Cell, n*width)
-	s.batch = make([][]Cell, n)
-	for i := range s.batch {
-		s.batch[i], flat = flat[:width:width], flat[width:]
-	}
+	s.width = width
+	s.batch = makeBatch(width)
 	return s, nil
 }
 
 // setColumns describes the columns of a schema, or says which one cannot be
 // offered.
-func (s *parquetSource) setColumns(schema *arrow.Schema, o ReadOptions, pandas pandasSchema) error {
+func (s *parquetSource) setColumns(schema *arrow.Schema, o Options, pandas pandasSchema) error {
 	names := make([]string, schema.NumFields())
 	for i, f := range schema.Fields() {
 		names[i] = f.Name
@@ -109,7 +133,7 @@ func (s *parquetSource) setColumns(schema *arrow.Schema, o ReadOptions, pandas p
 		}
 		c.Name, c.Type = f.Name, kind
 		c.Facts = withoutStorage(c.Facts)
-		if storage := pandas.storage(f); storage != usualStorage(kind) {
+		if storage := pandas.storage(f); storage != UsualStorage(kind) {
 			c.Facts = append(c.Facts, anchorhold.Fact{Name: anchorhold.FactStorage, Value: storage, Provenance: anchorhold.Stated})
 		}
 		s.cols = append(s.cols, c)
@@ -130,9 +154,9 @@ func withoutStorage(facts []anchorhold.Fact) []anchorhold.Fact {
 	return out
 }
 
-// usualStorage is the Arrow type that a column type has unless a fact says
+// UsualStorage is the Arrow type that a column type has unless a fact says
 // otherwise.
-func usualStorage(t anchorhold.ColumnType) string {
+func UsualStorage(t anchorhold.ColumnType) string {
 	switch t {
 	case anchorhold.TypeInt:
 		return "int64"
@@ -269,25 +293,28 @@ func readTimestamp(unit arrow.TimeUnit) cellReader {
 
 func readNull(arrow.Array, int) Cell { return Cell{} }
 
-func (s *parquetSource) columns() []anchorhold.Column {
+// Columns implements Reader.
+func (s *parquetSource) Columns() []anchorhold.Column {
 	return append([]anchorhold.Column(nil), s.cols...)
 }
 
-// position shares the file's size out over its rows.
-func (s *parquetSource) position() int64 {
+// Position implements Reader: it shares the file's size out over its rows.
+func (s *parquetSource) Position() int64 {
 	if s.total <= 0 {
 		return 0
 	}
-	return int64(float64(s.size) * min(1, float64(s.done)/float64(s.total)))
+	return int64(float64(s.size) * min(1, float64(s.rows)/float64(s.total)))
 }
 
-func (s *parquetSource) close() {
+// Close implements Reader.
+func (s *parquetSource) Close() {
 	if s.reader != nil {
 		s.reader.Release()
 	}
 }
 
-func (s *parquetSource) next() (rows [][]Cell, err error) {
+// Next implements Reader.
+func (s *parquetSource) Next() (rows [][]Cell, err error) {
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -311,7 +338,7 @@ func (s *parquetSource) next() (rows [][]Cell, err error) {
 			s.batch[i][j] = read(a, i)
 		}
 	}
-	s.done += int64(n)
+	s.rows += int64(n)
 	return s.batch[:n], nil
 }
 
@@ -321,8 +348,8 @@ func (s *parquetSource) ended() error {
 			return notParquet(s.name, err)
 		}
 	}
-	if s.done != s.total {
-		return notParquet(s.name, fmt.Errorf("%d rows instead of %d", s.done, s.total))
+	if s.rows != s.total {
+		return notParquet(s.name, fmt.Errorf("%d rows instead of %d", s.rows, s.total))
 	}
 	return io.EOF
 }

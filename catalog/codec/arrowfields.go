@@ -1,0 +1,260 @@
+package codec
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog/mock"
+)
+
+// Members of Arrow's union Type (Schema.fbs) that can be offered.
+const (
+	arrowNull      = 1
+	arrowInt       = 2
+	arrowFloat     = 3
+	arrowText      = 5
+	arrowBool      = 6
+	arrowDate      = 8
+	arrowTimestamp = 10
+	arrowLargeText = 20
+	arrowTextView  = 24
+)
+
+// otherArrow names types that cannot be offered, as Arrow calls them.
+var otherArrow = map[uint8]string{
+	4: "binary", 7: "decimal", 9: "time", 11: "interval", 12: "list", 13: "struct", 14: "union", 15: "fixed_size_binary",
+	16: "fixed_size_list", 17: "map", 18: "duration", 19: "large_binary", 21: "large_list", 22: "run_end_encoded", 23: "binary_view",
+}
+
+// arrowField is what a schema says of a column.
+type arrowField struct {
+	name       string
+	kind       uint8
+	bits       int // of an integer or floating-point number
+	signed     bool
+	unit       arrow.TimeUnit
+	zone       string
+	millis     bool // a date in milliseconds
+	dictionary bool
+	id         int64 // of the dictionary
+	index      *arrowField
+}
+
+func readArrowFields(name string, m *arrowMessage) ([]arrowField, error) {
+	fb := m.fb
+	if fb.U16(fb.At(m.table, 0)) != 0 && fb.At(m.table, 0) != 0 {
+		return nil, notArrow(name, errors.New("it is written in big-endian order"))
+	}
+	tables := fb.Tables(fb.At(m.table, 1))
+	if fb.Bad {
+		return nil, notArrow(name, errArrow)
+	}
+	if len(tables) > MaxColumns {
+		return nil, anchorhold.Errorf(anchorhold.TooLarge, "leave columns out, or turn columns into rows", "%s has %d columns; the limit is %d", name, len(tables), MaxColumns)
+	}
+	fields := make([]arrowField, len(tables))
+	for i, at := range tables {
+		fields[i] = m.field(fb.Table(at))
+	}
+	if fb.Bad {
+		return nil, notArrow(name, errArrow)
+	}
+	return fields, nil
+}
+
+func (m *arrowMessage) field(at uint32) arrowField {
+	fb := m.fb
+	f := arrowField{name: fb.Text(fb.At(at, 0), 4*MaxNameBytes), kind: fb.U8(fb.At(at, 2))}
+	m.readType(&f, fb.Pointer(fb.At(at, 3)))
+	if d := fb.Pointer(fb.At(at, 4)); d != 0 {
+		d = fb.Table(d)
+		f.dictionary, f.id = true, int64(fb.U64(fb.At(d, 0)))
+		f.index = &arrowField{kind: arrowInt, bits: 32, signed: true}
+		if t := fb.Pointer(fb.At(d, 1)); t != 0 {
+			m.readType(f.index, t)
+		}
+	}
+	return f
+}
+
+// readType reads what the kind of a field leaves open.
+func (m *arrowMessage) readType(f *arrowField, at uint32) {
+	fb := m.fb
+	u16 := func(i uint32, absent int16) int16 {
+		if p := fb.At(at, i); p != 0 {
+			return int16(fb.U16(p))
+		}
+		return absent
+	}
+	switch f.kind {
+	case arrowInt:
+		at = fb.Table(at)
+		if p := fb.At(at, 0); p != 0 {
+			f.bits = int(fb.U32(p))
+		}
+		f.signed = fb.U8(fb.At(at, 1)) != 0
+	case arrowFloat:
+		at = fb.Table(at)
+		f.bits = map[int16]int{1: 32, 2: 64}[u16(0, 0)]
+	case arrowDate:
+		at = fb.Table(at)
+		f.millis = u16(0, 1) == 1
+	case arrowTimestamp:
+		at = fb.Table(at)
+		unit := u16(0, 0)
+		f.unit = arrow.TimeUnit(unit)
+		if unit < 0 || unit > 3 {
+			fb.Bad = true
+		}
+		f.zone = fb.Text(fb.At(at, 1), maxZone)
+	}
+}
+
+// dataType is the Arrow type of what a field holds; nil where it cannot be
+// offered.
+func (f arrowField) dataType() arrow.DataType {
+	switch f.kind {
+	case arrowNull:
+		return arrow.Null
+	case arrowInt:
+		return f.intType()
+	case arrowFloat:
+		switch f.bits {
+		case 32:
+			return arrow.PrimitiveTypes.Float32
+		case 64:
+			return arrow.PrimitiveTypes.Float64
+		}
+	case arrowText, arrowTextView:
+		return arrow.BinaryTypes.String
+	case arrowLargeText:
+		return arrow.BinaryTypes.LargeString
+	case arrowBool:
+		return arrow.FixedWidthTypes.Boolean
+	case arrowDate:
+		if f.millis {
+			return arrow.PrimitiveTypes.Date64
+		}
+		return arrow.PrimitiveTypes.Date32
+	case arrowTimestamp:
+		return &arrow.TimestampType{Unit: f.unit, TimeZone: f.zone}
+	}
+	return nil
+}
+
+func (f arrowField) intType() arrow.DataType {
+	p := arrow.PrimitiveTypes
+	types := map[int][2]arrow.DataType{8: {p.Uint8, p.Int8}, 16: {p.Uint16, p.Int16}, 32: {p.Uint32, p.Int32}, 64: {p.Uint64, p.Int64}}
+	pair, ok := types[f.bits]
+	if !ok {
+		return nil
+	}
+	if f.signed {
+		return pair[1]
+	}
+	return pair[0]
+}
+
+// columnType is what a field is on the card, with its exact storage where that
+// is not the usual one.
+func (f arrowField) columnType() (kind anchorhold.ColumnType, storage, other string) {
+	t := f.dataType()
+	if t == nil {
+		name := otherArrow[f.kind]
+		if name == "" {
+			name = fmt.Sprintf("number %d of Arrow", f.kind)
+		}
+		if f.kind == arrowFloat {
+			name = "float16"
+		}
+		return "", "", name
+	}
+	isText := f.kind == arrowText || f.kind == arrowLargeText || f.kind == arrowTextView
+	switch {
+	case f.dictionary && (!isText || f.index.intType() == nil):
+		return "", "", "dictionary of " + t.String()
+	case f.dictionary:
+		return anchorhold.TypeString, mock.Dictionary, ""
+	case isText:
+		kind = anchorhold.TypeString
+	case f.kind == arrowInt:
+		kind = anchorhold.TypeInt
+	case f.kind == arrowBool:
+		kind = anchorhold.TypeBool
+	case f.kind == arrowDate:
+		kind = anchorhold.TypeDate
+	case f.kind == arrowTimestamp:
+		kind = anchorhold.TypeTimestamp
+	default: // floating-point numbers, and nothing at all
+		kind = anchorhold.TypeFloat
+	}
+	return kind, t.String(), ""
+}
+
+func arrowColumns(name string, fields []arrowField, o Options) ([]anchorhold.Column, error) {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.name
+	}
+	if err := checkColumnNames(name, names); err != nil {
+		return nil, err
+	}
+	overrides, err := byName(name, names, o.Columns)
+	if err != nil {
+		return nil, err
+	}
+	var cols []anchorhold.Column
+	for _, f := range fields {
+		if pandasIndexName.MatchString(f.name) {
+			return nil, invalid("write it with df.reset_index().to_feather(FILE)", "%s stores an index of pandas beside its columns", name)
+		}
+		kind, storage, other := f.columnType()
+		if other != "" {
+			return nil, invalid("write it as numbers, texts, dates or timestamps, one column per part", "column %q of %s has the type %s, which cannot be offered", f.name, name, other)
+		}
+		c := overrides[f.name]
+		if c.Type != "" && c.Type != kind {
+			return nil, invalid("leave its type out, or write the file with another one",
+				"column %q of %s is stored as %s and cannot be offered as %s", f.name, name, storage, c.Type)
+		}
+		c.Name, c.Type = f.name, kind
+		cols = append(cols, withStorage(c, storage))
+	}
+	return cols, nil
+}
+
+// withStorage notes the exact type of a column where its column type does not
+// say it. A fact that came with the owner's overrides, perhaps from an earlier
+// version, is dropped: the file itself says how it is stored.
+func withStorage(c anchorhold.Column, storage string) anchorhold.Column {
+	c.Facts = withoutStorage(c.Facts)
+	if storage != UsualStorage(c.Type) {
+		c.Facts = append(c.Facts, anchorhold.Fact{Name: anchorhold.FactStorage, Value: storage, Provenance: anchorhold.Stated})
+	}
+	return c
+}
+
+// ipcWriter is what writes batches as a file or as a stream.
+type ipcWriter interface {
+	Write(batch arrow.RecordBatch) error
+	Close() error
+}
+
+type ipcSchema struct{ schema *arrow.Schema }
+
+// plainSchema leaves out what Parquet adds to a schema.
+func plainSchema(s *arrow.Schema) *arrow.Schema {
+	fields := make([]arrow.Field, s.NumFields())
+	for i, f := range s.Fields() {
+		fields[i] = arrow.Field{Name: f.Name, Type: f.Type, Nullable: true}
+	}
+	return arrow.NewSchema(fields, nil)
+}
+
+func withSchema(b arrow.RecordBatch, s *arrow.Schema) arrow.RecordBatch {
+	return array.NewRecordBatch(s, b.Columns(), b.NumRows())
+}
