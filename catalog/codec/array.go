@@ -153,13 +153,13 @@ func (t tensor) column(o anchorhold.Column) anchorhold.Column {
 			axes[i] = "n"
 		}
 	}
-	facts := []anchorhold.Fact{}
+	facts := []anchorhold.Fact{{Name: anchorhold.FactShape, Value: axes, Provenance: anchorhold.Stated}}
 	for _, f := range o.Facts {
 		if f.Name != anchorhold.FactShape {
 			facts = append(facts, f)
 		}
 	}
-	o.Facts = append(facts, anchorhold.Fact{Name: anchorhold.FactShape, Value: axes, Provenance: anchorhold.Stated})
+	o.Facts = facts
 	return o
 }
 

@@ -28,7 +28,6 @@ type arrowColumn struct {
 	texts    []io.ReaderAt
 	dict     []string
 	scratch  []byte
-	text     []byte
 	starts   []int64
 }
 
@@ -221,32 +220,17 @@ func (c *arrowColumn) fits(from int64, n int) (int, error) {
 	if c.field.dictionary || len(c.texts) == 0 && c.field.kind != arrowTextView {
 		return n, nil
 	}
-	size := c.wordSize()
 	if c.field.kind == arrowTextView {
-		b, err := c.readAt(c.values, from*int64(size), n*size)
-		if err != nil {
-			return 0, err
-		}
-		total := int64(0)
-		for i := range n {
-			if total += int64(binary.LittleEndian.Uint32(b[i*size:])); total > windowText && i > 0 {
-				return i, nil
-			}
-		}
-		return n, nil
+		return c.viewsFit(from, n)
 	}
+	size := c.wordSize()
 	b, err := c.readAt(c.values, from*int64(size), (n+1)*size)
 	if err != nil {
 		return 0, err
 	}
 	c.starts = c.starts[:0]
 	for i := range n + 1 {
-		at := int64(0)
-		if size == 4 {
-			at = int64(int32(binary.LittleEndian.Uint32(b[4*i:])))
-		} else {
-			at = int64(binary.LittleEndian.Uint64(b[8*i:]))
-		}
+		at := word(b[i*size:(i+1)*size], true)
 		if at < 0 || i > 0 && at < c.starts[i-1] {
 			return 0, errArrow
 		}
@@ -257,6 +241,21 @@ func (c *arrowColumn) fits(from int64, n int) (int, error) {
 	}
 	if c.starts[n]-c.starts[0] > MaxRowBytes {
 		return 0, errLongText
+	}
+	return n, nil
+}
+
+// viewsFit is fits for texts of which each says its own length.
+func (c *arrowColumn) viewsFit(from int64, n int) (int, error) {
+	b, err := c.readAt(c.values, from*16, n*16)
+	if err != nil {
+		return 0, err
+	}
+	total := int64(0)
+	for i := range n {
+		if total += int64(binary.LittleEndian.Uint32(b[16*i:])); total > windowText && i > 0 {
+			return i, nil
+		}
 	}
 	return n, nil
 }

@@ -173,26 +173,30 @@ func (f arrowField) columnType() (kind anchorhold.ColumnType, storage, other str
 		}
 		return "", "", name
 	}
-	isText := f.kind == arrowText || f.kind == arrowLargeText || f.kind == arrowTextView
+	kind = f.kindOnCard()
 	switch {
-	case f.dictionary && (!isText || f.index.intType() == nil):
+	case !f.dictionary:
+		return kind, t.String(), ""
+	case kind != anchorhold.TypeString || f.index.intType() == nil:
 		return "", "", "dictionary of " + t.String()
-	case f.dictionary:
-		return anchorhold.TypeString, mock.Dictionary, ""
-	case isText:
-		kind = anchorhold.TypeString
-	case f.kind == arrowInt:
-		kind = anchorhold.TypeInt
-	case f.kind == arrowBool:
-		kind = anchorhold.TypeBool
-	case f.kind == arrowDate:
-		kind = anchorhold.TypeDate
-	case f.kind == arrowTimestamp:
-		kind = anchorhold.TypeTimestamp
-	default: // floating-point numbers, and nothing at all
-		kind = anchorhold.TypeFloat
 	}
-	return kind, t.String(), ""
+	return kind, mock.Dictionary, ""
+}
+
+func (f arrowField) kindOnCard() anchorhold.ColumnType {
+	switch f.kind {
+	case arrowText, arrowLargeText, arrowTextView:
+		return anchorhold.TypeString
+	case arrowInt:
+		return anchorhold.TypeInt
+	case arrowBool:
+		return anchorhold.TypeBool
+	case arrowDate:
+		return anchorhold.TypeDate
+	case arrowTimestamp:
+		return anchorhold.TypeTimestamp
+	}
+	return anchorhold.TypeFloat // floating-point numbers, and nothing at all
 }
 
 func arrowColumns(name string, fields []arrowField, o Options) ([]anchorhold.Column, error) {

@@ -94,11 +94,11 @@ func TestTablesOfEveryFormat(t *testing.T) {
 				t.Errorf("%s, row %d:\n%s\n%s", name, i, rows[i], want[i])
 			}
 		}
-		types := ""
+		var types []anchorhold.ColumnType
 		for _, c := range cols {
-			types += string(c.Type) + " "
+			types = append(types, c.Type)
 		}
-		if types != "int float bool string string date timestamp " {
+		if fmt.Sprint(types[:4], types[4:]) != "[int float bool string] [string date timestamp]" {
 			t.Errorf("%s: %s", name, types)
 		}
 	}

@@ -81,26 +81,35 @@ func (NPY) Generate(ctx context.Context, card mock.Card, seed uint64, w io.Write
 // to be evaluated.
 var npyHeader = regexp.MustCompile(`^\{'descr': '([<|=>]?[a-zA-Z][0-9]*)', 'fortran_order': (True|False), 'shape': \(((?:[0-9]+, ?)*(?:[0-9]+)?)\), *\} *\n?$`)
 
-// readNpyHeader reads up to the numbers and gives the length of what it read.
-func readNpyHeader(name string, r io.Reader) (tensor, int64, error) {
-	var t tensor
+// npyText gives the header's text, and how many bytes it and what stands before
+// it take.
+func npyText(name string, r io.Reader) ([]byte, int64, error) {
 	head := make([]byte, 12)
 	if _, err := io.ReadFull(r, head[:10]); err != nil || string(head[:6]) != npyMagic {
-		return t, 0, damagedArray(name, errors.New("it does not begin as an array does"))
+		return nil, 0, damagedArray(name, errors.New("it does not begin as an array does"))
 	}
 	start, size := int64(10), int64(binary.LittleEndian.Uint16(head[8:]))
 	if head[6] >= 2 {
 		if _, err := io.ReadFull(r, head[10:]); err != nil {
-			return t, 0, damagedArray(name, err)
+			return nil, 0, damagedArray(name, err)
 		}
 		start, size = 12, int64(binary.LittleEndian.Uint32(head[8:]))
 	}
 	if head[6] == 0 || head[6] > 3 || size > maxNpyHeader {
-		return t, 0, damagedArray(name, errors.New("a version or header that is not known"))
+		return nil, 0, damagedArray(name, errors.New("a version or header that is not known"))
 	}
 	text := make([]byte, size)
 	if _, err := io.ReadFull(r, text); err != nil {
-		return t, 0, damagedArray(name, err)
+		return nil, 0, damagedArray(name, err)
+	}
+	return text, start + size, nil
+}
+
+// readNpyHeader reads up to the numbers and gives the length of what it read.
+func readNpyHeader(name string, r io.Reader) (t tensor, size int64, err error) {
+	text, size, err := npyText(name, r)
+	if err != nil {
+		return t, 0, err
 	}
 	m := npyHeader.FindSubmatch(text)
 	if m == nil {
@@ -109,7 +118,6 @@ func readNpyHeader(name string, r io.Reader) (tensor, int64, error) {
 	if string(m[2]) == "True" {
 		return t, 0, invalid("write it with np.save(FILE, np.ascontiguousarray(a))", "%s is stored column by column", name)
 	}
-	var err error
 	if t.dtype, err = npyType(name, string(m[1])); err != nil {
 		return t, 0, err
 	}
@@ -126,7 +134,7 @@ func readNpyHeader(name string, r io.Reader) (tensor, int64, error) {
 	if _, ok := count(t.shape); !ok {
 		return t, 0, damagedArray(name, errors.New("a shape that no file can have"))
 	}
-	return t, start + size, nil
+	return t, size, nil
 }
 
 func npyType(name, descr string) (dtype, error) {

@@ -18,7 +18,7 @@ import pyarrow.parquet
 
 HERE = Path(__file__).parent
 DAY = datetime.date(2024, 2, 29)
-TIME = datetime.datetime(2024, 2, 29, 12, 30, 1, 250000)
+TIME = datetime.datetime(2024, 2, 29, 12, 30, 1, 250000)  # noqa: DTZ001 (a local time)
 
 
 def rows(n: int) -> list[dict[str, object]]:

@@ -154,7 +154,7 @@ class Reading(unittest.TestCase):
 class Formats(unittest.TestCase):
     """One table in every format is the same, however a parameter asks for it."""
 
-    COLUMNS = [("i", "int"), ("f", "float"), ("s", "string"), ("b", "bool"), ("d", "date"), ("t", "timestamp")]
+    COLUMNS = (("i", "int"), ("f", "float"), ("s", "string"), ("b", "bool"), ("d", "date"), ("t", "timestamp"))
 
     def table(self):
         import pyarrow as pa

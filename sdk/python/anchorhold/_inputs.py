@@ -321,14 +321,12 @@ def _arrow_batches(source, spec):
     file.seek(8 if spec["format"] == "arrow" else 0)
     reader = pa.ipc.open_stream(file)
     _check_columns(reader.schema.names, _types(spec))
-    plain = pa.schema(
-        [pa.field(f.name, pa.string() if f.type == pa.string_view() else f.type) for f in reader.schema]
-    )
+    plain = pa.schema([pa.field(f.name, pa.string() if f.type == pa.string_view() else f.type) for f in reader.schema])
     for batch in reader:
-        batch = batch.replace_schema_metadata(None)
-        batch = batch if batch.schema.equals(plain) else batch.cast(plain)
-        for start in range(0, batch.num_rows, BATCH_ROWS):
-            yield batch.slice(start, BATCH_ROWS)
+        bare = batch.replace_schema_metadata(None)
+        part = bare if bare.schema.equals(plain) else bare.cast(plain)
+        for start in range(0, part.num_rows, BATCH_ROWS):
+            yield part.slice(start, BATCH_ROWS)
 
 
 def _jsonl_table(source, spec):
@@ -404,7 +402,10 @@ def _read_npz(source):
 
 
 _TENSOR_TYPES = {
-    **{"BOOL": "bool", "F16": "f2", "F32": "f4", "F64": "f8"},
+    "BOOL": "bool",
+    "F16": "f2",
+    "F32": "f4",
+    "F64": "f8",
     **{f"{sign}{8 * n}": f"{sign.lower()}{n}" for sign in "IU" for n in (1, 2, 4, 8)},
 }
 
