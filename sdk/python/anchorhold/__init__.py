@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Unauthenticated,
         Unavailable,
     )
+    from ._grant import Grant
     from ._output import Output, Release, Run
     from ._request import Decision, Request
     from ._site import Principal, Site, connect
@@ -57,6 +58,7 @@ _HOME = {
         "Conflict", "Denied", "Ended", "Error", "Failed", "Internal", "Invalid", "InvalidReceipt", "InvalidResult",
         "NotCaptured", "NotFound", "NotReady", "Refused", "Timeout", "TooLarge", "Unauthenticated", "Unavailable",
     ),
+    "_grant": ("Grant",),
     "_output": ("Output", "Release", "Run"),
     "_request": ("Decision", "Request"),
     "_site": ("Principal", "Site", "connect"),
@@ -64,8 +66,8 @@ _HOME = {
 }  # fmt: skip
 
 __all__ = [
-    "Asset", "Captured", "Conflict", "Dataset", "Decision", "Denied", "Ended", "Error", "Failed", "Internal", "Invalid",
-    "InvalidReceipt", "InvalidResult", "Mock", "NotCaptured", "NotFound", "NotReady", "Output", "Principal", "Receipt",
+    "Asset", "Captured", "Conflict", "Dataset", "Decision", "Denied", "Ended", "Error", "Failed", "Grant", "Internal",
+    "Invalid", "InvalidReceipt", "InvalidResult", "Mock", "NotCaptured", "NotFound", "NotReady", "Output", "Principal", "Receipt",
     "Refused", "Release", "Request", "Run", "Site", "Timeout", "TooLarge", "Unauthenticated", "Unavailable", "Verified",
     "__version__", "code_digest", "connect", "receipt",
 ]  # fmt: skip

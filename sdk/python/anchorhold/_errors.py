@@ -54,9 +54,24 @@ class Unauthenticated(Error):
 
 
 class Denied(Error):
-    """Not permitted, or an owner denied the request; the message has the reason."""
+    """Not permitted, or an owner denied the request: then ``category``, ``reason`` and ``would_accept`` say why."""
 
     kind = "denied"
+
+    def __init__(
+        self,
+        message: str,
+        remedy: str = "",
+        *,
+        category: str = "",
+        reason: str = "",
+        would_accept: str = "",
+        **more: Any,
+    ) -> None:
+        super().__init__(message, remedy, **more)
+        self.category = category
+        self.reason = reason
+        self.would_accept = would_accept
 
 
 class NotFound(Error):

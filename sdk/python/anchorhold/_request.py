@@ -8,11 +8,12 @@ of private data stays at the site, so a failure carries no detail.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from ._errors import Denied, Ended, Error, Failed, Invalid, NotReady, Refused, Timeout, Unavailable
+from ._grant import Bound, bounds, people
 from ._http import Http, quote
 from ._listing import Json, Listing, Record, expiry, short_time
 from ._output import Output, Run
@@ -38,6 +39,16 @@ class Decision(Record):
     def reason(self) -> str:
         """Why."""
         return self._text("reason")
+
+    @property
+    def category(self) -> str:
+        """Of a denial: purpose, disclosure-risk, code-quality, wrong-data, policy or other."""
+        return self._text("category")
+
+    @property
+    def would_accept(self) -> str:
+        """Of a denial: what would be accepted instead."""
+        return self._text("would_accept")
 
     @property
     def decider(self) -> str:
@@ -194,13 +205,8 @@ class Request(Record):
 
     def _obstacle(self) -> Error:
         """What stands between the author and a result, as an error."""
-        reasons = [d for d in self._items("decisions") if d.get("verdict") == "deny"]
-        why = f": {visible(reasons[-1].get('reason'), 2000)}" if reasons and reasons[-1].get("reason") else ""
-        by = visible(reasons[-1].get("decider_name") or "the owner") if reasons else "the owner"
         if self.state == "denied":
-            return Denied(
-                f"{by} denied the request{why}", "change the code or the purpose accordingly, and submit again"
-            )
+            return self._denied()
         if self.state == "failed":
             return Failed(
                 "the run failed; what it saw stays at the site, so there are no details",
@@ -215,6 +221,24 @@ class Request(Record):
         if self.state == "asked":
             return NotReady(f"the owner asks: {self._question()}", 'answer with .answer("..."), then wait again')
         return NotReady(f"there is no result yet: {state_words(self.state)}", "call .wait()")
+
+    def _denied(self) -> Denied:
+        """The newest denial, as an error that says what would be accepted."""
+        denials = [d for d in self.decisions if d.verdict == "deny"]
+        if not denials:
+            return Denied("the owner denied the request", "change the code or the purpose, and submit again")
+        last = denials[-1]
+        why = f": {visible(last.reason, 2000)}" if last.reason else ""
+        remedy = "change the code or the purpose accordingly, and submit again"
+        if last.would_accept:
+            remedy = f"this would be accepted: {visible(last.would_accept, 2000)}"
+        return Denied(
+            f"{visible(last.decider or 'the owner')} denied the request{why}",
+            remedy,
+            category=last.category,
+            reason=last.reason,
+            would_accept=last.would_accept,
+        )
 
     def _question(self) -> str:
         asked = [m for m in self._items("messages") if m.get("question")]
@@ -239,6 +263,7 @@ class Request(Record):
         for d in self.decisions:
             verb = "approved" if d.verdict == "approve" else "denied"
             more = f": {d.reason}" if d.reason else ""
+            more += f" (would be accepted: {d.would_accept})" if d.would_accept else ""
             lines.append(
                 f"{d.decider} {verb} it for {d.raw.get('dataset')} on {short_time(d.raw.get('created'))}{more}"
             )
@@ -255,25 +280,44 @@ class Request(Record):
         auto_release: bool = False,
         uses: int | None = None,
         expires: str | timedelta | datetime | None = None,
+        params: Mapping[str, Bound] | None = None,
+        any_later_version: bool = False,
+        any_purpose: bool = False,
+        for_: str | Iterable[str] = (),
+        failure_limit: int | None = None,
         reason: str = "",
         dataset: str | None = None,
     ) -> Request:
         """Let the code run on the private data: as often as ``uses`` says, until ``expires`` ("30d").
 
         With ``auto_release`` an output that passes every check leaves without a
-        further decision; else each one is held for you.
+        further decision; else each one is held for you. Of ``uses`` runs each is
+        for exactly what was asked, unless you say more: ``params`` gives other
+        values, as ``{"age": (18, 120), "sex": {"F", "M"}, "k": "any"}``;
+        ``any_later_version`` covers later versions of the data, ``any_purpose``
+        other purposes, and ``for_`` names who else may run it by e-mail address, or
+        is "everybody". Failed runs count; ``failure_limit`` of them suspend the
+        grant (see ``owner.grants``).
         """
-        if uses is not None and (isinstance(uses, bool) or uses < 1):
-            raise Invalid("uses is less than one", "say how many runs the approval covers")
+        for name, value in (("uses", uses), ("failure_limit", failure_limit)):
+            if value is not None and (isinstance(value, bool) or value < 1):
+                raise Invalid(f"{name} is less than one", "say how many runs the approval covers")
         body: Json = {"verdict": "approve", "reason": reason, "uses": uses, "auto_release": auto_release or None}
         body |= {"expires": expiry(expires) if expires is not None else None, "dataset": dataset}
-        return self._post("/decisions", {k: v for k, v in body.items() if v not in (None, "")})
+        body |= {"params": bounds(params or {}), "any_later_version": any_later_version or None}
+        body |= {"any_purpose": any_purpose or None, "for": people(for_), "failure_limit": failure_limit}
+        return self._post("/decisions", {k: v for k, v in body.items() if v not in (None, "", {}, [])})
 
-    def deny(self, reason: str, *, dataset: str | None = None) -> Request:
-        """Refuse the request, and say why."""
+    def deny(self, reason: str, *, category: str = "", would_accept: str = "", dataset: str | None = None) -> Request:
+        """Refuse the request, and say why, and what you would accept instead.
+
+        The category is one of purpose, disclosure-risk, code-quality, wrong-data,
+        policy and other.
+        """
         if not reason.strip():
             raise Invalid("a denial has no reason", "say what the author should change")
-        body = {"verdict": "deny", "reason": reason, "dataset": dataset}
+        body = {"verdict": "deny", "reason": reason, "category": category, "would_accept": would_accept}
+        body |= {"dataset": dataset or ""}
         return self._post("/decisions", {k: v for k, v in body.items() if v})
 
     def ask(self, text: str) -> Request:

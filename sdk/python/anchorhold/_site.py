@@ -10,6 +10,7 @@ from typing import Any
 from ._capture import Captured, capture, choose_environment
 from ._dataset import Datasets
 from ._errors import Denied, InvalidReceipt, InvalidResult, Unauthenticated
+from ._grant import Grants
 from ._http import Http
 from ._listing import Json, Listing, Record, short_time
 from ._login import find
@@ -104,6 +105,7 @@ class Site:
         self.key = str(about.get("key") or "")
         self.datasets = Datasets(http)
         self.requests = Requests(http, self.key, trust)
+        self.grants = Grants(http)
         self.releases = Releases(http)
         self.runs = Runs(http)
         self.users = Users(http)

@@ -64,6 +64,7 @@ class FakeSite:
         self.answered: dict[str, tuple[int, dict[str, Any]]] = {}
         self.requests: dict[str, dict[str, Any]] = {}
         self.files: dict[str, bytes] = {}
+        self.grants: dict[str, dict[str, Any]] = {}
         self.datasets = {"heart": dataset("heart", ["patients"]), "two": dataset("two", ["patients", "labs"])}
         self.environments = [{"lock": LOCK, "default": True, "python": "3.11", "packages": packages()}]
         self.changed = threading.Condition()
@@ -266,6 +267,21 @@ def decide(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, Any]:
     request["decisions"].append(
         {**word, "decider_name": call["who"], "dataset": "heart", "created": "2026-11-21T09:31:00Z"}
     )
+    if word["verdict"] == "approve":
+        grant = {
+            "id": f"gra-{len(site.grants):016d}",
+            "state": "suspended",
+            "yours": False,
+            "covers": "in words",
+            "entry": "f",
+        }
+        grant |= {
+            "code_digest": request["code_digest"],
+            "uses": word.get("uses", 1),
+            "used": 1,
+            "expires": word.get("expires"),
+        }
+        site.grants[grant["id"]] = grant
     if word["verdict"] == "deny":
         return 200, site.move(request, "denied")
     site.run(request, word.get("auto_release", False))
@@ -282,6 +298,23 @@ def say(site: FakeSite, call: dict[str, Any], name: str, kind: str) -> tuple[int
 @route("POST", "/requests/([^/]+)/withdraw")
 def withdraw(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, Any]:
     return 200, site.move(site.request(name), "withdrawn")
+
+
+@route("GET", "/grants")
+def list_grants(site: FakeSite, call: dict[str, Any]) -> tuple[int, Any]:
+    wanted = call["query"].get("dataset")
+    return page([g for g in site.grants.values() if wanted in (None, "heart")], call)
+
+
+@route("GET", "/grants/([^/]+)")
+def show_grant(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, Any]:
+    return 200, site.grants[name]
+
+
+@route("POST", "/grants/([^/]+)/(revoke|resume)")
+def change_grant(site: FakeSite, call: dict[str, Any], name: str, what: str) -> tuple[int, Any]:
+    site.grants[name] |= {"state": "revoked" if what == "revoke" else "active", **(call["body"] or {})}
+    return 200, site.grants[name]
 
 
 @route("GET", "/runs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -62,6 +63,60 @@ def test_an_owner_denies_and_asks(olga: ah.Site, site: FakeSite, request_id: str
     with pytest.raises(ah.Conflict):
         request.approve()
     assert str(request.diff()).startswith("---")
+
+
+def test_a_standing_grant_says_how_far_it_goes(olga: ah.Site, site: FakeSite, request_id: str) -> None:
+    olga.requests[request_id].approve(
+        uses=9,
+        params={"age": (18, 120), "share": (None, 0.5), "sex": {"M", "F"}, "codes": [3, 1], "k": "any"},
+        any_later_version=True,
+        any_purpose=True,
+        for_=["bob@example.org"],
+        failure_limit=2,
+    )
+    (call,) = site.calls("POST", f"/v1/requests/{request_id}/decisions")
+    assert call["body"] == {
+        "verdict": "approve",
+        "uses": 9,
+        "params": {
+            "age": {"min": 18, "max": 120},
+            "share": {"max": 0.5},
+            "sex": {"set": ["F", "M"]},
+            "codes": {"set": [3, 1]},
+            "k": {"any": True},
+        },
+        "any_later_version": True,
+        "any_purpose": True,
+        "for": ["bob@example.org"],
+        "failure_limit": 2,
+    }
+    (grant,) = olga.grants
+    assert (grant.state, grant.uses, grant.used, grant.yours, grant.expires) == ("suspended", 9, 1, False, None)
+    assert "in words" in repr(grant)
+    assert grant.resume().state == "active"
+    assert [g.id for g in olga.grants.active("heart")] == [grant.id]
+    assert olga.grants[grant.id].revoke("over").state == "revoked"
+    assert grant.refresh().state == "revoked"
+    assert site.calls("POST", f"/v1/grants/{grant.id}/revoke")[0]["body"] == {"reason": "over"}
+
+
+@pytest.mark.parametrize(
+    "bound", [(), (None, None), (1, 2, 3), (True, 5), ("a", "b"), (0, float("inf")), set(), [], "all", 5, None]
+)
+def test_bounds_that_say_nothing_are_refused(olga: ah.Site, site: FakeSite, request_id: str, bound: Any) -> None:
+    with pytest.raises(ah.Invalid, match="bound of k"):
+        olga.requests[request_id].approve(params={"k": bound})
+    assert not site.calls("POST", f"/v1/requests/{request_id}/decisions")
+
+
+def test_a_denial_says_what_would_be_accepted(olga: ah.Site, ada: ah.Site, request_id: str) -> None:
+    olga.requests[request_id].deny("single rows", category="disclosure-risk", would_accept="groups of ten")
+    with pytest.raises(ah.Denied) as caught:
+        ada.requests[request_id].result()
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert (error.category, error.reason, error.would_accept) == ("disclosure-risk", "single rows", "groups of ten")
+    assert "groups of ten" in str(error)
+    assert "groups of ten" in str(ada.requests[request_id].explain())
 
 
 def test_nobody_decides_on_their_own_request(ada: ah.Site, request_id: str) -> None:
