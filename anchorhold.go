@@ -35,6 +35,8 @@ const (
 	PrefixLedger     = "led"
 	PrefixNotice     = "not"
 
+	PrefixEnvironment = "env"
+
 	PrefixApplication = "app"
 )
 

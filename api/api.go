@@ -24,6 +24,7 @@ import (
 	"github.com/anchorhold/anchorhold/account"
 	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/dataset"
+	"github.com/anchorhold/anchorhold/environment"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/release"
 	"github.com/anchorhold/anchorhold/request"
@@ -44,7 +45,9 @@ type Services struct {
 	Requests *request.Service
 	Runs     *run.Service
 	Releases *release.Service
-	Site     func() SiteInfo // what the site says of itself
+
+	Environments *environment.Service
+	Site         func() SiteInfo // what the site says of itself
 }
 
 // SiteInfo is what a site says of itself to anybody.
@@ -62,6 +65,7 @@ type SiteInfo struct {
 // Environment is an environment that code may name.
 type Environment struct {
 	Lock     string    `json:"lock"`
+	Name     string    `json:"name,omitempty" doc:"of a lock that the program knows"`
 	Default  bool      `json:"default"`
 	Built    bool      `json:"built"`
 	Python   string    `json:"python"`
@@ -101,6 +105,7 @@ func New(s Services) *API {
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 	a.huma = humago.New(a.mux, config)
 	a.siteOperations()
+	a.environmentOperations()
 	a.accountOperations()
 	a.datasetOperations()
 	a.requestOperations()

@@ -20,6 +20,7 @@ import (
 	"github.com/anchorhold/anchorhold/books/bookstest"
 	"github.com/anchorhold/anchorhold/dataset"
 	"github.com/anchorhold/anchorhold/disclosure"
+	"github.com/anchorhold/anchorhold/environment"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/release"
 	"github.com/anchorhold/anchorhold/request"
@@ -60,9 +61,11 @@ func newFixture(t *testing.T) *fixture {
 	accounts := &account.Service{Books: f.Books}
 	f.api = api.New(api.Services{
 		Books: f.Books, Policy: rules, Accounts: accounts, Releases: releases, Runs: runs,
-		Datasets: &dataset.Service{Books: f.Books, Blobs: blobs, IndexKey: disclosure.Key(f.Keys.IndexKey())},
-		Requests: &request.Service{Books: f.Books, HasEnvironment: func(l string) bool { return l == lock }, Wake: runs.Wake},
-		Site:     func() api.SiteInfo { return api.SiteInfo{Name: "test", Environments: []api.Environment{}} },
+		Datasets:     &dataset.Service{Books: f.Books, Blobs: blobs, IndexKey: disclosure.Key(f.Keys.IndexKey())},
+		Requests:     &request.Service{Books: f.Books, HasEnvironment: func(l string) bool { return l == lock }, Wake: runs.Wake},
+		Environments: &environment.Service{Books: f.Books, Built: func(l string) bool { return l == lock }},
+
+		Site: func() api.SiteInfo { return api.SiteInfo{Name: "test", Environments: []api.Environment{}} },
 	})
 	f.handler = f.api.Handler()
 	f.people(accounts)
@@ -160,10 +163,13 @@ func (f *fixture) put(tx store.Tx, name, prefix string, v anchorhold.Visibility,
 		Terms: anchorhold.Terms{Uses: 5}, Suspended: &now, Created: now,
 	}
 	f.ids[prefix+"grant"] = grant.ID
+	env := anchorhold.EnvironmentRequest{ID: anchorhold.NewID(anchorhold.PrefixEnvironment), Lock: lock, Author: who.ID, State: anchorhold.EnvironmentRequested}
+	f.ids[prefix+"environment"] = env.ID
 	f.ids[prefix+"request"], f.ids[prefix+"run"], f.ids[prefix+"release"], f.ids[prefix+"dataset"] = r.ID, job.ID, rel.ID, name
 	for _, err := range []error{
 		tx.PutDataset(anchorhold.Dataset{ID: "dat-" + name, Name: name, Population: name, Visibility: v, Quorum: 1}),
 		tx.PutVersion(name, "patients", version), tx.PutRequest(r), tx.PutRun(job), tx.PutOutput(o), tx.PutRelease(rel), tx.PutGrant(grant),
+		tx.PutEnvironmentRequest(env),
 	} {
 		if err != nil {
 			return err
@@ -202,9 +208,15 @@ func operations() map[string]struct{ may, body string } {
 		"parameters":[{"name":"patients","kind":"asset","type":"dataframe"}],"outputs":[{"name":"result","kind":"any"}],"environment":"` + lock + `"},
 		"assets":{"patients":{"dataset":"heart","asset":"patients"}},"purpose":"p"}`
 	return map[string]struct{ may, body string }{
-		"site":             {anybody, ""},
-		"me":               {users, ""},
-		"environments":     {users, ""},
+		"site":         {anybody, ""},
+		"me":           {users, ""},
+		"environments": {users, ""},
+
+		"request-environment":       {"author researcher owner", `{"lock":"tiny==2.0 \\\n    --hash=sha256:` + strings.Repeat("0", 64) + `\n"}`},
+		"list-environment-requests": {users, ""},
+		"show-environment-request":  {"author owner", ""},
+		"decide-environment":        {"owner", `{"verdict":"deny","reason":"r"}`},
+
 		"list-users":       {"owner auditor", ""},
 		"add-user":         {"owner", `{"email":"new@example.org","role":"auditor"}`},
 		"add-token":        {"owner", `{}`},
@@ -256,6 +268,8 @@ func (f *fixture) path(path, prefix string) string {
 		kind = "release"
 	case strings.Contains(path, "/grants/"):
 		kind = "grant"
+	case strings.Contains(path, "/envs/"):
+		kind = "environment"
 	}
 	return strings.NewReplacer("{id}", f.ids[prefix+kind], "{name}", f.ids[prefix+"dataset"], "{asset}", "patients",
 		"{email}", "researcher@example.org", "{path...}", "0/000").Replace(path)
@@ -336,7 +350,7 @@ func TestHiddenThingsLookAbsent(t *testing.T) {
 		f := newFixture(t)
 		hidden := f.path(path, "hidden-")
 		absent := hidden
-		for _, k := range []string{"hidden-request", "hidden-run", "hidden-release", "hidden-grant"} {
+		for _, k := range []string{"hidden-request", "hidden-run", "hidden-release", "hidden-grant", "hidden-environment"} {
 			absent = strings.ReplaceAll(absent, f.ids[k], f.ids[k][:4]+"0123456789abcdef")
 		}
 		absent = strings.ReplaceAll(absent, "/hidden", "/absent")
@@ -372,6 +386,8 @@ func TestListsHideWhatIsHidden(t *testing.T) {
 		{"researcher", "/v1/requests", "req-"},
 		{"researcher", "/v1/runs", "run-"},
 		{"researcher", "/v1/releases", "rel-"},
+		{"researcher", "/v1/envs/requests", "env-"},
+		{"reviewer", "/v1/envs/requests", "env-"},
 		{"author", "/v1/releases", "rel-"},
 		{"author", "/v1/requests", "private reason"},
 		{"author", "/v1/requests", "out-"},

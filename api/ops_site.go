@@ -24,10 +24,6 @@ func (a *API) siteOperations() {
 			}
 			return &body[anchorhold.Principal]{who}, nil
 		})
-	add(a, op("environments", http.MethodGet, "/envs", "The environments that code may name"), policy.EnvironmentList, onSite,
-		func(context.Context, policy.Permit, *struct{}) (*body[page[Environment]], error) {
-			return &body[page[Environment]]{page[Environment]{Items: a.Site().Environments}}, nil
-		})
 }
 
 type newUser struct {

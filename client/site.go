@@ -31,7 +31,8 @@ type Limits struct {
 
 // Environment is one set of Python packages in which a site runs code.
 type Environment struct {
-	Lock     string    `json:"lock"` // "sha256:..."; what a code digest names
+	Lock     string    `json:"lock"`           // "sha256:..."; what a code digest names
+	Name     string    `json:"name,omitempty"` // of a lock that the program knows
 	Default  bool      `json:"default"`
 	Built    bool      `json:"built"` // code can run in it now
 	Python   string    `json:"python"`

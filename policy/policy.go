@@ -30,6 +30,11 @@ const (
 	UserToken       Action = "user.token"
 	UserRemove      Action = "user.remove"
 	EnvironmentList Action = "environment.list"
+
+	EnvironmentAsk    Action = "environment.ask"
+	EnvironmentRead   Action = "environment.read" // what others asked for, and each lock
+	EnvironmentDecide Action = "environment.decide"
+
 	DatasetList     Action = "dataset.list"
 	DatasetRead     Action = "dataset.read"
 	DatasetPrivate  Action = "dataset.private" // see where the private side lies
@@ -78,12 +83,15 @@ const (
 	TypeGrant   Type = "Grant"
 	TypeRun     Type = "Run"
 	TypeRelease Type = "Release"
+
+	TypeEnvironment Type = "Environment"
 )
 
 // readOf is the action that shows a thing at all. Who may not do even that
 // cannot tell that the thing exists.
 var readOf = map[Type]Action{
 	TypeDataset: DatasetRead, TypeRequest: RequestRead, TypeGrant: GrantRead, TypeRun: RunRead, TypeRelease: ReleaseRead, TypeUser: UserList,
+	TypeEnvironment: EnvironmentRead,
 }
 
 // Scope is a dataset as far as rules look at it.

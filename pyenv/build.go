@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,13 +31,22 @@ const tmpPrefix = ".build-"
 // too old, the packages cannot be reached, a package is not the locked one,
 // the disk is full.
 func (s *Store) Build(ctx context.Context, l Lock, progress func(string)) (Env, error) {
+	return s.BuildFrom(ctx, l, "", progress)
+}
+
+// BuildFrom is Build with the packages' files from a folder and nothing from
+// the network; an empty name means the network.
+func (s *Store) BuildFrom(ctx context.Context, l Lock, files string, progress func(string)) (Env, error) {
 	if progress == nil {
 		progress = func(string) {}
 	}
 	if l.packages == 0 {
 		return Env{}, anchorhold.Errorf(anchorhold.Invalid, lockRemedy, "there is no lock to build from")
 	}
-	py, err := s.interpreter(ctx)
+	py, err := s.interpreterFor(ctx, l)
+	if err == nil {
+		err = l.fits(py)
+	}
 	if err != nil {
 		return Env{}, err
 	}
@@ -60,7 +68,7 @@ func (s *Store) Build(ctx context.Context, l Lock, progress func(string)) (Env, 
 	if err := s.removeLeftovers(l.Digest(), py); err != nil {
 		return Env{}, storeError(s.Dir, err)
 	}
-	b := builder{store: s, lock: l, py: py, uv: uv, progress: progress}
+	b := builder{store: s, lock: l, py: py, uv: uv, files: files, progress: progress}
 	return b.build(ctx)
 }
 
@@ -147,6 +155,7 @@ type builder struct {
 	lock     Lock
 	py       interpreter
 	uv       []string
+	files    string // folder with the packages' files; empty: from the network
 	progress func(string)
 }
 
@@ -183,7 +192,9 @@ func (b *builder) fill(ctx context.Context, tmp string) (record, error) {
 	if err := b.install(ctx, tmp); err != nil {
 		return record{}, err
 	}
-	b.progress("preparing the list of fonts")
+	if err := b.buildSources(ctx, tmp); err != nil {
+		return record{}, err
+	}
 	if err := b.listFonts(ctx, tmp); err != nil {
 		return record{}, err
 	}
@@ -206,12 +217,30 @@ func (b *builder) fill(ctx context.Context, tmp string) (record, error) {
 	return r, writeRecord(tmp, r)
 }
 
-// install runs uv. Only wheels are unpacked, so no package's code runs.
+// install runs uv. Only wheels are unpacked, so no package's code runs; what is
+// built from sources comes later, and is what the lock says: uv cannot know what
+// it needs, and is told not to ask.
 func (b *builder) install(ctx context.Context, tmp string) error {
 	target := filepath.Join(tmp, packagesDir)
+	wheels := filepath.Join(tmp, lockFile)
 	args := append(slices.Clone(b.uv[1:]), "pip", "install", "--target", target, "--python", b.py.Path,
 		"--require-hashes", "--only-binary", ":all:", "--link-mode", "copy", "--compile-bytecode",
-		"--no-python-downloads", "--no-progress", "--color", "never", "-r", filepath.Join(tmp, lockFile))
+		"--no-python-downloads", "--no-progress", "--color", "never")
+	if b.files != "" {
+		args = append(args, "--offline", "--no-index", "--find-links", b.files)
+	}
+	if len(b.lock.builds) > 0 {
+		wheels = filepath.Join(tmp, ".wheels")
+		if err := os.WriteFile(wheels, []byte(b.lock.ready()), 0o600); err != nil {
+			return storeError(tmp, err)
+		}
+		defer func() { _ = os.Remove(wheels) }()
+		args = append(args, "--no-deps")
+	}
+	if err := os.MkdirAll(target, 0o755); err != nil {
+		return storeError(tmp, err)
+	}
+	args = append(args, "-r", wheels)
 	cmd := exec.CommandContext(ctx, b.uv[0], args...)
 	cmd.Dir = tmp // no project's settings
 	// The user's own environment names indexes and proxies. Bytecode that is not
@@ -250,28 +279,37 @@ func (h *head) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-//go:embed fonts.py
-var fontsCode string
+var fontList = regexp.MustCompile(`^fontlist-v[0-9]{1,9}\.json$`)
+
+// maxFontList bounds the list of fonts.
+const maxFontList = 4 << 20
 
 // listFonts writes the list of Matplotlib's own fonts, so that no job searches
-// for fonts and a figure does not depend on those of the machine. Matplotlib
-// makes the list itself where this fails; that only costs time.
+// for fonts and a figure does not depend on those of the machine. That takes
+// running Matplotlib, or what calls itself so, in the sandbox. Matplotlib makes
+// the list itself where this fails or there is no sandbox; that only costs time.
 func (b *builder) listFonts(ctx context.Context, tmp string) error {
-	packages := filepath.Join(tmp, packagesDir)
-	if _, err := os.Stat(filepath.Join(packages, "matplotlib")); err != nil {
-		return nil // no Matplotlib, no list
+	if _, err := os.Stat(filepath.Join(tmp, packagesDir, "matplotlib")); err != nil || b.store.NewSandbox == nil {
+		return nil
 	}
-	scratch, err := os.MkdirTemp("", "anchorhold-fonts-")
+	b.progress("preparing the list of fonts")
+	box, end, err := b.store.NewSandbox()
 	if err != nil {
-		return storeError(os.TempDir(), err)
-	}
-	defer func() { _ = os.RemoveAll(scratch) }()
-	fonts := filepath.Join(tmp, fontsDir)
-	cmd := exec.CommandContext(ctx, b.py.Path, "-I", "-S", "-B", "-c", fontsCode, packages, fonts)
-	cmd.Env = []string{"HOME=" + scratch, "MPLCONFIGDIR=" + scratch, "MPLBACKEND=Agg", "LANG=C.UTF-8", "PATH=/usr/bin:/bin"}
-	if _, err := runAll(cmd); err != nil {
 		b.progress("the list of fonts could not be made: first figures will take longer")
-		return removeReadOnly(fonts)
+		return nil //nolint:nilerr // said
+	}
+	defer end()
+	files, err := b.inSandbox(ctx, box, tmp, "fonts", nil)
+	if err != nil || len(files) != 1 || !fontList.MatchString(files[0].Name) || files[0].Size > maxFontList {
+		b.progress("the list of fonts could not be made: first figures will take longer")
+		return ctx.Err()
+	}
+	fonts := filepath.Join(tmp, fontsDir)
+	if err := os.Mkdir(fonts, 0o755); err != nil { //nolint:gosec // as in mkdirPublic
+		return storeError(fonts, err)
+	}
+	if err := os.WriteFile(filepath.Join(fonts, files[0].Name), files[0].Bytes(), 0o644); err != nil { //nolint:gosec // the same
+		return storeError(fonts, err)
 	}
 	return nil
 }

@@ -5,9 +5,9 @@
 // It promises that a directory which is there is complete (a build that was
 // killed leaves nothing that is taken for an environment), that every file in
 // it has a hash in the lock, and that the digest of what was built is computed
-// from the files themselves. It never runs a package's own set-up code, never
-// installs anything while a job runs, and never uses an interpreter that the
-// sandbox would not see. The tests build real wheels from an index of their
+// from the files themselves. It never runs a package's own code outside of the
+// sandbox, never installs anything while a job runs, and never uses an
+// interpreter that the sandbox would not see. The tests build real wheels from an index of their
 // own, kill builds half-way, and change files behind its back.
 package pyenv
 

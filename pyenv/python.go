@@ -1,6 +1,7 @@
 package pyenv
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,13 +44,27 @@ var plainVersion = regexp.MustCompile(`^3\.([0-9]{1,3})\.[0-9]{1,3}[0-9a-z.+]{0,
 
 var plainPlatform = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,63}$`)
 
-// interpreter finds and asks the store's interpreter; only a changed file is
-// asked again.
+// interpreter finds and asks the store's interpreter.
 func (s *Store) interpreter(ctx context.Context) (interpreter, error) {
-	path := s.Python
-	if path == "" {
-		path = defaultPython
+	return s.interpreterAt(ctx, cmp.Or(s.Python, defaultPython))
+}
+
+// interpreterFor finds the interpreter that a lock is for: the store's own, or
+// the distribution's of the minor version that the lock names.
+func (s *Store) interpreterFor(ctx context.Context, l Lock) (interpreter, error) {
+	py, err := s.interpreter(ctx)
+	if err != nil || l.python == "" || l.python == py.minor() {
+		return py, err
 	}
+	return s.interpreterAt(ctx, versionedPython+l.python)
+}
+
+// versionedPython and a minor version are where a distribution keeps others.
+const versionedPython = "/usr/bin/python"
+
+// interpreterAt asks an interpreter about itself; only a changed file is asked
+// again.
+func (s *Store) interpreterAt(ctx context.Context, path string) (interpreter, error) {
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return interpreter{}, pythonError("there is no Python at %s", path).Because(err)
@@ -63,15 +78,25 @@ func (s *Store) interpreter(ctx context.Context) (interpreter, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.probed.Path == path && unchanged(s.probed.file, info) {
-		return s.probed.interpreter, nil
+	if known, ok := s.probed[path]; ok && unchanged(known.file, info) {
+		return known.interpreter, nil
 	}
 	py, err := ask(ctx, path)
 	if err != nil {
 		return interpreter{}, err
 	}
-	s.probed = probe{interpreter: py, file: info}
+	if s.probed == nil {
+		s.probed = map[string]probe{}
+	}
+	s.probed[path] = probe{interpreter: py, file: info}
 	return py, nil
+}
+
+// minor is the interpreter's minor version, such as "3.11".
+func (py interpreter) minor() string {
+	major, rest, _ := strings.Cut(py.Version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	return major + "." + minor
 }
 
 func unchanged(a, b os.FileInfo) bool {

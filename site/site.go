@@ -24,6 +24,7 @@ import (
 	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/dataset"
 	"github.com/anchorhold/anchorhold/disclosure"
+	"github.com/anchorhold/anchorhold/environment"
 	"github.com/anchorhold/anchorhold/identity/keys"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/pyenv"
@@ -123,6 +124,7 @@ func (s *Site) compose(o Options) error {
 		Datasets: &dataset.Service{Books: b, Blobs: blobs, IndexKey: indexKey},
 		Requests: &request.Service{Books: b, HasEnvironment: s.hasEnvironment, Wake: s.runs.Wake},
 		Runs:     s.runs, Releases: releases, Site: s.info,
+		Environments: &environment.Service{Books: b, Built: s.hasEnvironment},
 	})
 	return nil
 }
@@ -157,7 +159,7 @@ func (s *Site) info() api.SiteInfo {
 }
 
 func describe(e pyenv.Env, isDefault bool) api.Environment {
-	out := api.Environment{Lock: e.LockDigest, Default: isDefault, Built: true, Python: e.PythonVersion, Packages: []api.Package{}}
+	out := api.Environment{Lock: e.LockDigest, Name: pyenv.NameOf(e.LockDigest), Default: isDefault, Built: true, Python: e.PythonVersion, Packages: []api.Package{}}
 	for _, p := range e.Packages {
 		out.Packages = append(out.Packages, api.Package{Name: p.Name, Version: p.Version})
 	}

@@ -50,6 +50,7 @@ type Tx interface {
 	Releases
 	Log
 	People
+	Environments
 }
 
 // Page asks for a part of a list. Lists of things that happen are newest first;
@@ -261,4 +262,20 @@ type People interface {
 	// DeleteApplications removes applications in a state that were made before a
 	// time, with their principals' credentials and principals.
 	DeleteApplications(state anchorhold.ApplicationState, before time.Time) error
+}
+
+// EnvironmentFilter selects requests for environments; zero fields select all.
+type EnvironmentFilter struct {
+	Author string // principal id
+	State  anchorhold.EnvironmentState
+}
+
+// Environments keeps what researchers ask a site to build.
+type Environments interface {
+	// PutEnvironmentRequest inserts or replaces.
+	PutEnvironmentRequest(anchorhold.EnvironmentRequest) error
+	// EnvironmentRequest finds one by id, with the text of its lock.
+	EnvironmentRequest(id string) (anchorhold.EnvironmentRequest, error)
+	// ListEnvironmentRequests gives them without the texts, newest first.
+	ListEnvironmentRequests(EnvironmentFilter, Page) ([]anchorhold.EnvironmentRequest, string, error)
 }

@@ -26,6 +26,14 @@ func newDoctor(*app) *cobra.Command {
 
 func newEnvAdd(*app) *cobra.Command { return needsLinux("add", "Build an environment from its lock") }
 
+func newEnvExport(*app) *cobra.Command {
+	return needsLinux("export", "Write an environment's lock and files into one archive")
+}
+
+func newEnvImport(*app) *cobra.Command {
+	return needsLinux("import", "Build an environment from an archive")
+}
+
 func newDemo(*app) *cobra.Command {
 	return needsLinux("demo", "Show the whole way of a question on real data")
 }

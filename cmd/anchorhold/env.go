@@ -12,16 +12,25 @@ import (
 )
 
 func newEnv(a *app) *cobra.Command {
-	return group("env", "Build and list the environments in which code runs", newEnvAdd(a), newEnvLs(a), newEnvShow(a))
+	return group("env", "Build and list the environments in which code runs",
+		newEnvAdd(a), newEnvLs(a), newEnvShow(a), newEnvExport(a), newEnvImport(a), newEnvRequest(a), newEnvDecline(a))
 }
 
 func newEnvLs(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "ls",
-		Short: "List a site's environments",
+	requested := false
+	c := &cobra.Command{
+		Use:   "ls [--requested]",
+		Short: "List a site's environments, or what was asked for",
 		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return runEnvLs(c.Context(), a) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if requested {
+				return runEnvLsRequested(c.Context(), a)
+			}
+			return runEnvLs(c.Context(), a)
+		},
 	}
+	c.Flags().BoolVar(&requested, "requested", false, "those that researchers ask for and that nobody decided about yet")
+	return c
 }
 
 func runEnvLs(ctx context.Context, a *app) error {
@@ -36,17 +45,10 @@ func runEnvLs(ctx context.Context, a *app) error {
 			if !e.Built {
 				state = "not built yet"
 			}
-			rows = append(rows, []string{e.Lock, state, isDefault(e), e.Python, strconv.Itoa(len(e.Packages))})
+			rows = append(rows, []string{e.Lock, state, e.Name, e.Python, strconv.Itoa(len(e.Packages))})
 		}
-		p.Table("There is no environment; build one with `anchorhold env add`.", []string{"LOCK", "STATE", "", "PYTHON", "PACKAGES"}, rows)
+		p.Table("There is no environment; build one with `anchorhold env add`.", []string{"LOCK", "STATE", "NAME", "PYTHON", "PACKAGES"}, rows)
 	})
-}
-
-func isDefault(e client.Environment) string {
-	if e.Default {
-		return "default"
-	}
-	return ""
 }
 
 // environments asks the site for its environments.
@@ -61,20 +63,23 @@ func (a *app) environments(ctx context.Context) ([]client.Environment, error) {
 
 func newEnvShow(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "show [LOCK]",
-		Short: "List the packages of an environment (without LOCK: of the default one)",
+		Use:   "show [LOCK|NAME|ID]",
+		Short: "List the packages of an environment, or of one that was asked for (without a word: of the default one)",
 		Args:  cobra.MaximumNArgs(1),
 		RunE:  func(c *cobra.Command, args []string) error { return runEnvShow(c.Context(), a, args) },
 	}
 }
 
 func runEnvShow(ctx context.Context, a *app, args []string) error {
+	if len(args) == 1 && anchorhold.IsID(anchorhold.PrefixEnvironment, args[0]) {
+		return runEnvShowRequest(ctx, a, args[0])
+	}
 	all, err := a.environments(ctx)
 	if err != nil {
 		return err
 	}
 	for _, e := range all {
-		if len(args) == 1 && e.Lock == args[0] || len(args) == 0 && e.Default {
+		if len(args) == 1 && (e.Lock == args[0] || e.Name == args[0]) || len(args) == 0 && e.Default {
 			return emit(a, e, printEnvironment)
 		}
 	}

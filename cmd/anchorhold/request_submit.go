@@ -40,7 +40,7 @@ It needs Python 3.9 or newer: python3, or the program in ANCHORHOLD_PYTHON.`,
 	list(c.Flags(), &o.params, "param", "the value of a parameter: k=5; of a list: ages=18,40,65")
 	c.Flags().StringVar(&o.purpose, "purpose", "", "what the answer is for; the owner reads it")
 	c.Flags().StringVar(&o.study, "study", "", "the study that it belongs to")
-	c.Flags().StringVar(&o.environment, "env", "", "the lock of the environment to run in (default: the site's default)")
+	c.Flags().StringVar(&o.environment, "env", "", "the lock or the name of the environment to run in (default: the site's default)")
 	c.Flags().BoolVar(&o.wait, "wait", false, "wait until there is an answer, or there will be none")
 	return c
 }
@@ -109,7 +109,7 @@ func environmentLock(ctx context.Context, c *client.Client, given string) (strin
 		return "", err
 	}
 	for _, e := range site.Environments {
-		if given == e.Lock || given == "" && e.Default {
+		if given != "" && (given == e.Lock || given == e.Name) || given == "" && e.Default {
 			return e.Lock, nil
 		}
 	}

@@ -89,7 +89,7 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 		return err
 	}
 	defer s.Close() //nolint:errcheck // every act was durable when it was answered
-	if _, err := a.buildEnvironment(ctx, pyenv.Default()); err != nil {
+	if _, err := a.buildEnvironment(ctx, pyenv.Default(), ""); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -138,7 +138,8 @@ def choose_environment(environments: list[Json], wanted: str | None) -> Json:
         found = [e for e in environments if e.get("default")] or environments[:1]
         remedy = "ask the owner to add one: anchorhold env add"
     else:
-        found = [e for e in environments if str(e.get("lock", "")).startswith((wanted, f"sha256:{wanted}"))]
+        named = [e for e in environments if e.get("name") == wanted]
+        found = named or [e for e in environments if str(e.get("lock", "")).startswith((wanted, f"sha256:{wanted}"))]
         remedy = "see site.environments for those that it has"
     if len(found) != 1:
         raise Invalid("the site has no such environment" if not found else "several environments begin so", remedy)

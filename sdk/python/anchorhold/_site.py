@@ -9,6 +9,7 @@ from typing import Any
 
 from ._capture import Captured, capture, choose_environment
 from ._dataset import Datasets
+from ._environment import Environments
 from ._errors import Denied, InvalidReceipt, InvalidResult, Unauthenticated
 from ._grant import Grants
 from ._http import Http
@@ -121,10 +122,9 @@ class Site:
         return str(self._about.get("name") or "")
 
     @property
-    def environments(self) -> Listing[Json]:
-        """The environments in which code can run here."""
-        head = ("lock", "default", "python", "packages")
-        return Listing(list(self._about.get("environments") or []), head, environment_row)
+    def environments(self) -> Environments:
+        """The environments in which code can run here, and .request(lock_file) to ask for a further one."""
+        return Environments(self._http, list(self._about.get("environments") or []))
 
     def capture(self, fn: Callable[..., Any] | str, /, *, environment: str | None = None, **arguments: Any) -> Captured:
         """What submit would send for a function and its arguments; nothing is sent."""
@@ -183,11 +183,6 @@ class Site:
     def _facts(self) -> list[tuple[str, object]]:
         you = f"{self.me.email} ({', '.join(self.me.roles)})"
         return [("address", self.url), ("you", you), ("key", self.key), ("version", self._about.get("version"))]
-
-
-def environment_row(e: Json) -> list[object]:
-    packages = ", ".join(f"{p.get('name')} {p.get('version')}" for p in e.get("packages") or [])
-    return [e.get("lock"), "yes" if e.get("default") else "", e.get("python"), packages]
 
 
 def ledger_row(e: Json) -> list[object]:

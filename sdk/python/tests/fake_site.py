@@ -67,6 +67,7 @@ class FakeSite:
         self.grants: dict[str, dict[str, Any]] = {}
         self.datasets = {"heart": dataset("heart", ["patients"]), "two": dataset("two", ["patients", "labs"])}
         self.environments = [{"lock": LOCK, "default": True, "python": "3.11", "packages": packages()}]
+        self.asked: list[dict[str, Any]] = []  # for further environments
         self.changed = threading.Condition()
         self.hold = threading.Event()
         handler = type("Handler", (Handler,), {"site": self})
@@ -212,6 +213,36 @@ def card(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, Any]:
 @route("GET", "/datasets/([^/]+)/assets/([^/]+)/mock")
 def mock(site: FakeSite, call: dict[str, Any], name: str, asset: str) -> tuple[int, Any]:
     return 200, site.files.get("mock", MOCK.encode())
+
+
+@route("POST", "/envs/requests")
+def ask_environment(site: FakeSite, call: dict[str, Any]) -> tuple[int, Any]:
+    made = {
+        "id": f"env-{len(site.asked):016d}",
+        "state": "requested",
+        "packages": ["tiny==1.0"],
+        "author_name": call["who"],
+    }
+    site.asked.append({**made, "reason": call["body"].get("reason", ""), "lock": "sha256:" + "9" * 64})
+    return 200, site.asked[-1]
+
+
+@route("GET", "/envs/requests")
+def list_environments(site: FakeSite, call: dict[str, Any]) -> tuple[int, Any]:
+    wanted = call["query"].get("state")
+    return page([e for e in site.asked if wanted in (None, e["state"])], call)
+
+
+@route("GET", "/envs/requests/([^/]+)")
+def show_environment(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, Any]:
+    return 200, next(e for e in site.asked if e["id"] == name)
+
+
+@route("POST", "/envs/requests/([^/]+)/decisions")
+def decide_environment(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, Any]:
+    found = next(e for e in site.asked if e["id"] == name)
+    found.update(state="declined", answer=call["body"]["reason"])
+    return 200, found
 
 
 @route("POST", "/requests")

@@ -389,9 +389,28 @@ def test_an_environment_is_chosen(ada: ah.Site, site: FakeSite, code: Any) -> No
     heart = ada.datasets["heart"]
     lock = ada.environments[0]["lock"]
     assert ada.capture(code.as_int, patients=heart, environment=lock[:20]).code["environment"] == lock
+    site.environments[0]["name"] = "default"
+    named = ah.connect(site.url, "researcher-token")
+    assert named.capture(code.as_int, patients=heart, environment="default").code["environment"] == lock
     with pytest.raises(ah.Invalid, match="no such environment"):
         ada.capture(code.as_int, patients=heart, environment="sha256:9")
     site.environments = []
     with pytest.raises(ah.Invalid, match="no such environment") as refused:
         ah.connect(site.url, "researcher-token").capture(code.as_int, patients=heart)
     assert "env add" in refused.value.remedy
+
+
+def test_an_environment_is_asked_for(ada: ah.Site, site: FakeSite, tmp_path: Path) -> None:
+    lock = tmp_path / "my.lock"
+    lock.write_text("tiny==1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n")
+    asked = ada.environments.request(lock, reason="survival curves")
+    assert site.calls("POST", "/v1/envs/requests")[0]["body"] == {"lock": lock.read_text(), "reason": "survival curves"}
+    assert asked.state == "requested"
+    assert "survival curves" in repr(asked)
+    assert asked.decline("nobody maintains it").state == "declined"
+    assert asked.refresh().answer == "nobody maintains it"
+    (listed,) = ada.environments.requested("declined")
+    assert listed.id == asked.id
+    assert asked.id in repr(ada.environments.requested())
+    with pytest.raises(ah.Invalid, match="no lock"):
+        ada.environments.request(tmp_path / "absent.lock")
