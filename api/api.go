@@ -111,6 +111,7 @@ func New(s Services) *API {
 	a.requestOperations()
 	a.grantOperations()
 	a.runOperations()
+	a.trialOperations()
 	a.releaseOperations()
 	a.bookOperations()
 	return a

@@ -41,13 +41,15 @@ type fixture struct {
 	handler http.Handler
 	tokens  map[string]string
 	digest  string            // of the held outputs
+	blobs   string            // their folder
 	ids     map[string]string // "request", "run", "release" on the visible dataset; "hidden-..." on the hidden
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{Set: bookstest.New(t), t: t, tokens: map[string]string{}, ids: map[string]string{}}
-	blobs, err := blob.Open(t.TempDir()+"/blobs", f.Keys.BlobKey())
+	f.blobs = t.TempDir() + "/blobs"
+	blobs, err := blob.Open(f.blobs, f.Keys.BlobKey())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +64,7 @@ func newFixture(t *testing.T) *fixture {
 	f.api = api.New(api.Services{
 		Books: f.Books, Policy: rules, Accounts: accounts, Releases: releases, Runs: runs,
 		Datasets:     &dataset.Service{Books: f.Books, Blobs: blobs, IndexKey: disclosure.Key(f.Keys.IndexKey())},
-		Requests:     &request.Service{Books: f.Books, HasEnvironment: func(l string) bool { return l == lock }, Wake: runs.Wake},
+		Requests:     &request.Service{Books: f.Books, HasEnvironment: func(l string) bool { return l == lock }, EnvironmentBuilt: func(l string) bool { return l == lock }, Wake: runs.Wake},
 		Environments: &environment.Service{Books: f.Books, Built: func(l string) bool { return l == lock }},
 
 		Site: func() api.SiteInfo { return api.SiteInfo{Name: "test", Environments: []api.Environment{}} },
@@ -246,6 +248,8 @@ func operations() map[string]struct{ may, body string } {
 		"show-run":         {"author reviewer owner auditor", ""},
 		"run-log":          {reviewers, ""},
 		"cancel-run":       {"author owner", ""},
+		"try":              {"author researcher owner", strings.Replace(submission, `,"purpose":"p"`, "", 1)},
+		"run-output":       {"", ""}, // of a run on private data: see TestWhoSeesATrial
 		"list-releases":    {users, ""},
 		"show-release":     {"reviewer owner auditor", ""}, // held: its author does not see it
 		"decide-release":   {reviewers, `{"verdict":"deny","reason":"r"}`},

@@ -49,6 +49,9 @@ func (a *API) loadRequest(ctx context.Context, id string) (r anchorhold.Request,
 // forCaller shows a request as the caller may see it.
 func (a *API) forCaller(ctx context.Context, r anchorhold.Request, res policy.Resource) anchorhold.Request {
 	if !a.may(ctx, policy.RequestReview, res) {
+		if r.Author != caller(ctx).ID {
+			r.Trial = nil // a reviewer of a part: the other mocks may be hidden
+		}
 		return request.ForAuthor(r, a.Books.Now())
 	}
 	r = request.ForReviewer(r, a.Books.Now())
@@ -166,14 +169,21 @@ func (a *API) messageOperations() {
 
 // onSubmission asks about every dataset by itself, so that one that is hidden
 // and one that does not exist are refused in the same words.
-func (a *API) onSubmission(ctx context.Context, in *submission) (out []policy.Resource, err error) {
-	if len(in.Body.Assets) == 0 {
+func (a *API) onSubmission(ctx context.Context, in *submission) ([]policy.Resource, error) {
+	return a.everyDataset(ctx, in.Body.Datasets(), policy.RequestSubmit)
+}
+
+// everyDataset asks about every action on each dataset in turn.
+func (a *API) everyDataset(ctx context.Context, names []string, actions ...policy.Action) (out []policy.Resource, err error) {
+	if len(names) == 0 {
 		return nil, anchorhold.Errorf(anchorhold.Invalid, "give at least one asset", "the request uses no asset")
 	}
-	for _, name := range in.Body.Datasets() {
+	for _, name := range names {
 		res, err := a.datasetResource(ctx, name)
-		if err == nil { // at once: whether the next one exists must not show before
-			_, err = a.Policy.Check(caller(ctx), policy.RequestSubmit, res)
+		for _, action := range actions {
+			if err == nil { // at once: whether the next one exists must not show before
+				_, err = a.Policy.Check(caller(ctx), action, res)
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -246,12 +256,21 @@ func onlyResearches(p anchorhold.Principal) bool {
 }
 
 func (a *API) watchRequest(ctx context.Context, _ policy.Permit, in *watchRequest) (*body[anchorhold.Request], error) {
-	deadline := time.NewTimer(min(time.Duration(in.Wait)*time.Second, maxWait))
+	return watched(ctx, a, in.Wait, in.State, func() (*body[anchorhold.Request], string, bool, error) {
+		out, err := a.answer(ctx, in.ID)
+		return out, string(out.Body.State), out.Body.State.Ended(), err
+	})
+}
+
+// watched reads until the state is another than the one known, or has ended, or
+// so many seconds are over.
+func watched[T any](ctx context.Context, a *API, seconds int, known string, read func() (out *T, state string, ended bool, err error)) (*T, error) {
+	deadline := time.NewTimer(min(time.Duration(seconds)*time.Second, maxWait))
 	defer deadline.Stop()
 	for {
 		changed := a.Books.Changed()
-		out, err := a.answer(ctx, in.ID)
-		if err != nil || in.Wait == 0 || string(out.Body.State) != in.State || out.Body.State.Ended() {
+		out, state, ended, err := read()
+		if err != nil || seconds == 0 || state != known || ended {
 			return out, err
 		}
 		select {

@@ -56,6 +56,9 @@ func (a *API) loadRun(ctx context.Context, id string) (run anchorhold.Run, res p
 }
 
 func (a *API) runResource(tx store.Tx, run anchorhold.Run) (policy.Resource, error) {
+	if run.Side == anchorhold.SideMock {
+		return a.trialResource(tx, run)
+	}
 	r, err := tx.Request(run.Request)
 	if err != nil {
 		return policy.Resource{}, err
@@ -74,6 +77,8 @@ func (a *API) onRun(ctx context.Context, in *AnyID) ([]policy.Resource, error) {
 func (a *API) showRun(ctx context.Context, run anchorhold.Run, res policy.Resource) anchorhold.Run {
 	res.Type = policy.TypeRequest
 	switch {
+	case run.Side == anchorhold.SideMock:
+		return run // whoever may read it at all may see the mocks
 	case !a.may(ctx, policy.RequestReview, res):
 		return request.RunForAuthor(run)
 	case !a.seesOutputs(ctx, res):
@@ -89,11 +94,8 @@ type runLog struct {
 
 func (a *API) runOperations() {
 	add(a, op("list-runs", http.MethodGet, "/runs", "Runs that the caller may see, newest first"), policy.RunList, onSite, a.listRuns)
-	add(a, op("show-run", http.MethodGet, "/runs/{id}", "One run"), policy.RunRead, a.onRun,
-		func(ctx context.Context, _ policy.Permit, in *AnyID) (*body[anchorhold.Run], error) {
-			run, res, err := a.loadRun(ctx, in.ID)
-			return &body[anchorhold.Run]{a.showRun(ctx, run, res)}, err
-		})
+	add(a, op("show-run", http.MethodGet, "/runs/{id}", "One run; waits for a change of state if asked to"), policy.RunRead,
+		func(ctx context.Context, in *watchRun) ([]policy.Resource, error) { return a.onRun(ctx, &in.AnyID) }, a.watchRun)
 	add(a, op("run-log", http.MethodGet, "/runs/{id}/log", "What a run printed"), policy.RunLog, a.onRun,
 		func(ctx context.Context, _ policy.Permit, in *AnyID) (*body[runLog], error) {
 			run, _, err := a.loadRun(ctx, in.ID)
@@ -114,10 +116,37 @@ func (a *API) runOperations() {
 		})
 }
 
-func (a *API) listRuns(ctx context.Context, _ policy.Permit, in *Paging) (*body[page[anchorhold.Run]], error) {
-	return listed(*in, func(p store.Page) (out []anchorhold.Run, next string, err error) {
+type watchRun struct {
+	AnyID
+	Wait  int    `query:"wait" minimum:"0" maximum:"60" doc:"answer only once the state differs from the one given, or after so many seconds"`
+	State string `query:"state" maxLength:"20" doc:"the state that the caller knows"`
+}
+
+func (a *API) watchRun(ctx context.Context, _ policy.Permit, in *watchRun) (*body[anchorhold.Run], error) {
+	return watched(ctx, a, in.Wait, in.State, func() (*body[anchorhold.Run], string, bool, error) {
+		run, res, err := a.loadRun(ctx, in.ID)
+		ended := run.Ended()
+		run = a.showRun(ctx, run, res)
+		return &body[anchorhold.Run]{run}, string(run.State), ended, err
+	})
+}
+
+type listRuns struct {
+	Paging
+	Side string `query:"side" enum:"private,mock" doc:"runs on private data (the default), or trials on the mocks"`
+}
+
+func (a *API) listRuns(ctx context.Context, p policy.Permit, in *listRuns) (*body[page[anchorhold.Run]], error) {
+	filter := store.RunFilter{}
+	if in.Side == string(anchorhold.SideMock) {
+		filter.Side = anchorhold.SideMock
+	}
+	if onlyResearches(p.Principal()) {
+		filter.Author = p.Principal().ID
+	}
+	return listed(in.Paging, func(p store.Page) (out []anchorhold.Run, next string, err error) {
 		err = a.Books.View(ctx, func(tx store.Tx) error {
-			if out, next, err = tx.ListRuns(store.RunFilter{}, p); err != nil {
+			if out, next, err = tx.ListRuns(filter, p); err != nil {
 				return err
 			}
 			for i, run := range out {

@@ -61,6 +61,8 @@ const (
 	RunRead         Action = "run.read"
 	RunLog          Action = "run.log"
 	RunCancel       Action = "run.cancel"
+	RunTry          Action = "run.try"    // run code on mocks
+	RunOutput       Action = "run.output" // fetch what a run on mocks gave
 	ReleaseList     Action = "release.list"
 	ReleaseRead     Action = "release.read"
 	ReleaseDecide   Action = "release.decide"
@@ -115,6 +117,8 @@ type Resource struct {
 	Released bool    // of a release: it has been let out
 	Grantee  bool    // of a grant: the caller may run under it
 	Named    bool    // of a grant: it names the caller, beside its author
+	Mock     bool    // of a run: it is a trial, on mocks
+	Reviewed bool    // of a trial: the site made it for a request, to be looked at by its reviewers
 }
 
 // Site is the resource of everything that belongs to the site as a whole.
@@ -231,6 +235,7 @@ func (a *Authorizer) decide(who anchorhold.Principal, action Action, res Resourc
 	entities := cedar.EntityMap{r: {UID: r, Attributes: cedar.NewRecord(cedar.RecordMap{
 		"author": cedar.String(res.Author), "released": cedar.Boolean(res.Released),
 		"grantee": cedar.Boolean(res.Grantee), "named": cedar.Boolean(res.Named),
+		"mock": cedar.Boolean(res.Mock), "reviewed": cedar.Boolean(res.Reviewed),
 	})}}
 	decision, diagnostic := cedar.Authorize(a.set, entities, cedar.Request{
 		Principal: p, Action: cedar.NewEntityUID("Action", cedar.String(action)), Resource: r, Context: contextOf(who, action, res),

@@ -278,8 +278,12 @@ func (s *Service) Withdraw(ctx context.Context, p policy.Permit, id string) (anc
 }
 
 func (s *Service) withdrawRuns(tx store.Tx, p policy.Permit, r anchorhold.Request) error {
-	for _, run := range r.Runs {
-		if run.State == anchorhold.RunQueued || run.State == anchorhold.RunRunning || run.State == anchorhold.RunChecking {
+	runs := r.Runs
+	if r.Trial != nil {
+		runs = append(slices.Clone(runs), *r.Trial)
+	}
+	for _, run := range runs {
+		if !run.Ended() {
 			if err := Cancel(tx, run, s.Books.Now()); err != nil {
 				return err
 			}

@@ -38,6 +38,8 @@ type Service struct {
 	Books *books.Books
 	// HasEnvironment says whether the site offers an environment by its lock.
 	HasEnvironment func(lock string) bool
+	// EnvironmentBuilt says whether code can run in it here and now.
+	EnvironmentBuilt func(lock string) bool
 	// Wake tells the queue that a run may be waiting. It must not block.
 	Wake func()
 }
@@ -145,43 +147,69 @@ func CheckText(what, text string, required bool) error {
 func (s *Service) resolve(tx store.Tx, p policy.Permit, sub Submission, codeDigest string) (anchorhold.Request, error) {
 	r := anchorhold.Request{
 		CodeDigest: codeDigest, Code: sub.Code, Author: p.Principal().ID, AuthorName: p.Principal().Name(),
-		Assets: map[string]anchorhold.AssetRef{}, Values: sub.Values, Purpose: sub.Purpose, Study: sub.Study,
-	}
-	for _, param := range sub.Code.Parameters {
-		if param.Kind != "asset" {
-			continue
-		}
-		ref, ok := sub.Assets[param.Name]
-		if !ok {
-			return r, anchorhold.Errorf(anchorhold.Invalid, "name the asset for it", "no asset is given for the parameter %q", param.Name)
-		}
-		full, kind, err := current(tx, ref)
-		if err != nil {
-			return r, err
-		}
-		if types := digest.AssetTypesOf(kind); !slices.Contains(types, param.Type) {
-			return r, anchorhold.Errorf(anchorhold.Invalid, "annotate the parameter for one of: "+strings.Join(types, ", "),
-				"the parameter %q asks for %s, and %s/%s is of the kind %s", param.Name, param.Type, ref.Dataset, ref.Asset, kind)
-		}
-		r.Assets[param.Name] = full
-	}
-	if len(r.Assets) == 0 {
-		return r, anchorhold.Errorf(anchorhold.Invalid, "give at least one asset", "the request uses no asset")
-	}
-	for name := range sub.Assets {
-		if _, ok := r.Assets[name]; !ok {
-			return r, anchorhold.Errorf(anchorhold.Invalid, "add it to the function's parameters, or leave the asset out",
-				"the function has no parameter %q to take an asset", name)
-		}
+		Values: sub.Values, Purpose: sub.Purpose, Study: sub.Study,
 	}
 	var err error
+	if r.Assets, err = versions(tx, sub.Code, sub.Assets, withPrivate); err != nil {
+		return r, err
+	}
 	r.Digest, err = digest.Request(codeDigest, r.Values, r.Assets, r.Purpose, r.AuthorName, r.Study)
 	return r, err
 }
 
-// current resolves an asset by name to its newest version, and gives
-// its kind.
-func current(tx store.Tx, ref anchorhold.AssetRef) (full anchorhold.AssetRef, kind string, err error) {
+// versions resolves the assets that are given to code's parameters, one to each
+// that takes one.
+func versions(tx store.Tx, code anchorhold.Code, given map[string]anchorhold.AssetRef, usable side) (map[string]anchorhold.AssetRef, error) {
+	out := map[string]anchorhold.AssetRef{}
+	for _, param := range code.Parameters {
+		if param.Kind != "asset" {
+			continue
+		}
+		ref, ok := given[param.Name]
+		if !ok {
+			return nil, anchorhold.Errorf(anchorhold.Invalid, "name the asset for it", "no asset is given for the parameter %q", param.Name)
+		}
+		full, kind, err := current(tx, ref, usable)
+		if err != nil {
+			return nil, err
+		}
+		if types := digest.AssetTypesOf(kind); !slices.Contains(types, param.Type) {
+			return nil, anchorhold.Errorf(anchorhold.Invalid, "annotate the parameter for one of: "+strings.Join(types, ", "),
+				"the parameter %q asks for %s, and %s/%s is of the kind %s", param.Name, param.Type, ref.Dataset, ref.Asset, kind)
+		}
+		out[param.Name] = full
+	}
+	if len(out) == 0 {
+		return nil, anchorhold.Errorf(anchorhold.Invalid, "give at least one asset", "the request uses no asset")
+	}
+	for name := range given {
+		if _, ok := out[name]; !ok {
+			return nil, anchorhold.Errorf(anchorhold.Invalid, "add it to the function's parameters, or leave the asset out",
+				"the function has no parameter %q to take an asset", name)
+		}
+	}
+	return out, nil
+}
+
+// side says whether a version has the side that is wanted.
+type side func(anchorhold.Version) error
+
+func withPrivate(v anchorhold.Version) error {
+	if v.Private == nil {
+		return anchorhold.Errorf(anchorhold.Conflict, "ask the owner", "the private side of this asset is not at this site")
+	}
+	return nil
+}
+
+func withMock(v anchorhold.Version) error {
+	if v.Mock == nil {
+		return anchorhold.Errorf(anchorhold.Conflict, "ask the owner for one", "this asset has no mock")
+	}
+	return nil
+}
+
+// current resolves an asset by name to its newest version, and gives its kind.
+func current(tx store.Tx, ref anchorhold.AssetRef, usable side) (full anchorhold.AssetRef, kind string, err error) {
 	d, err := tx.Dataset(ref.Dataset)
 	if errors.Is(err, store.ErrNotFound) {
 		return ref, "", policy.Missing(policy.TypeDataset, ref.Dataset)
@@ -194,8 +222,8 @@ func current(tx store.Tx, ref anchorhold.AssetRef) (full anchorhold.AssetRef, ki
 		return ref, "", anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold dataset show "+d.Name+"`",
 			"the dataset %q has no asset %q", d.Name, ref.Asset)
 	}
-	if a.Version.Private == nil {
-		return ref, "", anchorhold.Errorf(anchorhold.Conflict, "ask the owner", "the private side of this asset is not at this site")
+	if err := usable(a.Version); err != nil {
+		return ref, "", err
 	}
 	ref.Version = a.Version.ID
 	return ref, a.Version.KindOf(), nil
@@ -223,17 +251,24 @@ func (s *Service) open(tx store.Tx, p policy.Permit, r anchorhold.Request) (anch
 	return s.start(tx, p, r)
 }
 
-// start queues a run of an undecided request where a grant covers it.
+// start queues a run of an undecided request where a grant covers it; what
+// waits for a decision is tried on the mocks.
 func (s *Service) start(tx store.Tx, p policy.Permit, r anchorhold.Request) (anchorhold.Request, error) {
 	now := s.Books.Now()
 	if state := StateOf(r, now); state != anchorhold.StatePending && state != anchorhold.StateAsked {
 		return r, nil
 	}
 	g, found, err := standing(tx, r, now)
-	if err != nil || !found {
+	if err != nil {
 		return r, err
 	}
-	if err := s.queue(tx, policy.SiteAct(p.Action(), g.ID), r, g); err != nil {
+	if found {
+		if err := s.queue(tx, policy.SiteAct(p.Action(), g.ID), r, g); err != nil {
+			return r, err
+		}
+		return tx.Request(r.ID)
+	}
+	if err := s.tryFor(tx, r); err != nil {
 		return r, err
 	}
 	return tx.Request(r.ID)

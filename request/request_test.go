@@ -34,7 +34,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	b := &bench{Set: bookstest.New(t), t: t}
 	b.Service = &request.Service{
-		Books: b.Set.Books, HasEnvironment: func(l string) bool { return l == lock }, Wake: func() { b.woken.Add(1) },
+		Books: b.Set.Books, HasEnvironment: func(l string) bool { return l == lock }, EnvironmentBuilt: func(l string) bool { return l == lock }, Wake: func() { b.woken.Add(1) },
 	}
 	for name, quorum := range map[string]int{"heart": 1, "guarded": 2} {
 		b.offer(name, quorum, 1)
@@ -74,7 +74,7 @@ func submission(dataset, body string) request.Submission {
 func (b *bench) permit(who anchorhold.Principal, action policy.Action, r anchorhold.Request) policy.Permit {
 	b.t.Helper()
 	res := policy.Resource{Type: policy.TypeRequest, ID: "x", Author: r.Author, Scopes: []policy.Scope{{Dataset: "heart", Visibility: anchorhold.VisibleToUsers}}}
-	if action == policy.RequestSubmit {
+	if action == policy.RequestSubmit || action == policy.RunTry {
 		res.Type, res.Author = policy.TypeDataset, ""
 	}
 	return bookstest.Permit(b.t, who, action, res)

@@ -21,23 +21,27 @@ import (
 	"github.com/anchorhold/anchorhold/store"
 )
 
-// task is everything that a claimed run needs, read in one transaction.
+// task is everything that a claimed run needs, read in one transaction. The
+// side of the run has been chosen by then: nothing in the task of a trial leads
+// to a private side.
 type task struct {
-	run     anchorhold.Run
-	request anchorhold.Request
-	assets  []asset // sorted by parameter
+	run    anchorhold.Run
+	code   anchorhold.Code
+	values map[string]json.RawMessage
+	assets []asset // sorted by parameter
 }
 
-// asset is one private table of a run.
+// asset is one table of a run.
 type asset struct {
 	parameter string
 	ref       anchorhold.AssetRef
-	version   anchorhold.Version
+	version   anchorhold.Version // of a trial: without its private side
+	format    string
 	file      *os.File // open for the whole run: what is looked at is what is read
 	restamped bool     // the stamp in version is newer than the stored one
 }
 
-func (a asset) identity() catalog.Identity {
+func (a *asset) identity() catalog.Identity {
 	p := a.version.Private
 	return catalog.Identity{Stamp: p.Stamp, Secret: p.Secret, Label: a.ref.Dataset + "/" + a.ref.Asset, Commitment: a.version.Commitment}
 }
@@ -73,12 +77,13 @@ func reasonOf(err error) string {
 	return "the site failed to execute the run"
 }
 
-// load reads what a run needs and checks that its grant still stands.
+// load reads what a run needs: for the private side from its request, whose
+// grant must still stand, for the mock side from its trial.
 func (s *Service) load(ctx context.Context, run anchorhold.Run) (t *task, err error) {
 	t = &task{run: run}
 	err = s.Books.View(ctx, func(tx store.Tx) error {
-		if t.request, err = tx.Request(run.Request); err != nil {
-			return err
+		if run.Side == anchorhold.SideMock {
+			return t.loadTrial(tx)
 		}
 		g, err := tx.Grant(run.Grant)
 		if err != nil {
@@ -87,17 +92,39 @@ func (s *Service) load(ctx context.Context, run anchorhold.Run) (t *task, err er
 		if g.Ended(s.Books.Now()) {
 			return anchorhold.Errorf(anchorhold.Denied, "see `anchorhold grant show "+g.ID+"`", "the grant of this run was revoked or suspended, or has expired")
 		}
-		for _, parameter := range slices.Sorted(maps.Keys(t.request.Assets)) {
-			ref := t.request.Assets[parameter]
-			_, v, err := tx.Version(ref.Version)
-			if err != nil {
-				return err
-			}
-			t.assets = append(t.assets, asset{parameter: parameter, ref: ref, version: v})
+		r, err := tx.Request(run.Request)
+		if err != nil {
+			return err
 		}
-		return nil
+		t.code, t.values = r.Code, r.Values
+		return t.loadAssets(tx, r.Assets, (*asset).private)
 	})
 	return t, err
+}
+
+func (t *task) loadAssets(tx store.Tx, assets map[string]anchorhold.AssetRef, side func(*asset) error) error {
+	for _, parameter := range slices.Sorted(maps.Keys(assets)) {
+		ref := assets[parameter]
+		_, v, err := tx.Version(ref.Version)
+		if err != nil {
+			return err
+		}
+		a := asset{parameter: parameter, ref: ref, version: v}
+		if err := side(&a); err != nil {
+			return err
+		}
+		t.assets = append(t.assets, a)
+	}
+	return nil
+}
+
+// private makes an asset one of a run on private data.
+func (a *asset) private() error {
+	if a.version.Private == nil {
+		return anchorhold.Errorf(anchorhold.Unavailable, "run it where the data are", "the private side of an asset is not at this site")
+	}
+	a.format = a.version.Private.Format
+	return nil
 }
 
 func (t *task) close() {
@@ -110,13 +137,13 @@ func (t *task) close() {
 
 // attempt runs the code and reads what it wrote.
 func (s *Service) attempt(ctx context.Context, t *task, o *outcome) error {
-	env, ok := s.Envs.Find(t.request.Code.Environment)
+	env, ok := s.Envs.Find(t.code.Environment)
 	if !ok {
 		return anchorhold.Errorf(anchorhold.Unavailable, "build it with `anchorhold env add` and run the request again",
 			"the environment of this request is not built at this site")
 	}
 	o.env = env
-	if err := t.open(ctx); err != nil {
+	if err := s.open(ctx, t); err != nil {
 		return err
 	}
 	parser, err := s.startParser(ctx, t.run.ID)
@@ -141,18 +168,20 @@ func (s *Service) attempt(ctx context.Context, t *task, o *outcome) error {
 	return s.take(ctx, t, output.NewClient(parser.Conn()), answer, o)
 }
 
-// open opens every private file and makes sure that it is what was registered.
-func (t *task) open(ctx context.Context) error {
+// open opens every file, and makes sure that a private one is what was
+// registered.
+func (s *Service) open(ctx context.Context, t *task) error {
 	for i := range t.assets {
 		a := &t.assets[i]
-		if a.version.Private == nil {
-			return anchorhold.Errorf(anchorhold.Unavailable, "run it where the data are", "the private side of an asset is not at this site")
+		var err error
+		if t.trial() {
+			a.file, err = s.openMock(a)
+		} else {
+			a.file, _, err = catalog.OpenFile(a.version.Private.Path)
 		}
-		f, _, err := catalog.OpenFile(a.version.Private.Path)
 		if err != nil {
 			return err
 		}
-		a.file = f
 	}
 	return t.check(ctx)
 }
@@ -160,6 +189,9 @@ func (t *task) open(ctx context.Context) error {
 // check looks at the open files: a run on anything but the registered bytes has
 // no answer. It keeps the stamps under which they were found unchanged.
 func (t *task) check(ctx context.Context) error {
+	if t.trial() {
+		return nil // a mock lies in the site's own store, under its hash
+	}
 	for i := range t.assets {
 		a := &t.assets[i]
 		stamp, err := catalog.CheckIdentity(ctx, a.file, a.identity())
@@ -216,7 +248,7 @@ func parserLimits(l sandbox.Limits) sandbox.Limits {
 
 // runCode runs the code in its sandbox and gives the files that came out.
 func (s *Service) runCode(ctx context.Context, t *task, o *outcome) (job.Answer, error) {
-	session, err := s.Sandbox.Start(ctx, job.Spec(t.run.ID, o.env, s.Limits))
+	session, err := s.Sandbox.Start(ctx, job.Spec(t.run.ID, o.env, t.limits(s.Limits)))
 	if err != nil {
 		return job.Answer{}, err
 	}
@@ -240,6 +272,9 @@ func (s *Service) runCode(ctx context.Context, t *task, o *outcome) (job.Answer,
 		return answer, jobErr
 	case !answer.Manifest.OK:
 		o.log = append(o.log, "\n"+answer.Manifest.Failure.Traceback+"\n"...)
+		if t.trial() {
+			o.failure = answer.Manifest.Failure.Traceback
+		}
 		return answer, anchorhold.Errorf(anchorhold.Invalid, "see `anchorhold run logs "+t.run.ID+"`", "the code raised an error")
 	}
 	return answer, nil
@@ -248,19 +283,19 @@ func (s *Service) runCode(ctx context.Context, t *task, o *outcome) (job.Answer,
 // job describes the run to the runner.
 func (t *task) job() job.Job {
 	j := job.Job{
-		Files: t.request.Code.Files, Entry: t.request.Code.Entry, Values: map[string]json.RawMessage{}, Outputs: t.declared(),
+		Files: t.code.Files, Entry: t.code.Entry, Values: map[string]json.RawMessage{}, Outputs: t.declared(),
 		Inputs: []job.Input{},
 	}
 	types := map[string]string{}
-	for _, p := range t.request.Code.Parameters {
+	for _, p := range t.code.Parameters {
 		types[p.Name] = p.Type
-		if v, ok := t.request.Values[p.Name]; ok {
+		if v, ok := t.values[p.Name]; ok {
 			j.Values[p.Name] = typed(p.Type, v)
 		}
 	}
 	for i, a := range t.assets {
 		j.Inputs = append(j.Inputs, job.Input{
-			Parameter: a.parameter, Type: types[a.parameter], Format: a.version.Private.Format, FD: i,
+			Parameter: a.parameter, Type: types[a.parameter], Format: a.format, FD: i,
 			Columns: columnsOf(a.version), Missing: a.version.Missing,
 		})
 	}
@@ -315,7 +350,7 @@ func (t *task) files() []*os.File {
 // declared are the outputs that the request may have.
 func (t *task) declared() []output.Declared {
 	var out []output.Declared
-	for _, d := range t.request.Code.Outputs {
+	for _, d := range t.code.Outputs {
 		out = append(out, output.Declared{Name: d.Name, Kind: d.Kind})
 	}
 	return out
@@ -363,6 +398,9 @@ func (s *Service) take(ctx context.Context, t *task, parser *output.Client, answ
 			return err
 		}
 		out.Checks = append(out.Checks, more...)
+		if t.trial() {
+			out.Preview = preview(frozen, cells)
+		}
 		o.outputs = append(o.outputs, out)
 	}
 	failpoint.Hit("run/checked")
@@ -378,6 +416,9 @@ func (s *Service) indexes(t *task) (tables []disclosure.Table, closeAll func(), 
 		}
 	}
 	for _, a := range t.assets {
+		if t.trial() {
+			break // a mock has no rows that an output might give away
+		}
 		b, err := s.Blobs.Open(a.version.Private.Index)
 		if err != nil {
 			return nil, closeAll, err

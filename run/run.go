@@ -1,7 +1,8 @@
-// Package run executes granted requests: claim, seal in, run, take out, check,
-// finish. The table of runs is the queue.
+// Package run executes granted requests, and trials on the mocks: claim, seal in,
+// run, take out, check, finish. The table of runs is the queue.
 //
-// It promises that a run happens only under a grant, on files that are exactly
+// It promises that a run on private data happens only under a grant, and that
+// nothing of a private side is in reach of a trial; that it happens on files that are exactly
 // those registered (looked at before and after, through one descriptor), behind
 // the sandbox or not at all; that its output is parsed by a program that holds
 // no keys; and that a crash at any instant neither loses a queued run nor
@@ -127,7 +128,7 @@ func (s *Service) claim(ctx context.Context, claimant string) (run anchorhold.Ru
 	}
 	return books.Act(ctx, s.Books, policy.SiteAct(actionStart, claimant), func(tx store.Tx) (anchorhold.Run, books.Record, error) {
 		run, err := tx.ClaimRun(claimant, now, now.Add(lease))
-		return run, books.Record{Subject: run.ID, Details: map[string]string{"request": run.Request}}, err
+		return run, books.Record{Subject: run.ID, Details: about(run)}, err
 	})
 }
 
@@ -160,7 +161,7 @@ func (s *Service) execute(ctx context.Context, run anchorhold.Run, claimant stri
 // that stopping it costs the run none of its attempts.
 func (s *Service) giveBack(ctx context.Context, run anchorhold.Run, claimant string) {
 	_, err := books.Act(ctx, s.Books, policy.SiteAct(actionReturn, claimant), func(tx store.Tx) (struct{}, books.Record, error) {
-		return struct{}{}, books.Record{Subject: run.ID, Details: map[string]string{"request": run.Request}}, tx.ReturnRun(run.ID, claimant)
+		return struct{}{}, books.Record{Subject: run.ID, Details: about(run)}, tx.ReturnRun(run.ID, claimant)
 	})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		slog.Error("a run could not be returned to the queue; it counts as an attempt", "run", run.ID, "kind", anchorhold.KindOf(err))
@@ -212,6 +213,7 @@ type outcome struct {
 	boundary string
 	usage    anchorhold.Usage
 	log      []byte
+	failure  string // of a trial: the code's traceback
 	outputs  []anchorhold.Output
 }
 
@@ -233,19 +235,35 @@ func (s *Service) finish(ctx context.Context, id, claimant string, o outcome) er
 		}
 		now := s.Books.Now()
 		run.State, run.Reason, run.Finished, run.Boundary, run.Usage, run.Log = o.state, o.reason, &now, o.boundary, o.usage, log
+		run.Failure = o.failure
 		run.Environment, run.Python = o.env.BuiltDigest, o.env.PythonVersion
 		if err := tx.PutRun(run); err != nil {
 			return none, books.Record{}, err
 		}
-		if run.State == anchorhold.RunFailed {
+		if run.State == anchorhold.RunFailed && run.Side != anchorhold.SideMock {
 			if err := request.CountFailure(tx, s.Books, run.Grant); err != nil {
 				return none, books.Record{}, err
 			}
 		}
-		rec := books.Record{Subject: id, Details: map[string]string{"request": run.Request, "state": string(o.state)}}
+		rec := books.Record{Subject: id, Details: about(run, "state", string(o.state))}
 		return none, rec, s.offer(tx, run, o.outputs)
 	})
 	return err
+}
+
+// about is what the audit log says of a run: its request, or that it is a trial.
+func about(run anchorhold.Run, more ...string) map[string]string {
+	out := map[string]string{}
+	if run.Request != "" {
+		out["request"] = run.Request
+	}
+	if run.Side != "" {
+		out["side"] = string(run.Side)
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		out[more[i]] = more[i+1]
+	}
+	return out
 }
 
 func (s *Service) keepLog(log []byte) (string, error) {
@@ -255,7 +273,11 @@ func (s *Service) keepLog(log []byte) (string, error) {
 	return s.putBlob(log)
 }
 
+// offer stores the outputs of a run, those on private data each with a release.
 func (s *Service) offer(tx store.Tx, run anchorhold.Run, outputs []anchorhold.Output) error {
+	if run.Side == anchorhold.SideMock {
+		return putOutputs(tx, outputs)
+	}
 	r, err := tx.Request(run.Request)
 	if err != nil {
 		return err
@@ -280,22 +302,31 @@ func (s *Service) Cancel(ctx context.Context, p policy.Permit, id string) (ancho
 		if err != nil {
 			return run, books.Record{}, err
 		}
-		switch run.State {
-		case anchorhold.RunQueued, anchorhold.RunRunning, anchorhold.RunChecking:
-		default:
+		if run.Ended() {
 			return run, books.Record{}, anchorhold.Errorf(anchorhold.Conflict, "nothing needs to be done", "the run has already ended")
 		}
-		r, err := tx.Request(run.Request)
-		if err != nil {
+		if err := request.Cancel(tx, run, s.Books.Now()); err != nil {
 			return run, books.Record{}, err
 		}
-		err = errors.Join(request.Cancel(tx, run, s.Books.Now()), request.RevokeCancelled(tx, p, r, run, s.Books.Now()))
-		if err != nil {
+		if err := s.revokeFor(tx, p, run); err != nil {
 			return run, books.Record{}, err
 		}
 		run, err = tx.Run(id)
-		return run, books.Record{Subject: id, Details: map[string]string{"request": run.Request}}, err
+		return run, books.Record{Subject: id, Details: about(run)}, err
 	})
+}
+
+// revokeFor ends the grants under which what was cancelled could run again. A
+// trial has none.
+func (s *Service) revokeFor(tx store.Tx, p policy.Permit, run anchorhold.Run) error {
+	if run.Side == anchorhold.SideMock {
+		return nil
+	}
+	r, err := tx.Request(run.Request)
+	if err != nil {
+		return err
+	}
+	return request.RevokeCancelled(tx, p, r, run, s.Books.Now())
 }
 
 // Log gives what a run printed, for owners and reviewers.

@@ -122,7 +122,7 @@ func (s *Site) compose(o Options) error {
 	s.api = api.New(api.Services{
 		Books: b, Policy: rules, Accounts: s.accounts,
 		Datasets: &dataset.Service{Books: b, Blobs: blobs, IndexKey: indexKey},
-		Requests: &request.Service{Books: b, HasEnvironment: s.hasEnvironment, Wake: s.runs.Wake},
+		Requests: &request.Service{Books: b, HasEnvironment: s.hasEnvironment, EnvironmentBuilt: s.environmentBuilt, Wake: s.runs.Wake},
 		Runs:     s.runs, Releases: releases, Site: s.info,
 		Environments: &environment.Service{Books: b, Built: s.hasEnvironment},
 	})
@@ -135,6 +135,11 @@ func (s *Site) hasEnvironment(lock string) bool {
 	if lock == pyenv.Default().Digest() {
 		return true
 	}
+	_, ok := s.envs.Find(lock)
+	return ok
+}
+
+func (s *Site) environmentBuilt(lock string) bool {
 	_, ok := s.envs.Find(lock)
 	return ok
 }
