@@ -9,7 +9,8 @@ import (
 	"github.com/anchorhold/anchorhold"
 )
 
-// Log is what a run wrote to its standard output and error; owners only.
+// Log is what a run wrote to its standard output and error; of a run on private
+// data for owners only.
 type Log struct {
 	Text      string `json:"text"`
 	Truncated bool   `json:"truncated"`

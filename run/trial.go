@@ -104,11 +104,14 @@ func preview(c output.Canonical, cells disclosure.Cells) string {
 		return text
 	}
 	var b strings.Builder
-	if c.Rows > 0 && c.Columns > 0 {
-		fmt.Fprintf(&b, "%d rows, %d columns\n", c.Rows, c.Columns)
+	if c.Kind == output.KindTable {
+		fmt.Fprintf(&b, "rows: %d, columns: %d\n", c.Rows, c.Columns)
 	}
-	if len(cells.Sheets) > 0 {
-		previewSheet(&b, cells.Sheets[0])
+	for _, sheet := range cells.Sheets {
+		if len(sheet.Rows) > 0 && len(sheet.Rows) >= min(c.Rows, previewRows) { // others hold names alone
+			previewSheet(&b, sheet)
+			break
+		}
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -15,7 +15,7 @@ import (
 
 func newRequest(a *app) *cobra.Command {
 	return group("request", "Ask a question, follow it, and decide on it",
-		newRequestSubmit(a), newRequestLs(a), newRequestShow(a), newRequestDiff(a), newRequestApprove(a), newRequestDeny(a),
+		newRequestSubmit(a), newRequestTry(a), newRequestLs(a), newRequestShow(a), newRequestDiff(a), newRequestApprove(a), newRequestDeny(a),
 		newRequestAsk(a), newRequestAnswer(a), newRequestWithdraw(a))
 }
 

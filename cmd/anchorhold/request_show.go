@@ -61,6 +61,7 @@ func printRequest(p *show.Printer, r anchorhold.Request, site client.Site) {
 	p.Field("environment", environment(r.Code.Environment, site))
 	printLimits(p, site)
 	printCode(p, r.Code)
+	printTrial(p, r.Trial, r.TrialNote)
 	printDecisions(p, r)
 	printMessages(p, r)
 	printRuns(p, r.Runs)

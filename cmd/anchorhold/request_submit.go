@@ -14,10 +14,23 @@ import (
 	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
 )
 
+// codeOptions say what is to run, on what.
+type codeOptions struct {
+	entry, environment string
+	assets, params     []string
+}
+
+func (o *codeOptions) flags(c *cobra.Command) {
+	c.Flags().StringVar(&o.entry, "entry", "", "the function to run")
+	list(c.Flags(), &o.assets, "asset", "which table a parameter takes: patients=heart/patients, or patients=heart where the dataset has one table")
+	list(c.Flags(), &o.params, "param", "the value of a parameter: k=5; of a list: ages=18,40,65")
+	c.Flags().StringVar(&o.environment, "env", "", "the lock or the name of the environment to run in (default: the site's default)")
+}
+
 type submitOptions struct {
-	entry, purpose, study, environment string
-	assets, params                     []string
-	wait                               bool
+	codeOptions
+	purpose, study string
+	wait           bool
 }
 
 func newRequestSubmit(a *app) *cobra.Command {
@@ -35,12 +48,9 @@ It needs Python 3.9 or newer: python3, or the program in ANCHORHOLD_PYTHON.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runRequestSubmit(c.Context(), a, args[0], o) },
 	}
-	c.Flags().StringVar(&o.entry, "entry", "", "the function to run")
-	list(c.Flags(), &o.assets, "asset", "which table a parameter takes: patients=heart/patients, or patients=heart where the dataset has one table")
-	list(c.Flags(), &o.params, "param", "the value of a parameter: k=5; of a list: ages=18,40,65")
+	o.flags(c)
 	c.Flags().StringVar(&o.purpose, "purpose", "", "what the answer is for; the owner reads it")
 	c.Flags().StringVar(&o.study, "study", "", "the study that it belongs to")
-	c.Flags().StringVar(&o.environment, "env", "", "the lock or the name of the environment to run in (default: the site's default)")
 	c.Flags().BoolVar(&o.wait, "wait", false, "wait until there is an answer, or there will be none")
 	return c
 }
@@ -54,51 +64,54 @@ type submitted struct {
 }
 
 func runRequestSubmit(ctx context.Context, a *app, file string, o submitOptions) error {
-	if err := o.check(); err != nil {
-		return err
-	}
-	assets, err := pairs("asset", o.assets)
-	if err != nil {
-		return err
-	}
-	params, err := pairs("param", o.params)
-	if err != nil {
-		return err
+	if strings.TrimSpace(o.purpose) == "" {
+		return usagef("use --purpose TEXT; the owner decides by it", "no purpose is given")
 	}
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	lock, err := environmentLock(ctx, c.Client, o.environment)
+	q, err := a.prepare(ctx, c.Client, file, o.codeOptions)
 	if err != nil {
 		return err
+	}
+	return a.submit(ctx, c.Client, client.NewRequest{Code: q.Code, Assets: q.Assets, Values: q.Values, Purpose: o.purpose, Study: o.study}, o.wait)
+}
+
+// prepare gathers code and finds what it is given, and shows what was gathered.
+func (a *app) prepare(ctx context.Context, c *client.Client, file string, o codeOptions) (q client.NewTrial, err error) {
+	switch {
+	case o.entry == "":
+		return q, usagef("use --entry FUNCTION", "no function is named")
+	case len(o.assets) == 0:
+		return q, usagef("use --asset PARAMETER=DATASET/TABLE", "no table is given to the function")
+	}
+	assets, err := pairs("asset", o.assets)
+	if err != nil {
+		return q, err
+	}
+	params, err := pairs("param", o.params)
+	if err != nil {
+		return q, err
+	}
+	lock, err := environmentLock(ctx, c, o.environment)
+	if err != nil {
+		return q, err
 	}
 	gathered, err := a.collect(ctx, file, o.entry, assets, lock)
 	if err != nil {
-		return err
+		return q, err
 	}
-	r := client.NewRequest{Code: gathered.Code, Purpose: o.purpose, Study: o.study}
-	if r.Values, err = valuesOf(gathered.Code, params); err != nil {
-		return err
+	q.Code = gathered.Code
+	if q.Values, err = valuesOf(gathered.Code, params); err != nil {
+		return q, err
 	}
-	if r.Assets, err = assetsOf(ctx, c.Client, assets); err != nil {
-		return err
+	if q.Assets, err = assetsOf(ctx, c, assets); err != nil {
+		return q, err
 	}
 	gathered.print(show.NewPrinter(a.err))
-	return a.submit(ctx, c.Client, r, o.wait)
-}
-
-func (o submitOptions) check() error {
-	switch {
-	case o.entry == "":
-		return usagef("use --entry FUNCTION", "no function is named")
-	case strings.TrimSpace(o.purpose) == "":
-		return usagef("use --purpose TEXT; the owner decides by it", "no purpose is given")
-	case len(o.assets) == 0:
-		return usagef("use --asset PARAMETER=DATASET/TABLE", "no table is given to the function")
-	}
-	return nil
+	return q, nil
 }
 
 // environmentLock is the lock that the code names: the given one, or the site's

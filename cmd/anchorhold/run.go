@@ -17,24 +17,29 @@ func newRun(a *app) *cobra.Command {
 }
 
 func newRunLs(a *app) *cobra.Command {
-	limit := 0
+	limit, trials := 0, false
 	c := &cobra.Command{
 		Use:   "ls",
 		Short: "List runs, newest first",
 		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return runRunLs(c.Context(), a, limit) },
+		RunE:  func(c *cobra.Command, _ []string) error { return runRunLs(c.Context(), a, limit, trials) },
 	}
+	c.Flags().BoolVar(&trials, "trials", false, "those on mocks, instead of those on private data")
 	c.Flags().IntVar(&limit, "limit", 100, "at most so many; 0 for all")
 	return c
 }
 
-func runRunLs(ctx context.Context, a *app, limit int) error {
+func runRunLs(ctx context.Context, a *app, limit int, trials bool) error {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	all, err := client.Collect(c.Runs(ctx), max(limit, 0))
+	list := c.Runs
+	if trials {
+		list = c.Trials
+	}
+	all, err := client.Collect(list(ctx), max(limit, 0))
 	if err != nil {
 		return err
 	}
@@ -84,6 +89,7 @@ func withRun(ctx context.Context, a *app, id string, act func(*client.Client, co
 
 func printRun(p *show.Printer, r anchorhold.Run) {
 	p.Field("run", r.ID)
+	p.Field("side", string(r.Side))
 	p.Field("request", r.Request)
 	p.Field("state", string(r.State))
 	p.Field("reason", r.Reason)
@@ -95,11 +101,15 @@ func printRun(p *show.Printer, r anchorhold.Run) {
 	}
 	p.Field("environment", r.Environment)
 	p.Field("boundary", r.Boundary)
-	if u := r.Usage; u != (anchorhold.Usage{}) {
-		p.Field("used", fmt.Sprintf("%.1f s of processor, %.1f s in all, %s of memory at most", u.CPUSeconds, u.WallSeconds, show.Size(u.PeakBytes)))
-	}
+	printUsage(p, r.Usage)
 	for _, o := range r.Outputs {
 		printOutput(p, o)
+	}
+}
+
+func printUsage(p *show.Printer, u anchorhold.Usage) {
+	if u != (anchorhold.Usage{}) {
+		p.Field("used", fmt.Sprintf("%.1f s of processor, %.1f s in all, %s of memory at most", u.CPUSeconds, u.WallSeconds, show.Size(u.PeakBytes)))
 	}
 }
 
