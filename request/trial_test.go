@@ -147,7 +147,7 @@ func TestTheSiteTriesARequest(t *testing.T) {
 		t.Error("the same request was tried again")
 	}
 	b.end(*r.Trial, anchorhold.RunFailed)
-	r = b.mustDecide(owner, b.read(r.ID), request.Word{Verdict: anchorhold.Approve, Uses: 2})
+	r = b.mustDecide(owner, b.read(r.ID), request.Word{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{Uses: 2}})
 	want(t, r, anchorhold.StateQueued, 1)
 	r = b.endRun(r, anchorhold.RunFailed)
 	first := r.Trial.ID
