@@ -72,7 +72,7 @@ func TestWhoSeesATrial(t *testing.T) {
 		{"GET", "/v1/runs/" + asked + "/log", "author reviewer owner"},
 		{"GET", "/v1/runs/" + asked + "/outputs/result", "author reviewer owner"},
 		{"GET", "/v1/runs/" + asked + "/outputs/none", ""},
-		{"GET", "/v1/runs/" + hidden, "author reviewer owner auditor"},
+		{"GET", "/v1/runs/" + hidden, "reviewer owner auditor"}, // its author lost sight of the dataset
 		{"GET", "/v1/runs/" + f.ids["run"] + "/outputs/result", ""},
 	} {
 		for _, who := range []string{"none", "author", "researcher", "reviewer", "owner", "auditor", "elsewhere"} {
@@ -151,5 +151,36 @@ func TestTryingOnWhatIsHidden(t *testing.T) {
 	}
 	if w := f.call("researcher", "POST", "/v1/trials", body); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"state":"queued"`) {
 		t.Errorf("on what may be seen: %d %s", w.Code, w.Body)
+	}
+}
+
+// Who may ask, but not see the mock, sees nothing of what the site made of it.
+func TestATrialShowsNoHiddenMock(t *testing.T) {
+	f := newFixture(t)
+	asked := f.putTrial("heart", f.ids["request"])
+	err := f.Store.Update(context.Background(), func(tx store.Tx) error {
+		d, err := tx.Dataset("heart")
+		if err != nil {
+			return err
+		}
+		d.Parts = map[anchorhold.Part]anchorhold.Shown{anchorhold.PartMock: {To: anchorhold.ShownToNone}}
+		return tx.PutDataset(d)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"", "/log", "/outputs/result"} {
+		if w := f.call("author", "GET", "/v1/runs/"+asked+path, ""); !refused(w.Code) {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+		if w := f.call("owner", "GET", "/v1/runs/"+asked+path, ""); w.Code != http.StatusOK {
+			t.Errorf("the owner, %s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if w := f.call("author", "GET", "/v1/requests/"+f.ids["request"], ""); w.Code != http.StatusOK || strings.Contains(w.Body.String(), asked) {
+		t.Errorf("the request: %d %s", w.Code, w.Body)
+	}
+	if w := f.call("author", "POST", "/v1/trials", operations()["try"].body); !refused(w.Code) {
+		t.Errorf("trying: %d %s", w.Code, w.Body)
 	}
 }

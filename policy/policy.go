@@ -207,7 +207,7 @@ func (a *Authorizer) Check(who anchorhold.Principal, action Action, res Resource
 			"log in with `anchorhold login URL --token TOKEN`, or ask the owner for a new token",
 			"this needs a valid token")
 	}
-	if len(partsOf(action)) > 0 { // that it is there, and hidden, is not told either
+	if res.Type == TypeDataset && len(partsOf(action, res)) > 0 { // that it is there, and hidden, is not told either
 		return Permit{}, MissingPart(action, res.ID)
 	}
 	if read, hidden := readOf[res.Type]; hidden {
@@ -266,7 +266,10 @@ func principalType(who anchorhold.Principal) cedar.EntityType {
 
 // partsOf says which parts of a card an action shows. A mock has the columns of
 // its table.
-func partsOf(a Action) []anchorhold.Part {
+func partsOf(a Action, res Resource) []anchorhold.Part {
+	if res.Mock {
+		a = DatasetMock // a trial shows what its code made of mocks
+	}
 	switch a {
 	case DatasetColumns:
 		return []anchorhold.Part{anchorhold.PartColumns}
@@ -280,8 +283,8 @@ func partsOf(a Action) []anchorhold.Part {
 
 // shown says whether the parts that an action shows are for somebody; named
 // says whether they have a role for this dataset.
-func (s Scope) shown(who anchorhold.Principal, a Action, named bool) bool {
-	for _, part := range partsOf(a) {
+func (s Scope) shown(who anchorhold.Principal, parts []anchorhold.Part, named bool) bool {
+	for _, part := range parts {
 		to, chosen := s.Parts[part]
 		if chosen && to.To != anchorhold.ShownToAll && (to.To != anchorhold.ShownToNamed || !named && !to.Names(who.Email)) {
 			return false
@@ -308,7 +311,7 @@ func contextOf(who anchorhold.Principal, action Action, res Resource) cedar.Reco
 		// A site-wide researcher sees what is shown to users; what is shown to
 		// named people needs a binding to that dataset, or a reading role.
 		named := len(rolesIn(who, "dataset:"+s.Dataset)) > 0
-		shown = shown && s.shown(who, action, named)
+		shown = shown && s.shown(who, partsOf(action, res), named)
 		visible = visible && (s.Visibility == anchorhold.VisibleToUsers && len(who.Bindings) > 0 || named)
 	}
 	return cedar.NewRecord(cedar.RecordMap{
