@@ -82,12 +82,22 @@ func (s *Service) Add(ctx context.Context, p policy.Permit, n New) (anchorhold.P
 	return who, Issued{token, cred.Expires}, nil
 }
 
-func (n *New) check() (anchorhold.Binding, error) {
-	n.Email = strings.ToLower(strings.TrimSpace(n.Email))
-	plain := !strings.ContainsFunc(n.Email, func(r rune) bool { return r <= ' ' || r >= 0x7f }) // what looks alike must be alike
-	if a, err := mail.ParseAddress(n.Email); err != nil || a.Address != n.Email || len(n.Email) > 254 || !plain {
-		return anchorhold.Binding{}, anchorhold.Errorf(anchorhold.Invalid, "write it like name@example.org", "this is not an e-mail address")
+// address gives an e-mail address in the one form in which it is kept.
+func address(text string) (string, error) {
+	email := strings.ToLower(strings.TrimSpace(text))
+	plain := !strings.ContainsFunc(email, func(r rune) bool { return r <= ' ' || r >= 0x7f }) // what looks alike must be alike
+	if a, err := mail.ParseAddress(email); err != nil || a.Address != email || len(email) > 254 || !plain {
+		return "", anchorhold.Errorf(anchorhold.Invalid, "write it like name@example.org", "this is not an e-mail address")
 	}
+	return email, nil
+}
+
+func (n *New) check() (anchorhold.Binding, error) {
+	email, err := address(n.Email)
+	if err != nil {
+		return anchorhold.Binding{}, err
+	}
+	n.Email = email
 	if !slices.Contains(anchorhold.Roles(), n.Role) {
 		return anchorhold.Binding{}, anchorhold.Errorf(anchorhold.Invalid, "choose owner, reviewer, researcher or auditor", "there is no such role")
 	}

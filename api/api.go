@@ -25,6 +25,7 @@ import (
 	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/dataset"
 	"github.com/anchorhold/anchorhold/environment"
+	"github.com/anchorhold/anchorhold/notify"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/release"
 	"github.com/anchorhold/anchorhold/request"
@@ -48,6 +49,8 @@ type Services struct {
 
 	Environments *environment.Service
 	Site         func() SiteInfo // what the site says of itself
+	Notify       *notify.Service
+	Applications *account.Applications
 }
 
 // SiteInfo is what a site says of itself to anybody.
@@ -114,6 +117,8 @@ func New(s Services) *API {
 	a.trialOperations()
 	a.releaseOperations()
 	a.bookOperations()
+	a.notifyOperations()
+	a.applicationOperations()
 	return a
 }
 
@@ -170,9 +175,19 @@ func (a *API) guard(who func(*http.Request) (anchorhold.Principal, error)) http.
 
 // received reads the body of a write, which must come soon, and puts its
 // idempotency key into the context. Of a caller whom nobody knows nothing is
-// read: they are turned away next.
+// read but a short application: they are turned away next.
 func received(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead || caller(r.Context()).ID == "" {
+	most := int64(maxBody)
+	switch {
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		most = 0
+	case caller(r.Context()).ID == "":
+		most = 0
+		if r.Method == http.MethodPost && r.URL.Path == applyPath {
+			most = maxAnonymous
+		}
+	}
+	if most == 0 {
 		r.Body = http.NoBody
 		return r, nil
 	}
@@ -180,11 +195,11 @@ func received(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
 	// that takes longer than its body took to arrive.
 	deadline := http.NewResponseController(w)
 	_ = deadline.SetReadDeadline(time.Now().Add(bodyTime)) // in process there is none to set
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	_ = deadline.SetReadDeadline(time.Time{})
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return r, anchorhold.Errorf(anchorhold.TooLarge, "send less", "the request is larger than %d bytes", maxBody)
+		return r, anchorhold.Errorf(anchorhold.TooLarge, "send less", "the request is larger than %d bytes", most)
 	}
 	if err != nil {
 		return r, anchorhold.Errorf(anchorhold.Invalid, "send it again", "the request did not arrive whole").Because(err)
@@ -196,7 +211,7 @@ func received(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
 // keyed reads the idempotency key of a write and fingerprints what it asks for.
 func keyed(r *http.Request, body []byte) (*http.Request, error) {
 	key := r.Header.Get("Idempotency-Key")
-	if key == "" {
+	if key == "" || caller(r.Context()).ID == "" { // a key belongs to whom it is used by
 		return r, nil
 	}
 	if len(key) > maxKey {

@@ -21,6 +21,7 @@ import (
 	"github.com/anchorhold/anchorhold/dataset"
 	"github.com/anchorhold/anchorhold/disclosure"
 	"github.com/anchorhold/anchorhold/environment"
+	"github.com/anchorhold/anchorhold/notify"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/release"
 	"github.com/anchorhold/anchorhold/request"
@@ -61,16 +62,19 @@ func newFixture(t *testing.T) *fixture {
 	runs := &run.Service{Books: f.Books, Blobs: blobs, Releases: releases, Limits: sandbox.DefaultLimits()}
 	runs.Ready()
 	accounts := &account.Service{Books: f.Books}
+	applications := &account.Applications{Accounts: accounts, Write: func(context.Context, string, string, string) error { return nil }}
 	f.api = api.New(api.Services{
 		Books: f.Books, Policy: rules, Accounts: accounts, Releases: releases, Runs: runs,
 		Datasets:     &dataset.Service{Books: f.Books, Blobs: blobs, IndexKey: disclosure.Key(f.Keys.IndexKey())},
 		Requests:     &request.Service{Books: f.Books, HasEnvironment: func(l string) bool { return l == lock }, EnvironmentBuilt: func(l string) bool { return l == lock }, Wake: runs.Wake},
 		Environments: &environment.Service{Books: f.Books, Built: func(l string) bool { return l == lock }},
 
+		Notify: &notify.Service{Books: f.Books, Policy: rules, Site: "test"}, Applications: applications,
 		Site: func() api.SiteInfo { return api.SiteInfo{Name: "test", Environments: []api.Environment{}} },
 	})
 	f.handler = f.api.Handler()
 	f.people(accounts)
+	f.applicant(applications)
 	f.things(blobs)
 	return f
 }
@@ -102,6 +106,21 @@ func (f *fixture) people(accounts *account.Service) {
 	}
 	foreign := newTokenOfAnotherSite(f.t)
 	f.tokens["foreign"], f.tokens["nonsense"], f.tokens["none"] = foreign, "aht_nonsense", ""
+}
+
+// applicant makes somebody who has applied for an account and is not decided on.
+func (f *fixture) applicant(applications *account.Applications) {
+	f.t.Helper()
+	ctx := context.Background()
+	site := policy.SiteAct(policy.ApplicationSubmit, "test")
+	if err := applications.SetForm(ctx, site, true); err != nil {
+		f.t.Fatal(err)
+	}
+	app, issued, err := applications.Apply(ctx, site, account.Applying{Email: "new@example.org", Name: "New", Purpose: "p"})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.tokens["applicant"], f.ids["application"] = issued.Token, app.ID
 }
 
 func newTokenOfAnotherSite(t *testing.T) string {
@@ -197,7 +216,7 @@ func (f *fixture) call(who, method, path, body string) *httptest.ResponseRecorde
 
 // who is permitted what; everybody else is refused. "-" is nobody.
 const (
-	anybody   = "none author researcher reviewer owner auditor elsewhere"
+	anybody   = "none applicant author researcher reviewer owner auditor elsewhere"
 	users     = "author researcher reviewer owner auditor elsewhere"
 	reviewers = "reviewer owner"
 )
@@ -211,7 +230,7 @@ func operations() map[string]struct{ may, body string } {
 		"assets":{"patients":{"dataset":"heart","asset":"patients"}},"purpose":"p"}`
 	return map[string]struct{ may, body string }{
 		"site":         {anybody, ""},
-		"me":           {users, ""},
+		"me":           {"applicant " + users, ""},
 		"environments": {users, ""},
 
 		"request-environment":       {"author researcher owner", `{"lock":"tiny==2.0 \\\n    --hash=sha256:` + strings.Repeat("0", 64) + `\n"}`},
@@ -259,6 +278,20 @@ func operations() map[string]struct{ may, body string } {
 		"audit-entries":    {"owner auditor", ""},
 		"audit-checkpoint": {users, ""},
 		"audit-tile":       {users, ""},
+
+		"show-notify":   {"owner", ""},
+		"set-notify":    {"", `{}`},
+		"test-notify":   {"owner", `{}`},
+		"prefer-notify": {users, `{"mail":"off"}`},
+
+		"end-notices": {anybody, ""},
+
+		"application-form":   {"owner", `{"open":true}`},
+		"apply":              {anybody, `{"email":"other@example.org","name":"N","purpose":"p"}`},
+		"list-applications":  {"owner auditor", ""},
+		"show-application":   {"applicant owner auditor", ""},
+		"prove-application":  {"applicant", `{"code":"x"}`},
+		"decide-application": {"owner", `{"verdict":"deny","reason":"r"}`},
 	}
 }
 
@@ -274,6 +307,8 @@ func (f *fixture) path(path, prefix string) string {
 		kind = "grant"
 	case strings.Contains(path, "/envs/"):
 		kind = "environment"
+	case strings.Contains(path, "/applications/"):
+		kind, prefix = "application", ""
 	}
 	return strings.NewReplacer("{id}", f.ids[prefix+kind], "{name}", f.ids[prefix+"dataset"], "{asset}", "patients",
 		"{email}", "researcher@example.org", "{path...}", "0/000").Replace(path)
@@ -315,14 +350,17 @@ func TestEveryOperationWithEveryRoleAndCredential(t *testing.T) {
 			return
 		}
 		t.Run(id, func(t *testing.T) {
-			for _, who := range []string{"author", "researcher", "reviewer", "owner", "auditor", "elsewhere", "none"} {
-				f := newFixture(t)
+			f := newFixture(t)
+			for _, who := range []string{"applicant", "author", "researcher", "reviewer", "owner", "auditor", "elsewhere", "none"} {
+				if method != http.MethodGet { // what only reads leaves the site as it was
+					f = newFixture(t)
+				}
 				w := f.call(who, method, f.path(path, ""), row.body)
 				if may := slices.Contains(strings.Fields(row.may), who); may == refused(w.Code) && !emptyIsAbsent(id, w) {
 					t.Errorf("%s: status %d (%s), permitted should be %v", who, w.Code, strings.TrimSpace(w.Body.String()), may)
 				}
 			}
-			f := newFixture(t)
+			f = newFixture(t)
 			for _, who := range []string{"expired", "revoked", "foreign", "nonsense"} {
 				if w := f.call(who, method, f.path(path, ""), row.body); w.Code != http.StatusUnauthorized {
 					t.Errorf("a token that is %s: status %d, want 401", who, w.Code)
@@ -340,7 +378,7 @@ func TestEveryOperationWithEveryRoleAndCredential(t *testing.T) {
 // emptyIsAbsent knows the operations that are permitted but find nothing here: a
 // receipt of a release that is held, tiles of an empty log.
 func emptyIsAbsent(id string, w *httptest.ResponseRecorder) bool {
-	return w.Code == http.StatusNotFound && slices.Contains([]string{"release-receipt", "audit-tile", "audit-checkpoint"}, id)
+	return w.Code == http.StatusNotFound && slices.Contains([]string{"release-receipt", "audit-tile", "audit-checkpoint", "end-notices"}, id)
 }
 
 // For those who may not see a dataset, every operation on it, or on what

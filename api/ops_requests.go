@@ -13,31 +13,13 @@ import (
 	"github.com/anchorhold/anchorhold/store"
 )
 
-// requestResource is a request as the policy sees it.
-func (a *API) requestResource(tx store.Tx, r anchorhold.Request) (policy.Resource, error) {
-	res := policy.Resource{Type: policy.TypeRequest, ID: r.ID, Author: r.Author}
-	seen := map[string]bool{}
-	for _, ref := range r.Assets {
-		if seen[ref.Dataset] {
-			continue
-		}
-		seen[ref.Dataset] = true
-		d, err := tx.Dataset(ref.Dataset)
-		if err != nil {
-			return res, err
-		}
-		res.Scopes = append(res.Scopes, policy.ScopeOf(d))
-	}
-	return res, nil
-}
-
 // loadRequest finds a request and what it is to the policy.
 func (a *API) loadRequest(ctx context.Context, id string) (r anchorhold.Request, res policy.Resource, err error) {
 	err = a.Books.View(ctx, func(tx store.Tx) error {
 		if r, err = tx.Request(id); err != nil {
 			return err
 		}
-		res, err = a.requestResource(tx, r)
+		res, err = request.Resource(tx, r)
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -234,7 +216,7 @@ func (a *API) listRequests(ctx context.Context, p policy.Permit, in *listRequest
 // the caller may not see at all lose their id.
 func (a *API) showAll(ctx context.Context, tx store.Tx, requests []anchorhold.Request) error {
 	for i, r := range requests {
-		res, err := a.requestResource(tx, r)
+		res, err := request.Resource(tx, r)
 		if err != nil {
 			return err
 		}

@@ -63,7 +63,7 @@ func (a *API) runResource(tx store.Tx, run anchorhold.Run) (policy.Resource, err
 	if err != nil {
 		return policy.Resource{}, err
 	}
-	res, err := a.requestResource(tx, r)
+	res, err := request.Resource(tx, r)
 	res.Type, res.ID = policy.TypeRun, run.ID
 	return res, err
 }
@@ -231,7 +231,7 @@ func (a *API) releaseResource(tx store.Tx, r anchorhold.Release) (shownRelease, 
 	if err != nil {
 		return out, policy.Resource{}, err
 	}
-	res, err := a.requestResource(tx, req)
+	res, err := request.Resource(tx, req)
 	res.Type, res.ID, res.Released = policy.TypeRelease, r.ID, r.State == anchorhold.ReleaseApproved
 	return out, res, err
 }

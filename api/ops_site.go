@@ -61,7 +61,7 @@ func (a *API) accountOperations() {
 	add(a, op("list-users", http.MethodGet, "/users", "Users of the site"), policy.UserList, onSite,
 		func(ctx context.Context, _ policy.Permit, in *Paging) (*body[page[anchorhold.Principal]], error) {
 			return listed(*in, func(p store.Page) ([]anchorhold.Principal, string, error) { return a.Accounts.List(ctx, p) },
-				func(*anchorhold.Principal) bool { return true })
+				func(p *anchorhold.Principal) bool { return !p.Applicant })
 		})
 	add(a, op("add-user", http.MethodPost, "/users", "Add a user, or a role to one"), policy.UserAdd, onSite,
 		func(ctx context.Context, p policy.Permit, in *newUser) (*body[addedUser], error) {

@@ -71,7 +71,12 @@ func send[T any](ctx context.Context, c *Client, method, path string, body any) 
 
 // act changes something and has no use for the answer's content.
 func (c *Client) act(ctx context.Context, method, path string) error {
-	w, err := write(method, path, nil)
+	return c.actWith(ctx, method, path, nil)
+}
+
+// actWith is act with a JSON document.
+func (c *Client) actWith(ctx context.Context, method, path string, body any) error {
+	w, err := write(method, path, body)
 	if err != nil {
 		return err
 	}

@@ -71,6 +71,19 @@ const (
 	LedgerRead      Action = "ledger.read"
 	AuditRead       Action = "audit.read"
 	AuditCheckpoint Action = "audit.checkpoint"
+
+	NotifyRead   Action = "notify.read"
+	NotifySet    Action = "notify.set"
+	NotifyTest   Action = "notify.test"
+	NotifyPrefer Action = "notify.prefer" // how often one is written to oneself
+	NotifyEnd    Action = "notify.end"    // by the link of a mail
+
+	ApplicationForm   Action = "application.form" // open or close the form
+	ApplicationSubmit Action = "application.submit"
+	ApplicationRead   Action = "application.read"
+	ApplicationProve  Action = "application.prove" // an e-mail address, by its applicant
+	ApplicationList   Action = "application.list"
+	ApplicationDecide Action = "application.decide"
 )
 
 // Type is the type of a resource, as the rules write it.
@@ -87,13 +100,14 @@ const (
 	TypeRelease Type = "Release"
 
 	TypeEnvironment Type = "Environment"
+	TypeApplication Type = "Application"
 )
 
 // readOf is the action that shows a thing at all. Who may not do even that
 // cannot tell that the thing exists.
 var readOf = map[Type]Action{
 	TypeDataset: DatasetRead, TypeRequest: RequestRead, TypeGrant: GrantRead, TypeRun: RunRead, TypeRelease: ReleaseRead, TypeUser: UserList,
-	TypeEnvironment: EnvironmentRead,
+	TypeEnvironment: EnvironmentRead, TypeApplication: ApplicationRead,
 }
 
 // Scope is a dataset as far as rules look at it.
@@ -113,7 +127,7 @@ type Resource struct {
 	Type     Type
 	ID       string
 	Scopes   []Scope // the datasets concerned; none for what belongs to the site
-	Author   string  // principal id of the request's author
+	Author   string  // principal id of the request's author, or of who applies
 	Released bool    // of a release: it has been let out
 	Grantee  bool    // of a grant: the caller may run under it
 	Named    bool    // of a grant: it names the caller, beside its author
@@ -222,7 +236,7 @@ func remedyFor(rule string) string {
 	switch rule {
 	case "nobody-decides-on-their-own-request", "nobody-reviews-their-own-request":
 		return "another owner or reviewer has to decide"
-	case "only-local-names-files":
+	case "only-local-names-files", "only-local-sets-where-notices-go":
 		return "run the command on the site's own machine with --dir"
 	}
 	return "ask the owner for the role that it needs"
@@ -260,6 +274,8 @@ func principalType(who anchorhold.Principal) cedar.EntityType {
 		return "Anyone"
 	case strings.HasPrefix(who.ID, "local:"):
 		return "Local"
+	case who.Applicant:
+		return "Applicant"
 	}
 	return "User"
 }

@@ -4,7 +4,22 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/store"
 )
+
+// Resource is a request as the policy sees it.
+func Resource(tx store.Tx, r anchorhold.Request) (policy.Resource, error) {
+	res := policy.Resource{Type: policy.TypeRequest, ID: r.ID, Author: r.Author}
+	for _, name := range datasets(r.Assets) {
+		d, err := tx.Dataset(name)
+		if err != nil {
+			return res, err
+		}
+		res.Scopes = append(res.Scopes, policy.ScopeOf(d))
+	}
+	return res, nil
+}
 
 // StateOf summarises a request at a time: the newest run of this opening, or
 // the decisions where none was queued yet.

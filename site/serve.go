@@ -63,6 +63,7 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() { s.runs.Work(working) })
+	wg.Go(func() { s.notify.Work(working) })
 	remote := server(s.Handler())
 	onMachine := server(s.api.LocalHandler(peerUID))
 	onMachine.ConnContext = withPeer

@@ -26,6 +26,7 @@ import (
 	"github.com/anchorhold/anchorhold/disclosure"
 	"github.com/anchorhold/anchorhold/environment"
 	"github.com/anchorhold/anchorhold/identity/keys"
+	"github.com/anchorhold/anchorhold/notify"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/pyenv"
 	"github.com/anchorhold/anchorhold/release"
@@ -55,6 +56,7 @@ type Site struct {
 
 	accounts *account.Service
 	runs     *run.Service
+	notify   *notify.Service
 	api      *api.API
 }
 
@@ -119,12 +121,14 @@ func (s *Site) compose(o Options) error {
 	s.accounts = &account.Service{Books: b}
 	s.runs = &run.Service{Books: b, Blobs: blobs, Releases: releases, Envs: s.envs, IndexKey: indexKey, Limits: o.Limits}
 	s.runs.Ready()
+	s.notify = &notify.Service{Books: b, Policy: rules, Site: s.config.Name}
 	s.api = api.New(api.Services{
 		Books: b, Policy: rules, Accounts: s.accounts,
 		Datasets: &dataset.Service{Books: b, Blobs: blobs, IndexKey: indexKey},
 		Requests: &request.Service{Books: b, HasEnvironment: s.hasEnvironment, EnvironmentBuilt: s.environmentBuilt, Wake: s.runs.Wake},
 		Runs:     s.runs, Releases: releases, Site: s.info,
 		Environments: &environment.Service{Books: b, Built: s.hasEnvironment},
+		Notify:       s.notify, Applications: &account.Applications{Accounts: s.accounts, Write: s.notify.Write},
 	})
 	return nil
 }

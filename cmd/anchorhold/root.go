@@ -52,8 +52,8 @@ func newRoot(a *app) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("site", newInit(a), newServe(a), newDoctor(a), newUser(a), newDataset(a), newEnv(a))
-	add("ask", newLogin(a), newRequest(a), newGrant(a), newRun(a), newRelease(a))
+	add("site", newInit(a), newServe(a), newDoctor(a), newUser(a), newApplication(a), newNotify(a), newDataset(a), newEnv(a))
+	add("ask", newLogin(a), newApply(a), newRequest(a), newGrant(a), newRun(a), newRelease(a))
 	add("books", newLedger(a), newAudit(a), newReceipt(a))
 	root.AddCommand(newDemo(a), newVersion(a), newParseOutputs())
 	return root
