@@ -26,7 +26,7 @@ func (a *API) trialResource(tx store.Tx, run anchorhold.Run) (policy.Resource, e
 	if err != nil {
 		return policy.Resource{}, err
 	}
-	res, err := a.requestResource(tx, anchorhold.Request{ID: run.ID, Author: t.Author, Assets: t.Assets})
+	res, err := request.Resource(tx, anchorhold.Request{ID: run.ID, Author: t.Author, Assets: t.Assets})
 	res.Type, res.Mock, res.Reviewed = policy.TypeRun, true, run.Request != ""
 	return res, err
 }
