@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from ._output import Output, Release, Run
     from ._request import Decision, Request
     from ._site import Principal, Site, connect
+    from ._trial import Trial
     from .receipt import Receipt, Verified
 
 _HOME = {
@@ -62,14 +63,15 @@ _HOME = {
     "_output": ("Output", "Release", "Run"),
     "_request": ("Decision", "Request"),
     "_site": ("Principal", "Site", "connect"),
+    "_trial": ("Trial",),
     "receipt": ("Receipt", "Verified"),
 }  # fmt: skip
 
 __all__ = [
-    "Asset", "Captured", "Conflict", "Dataset", "Decision", "Denied", "Ended", "Error", "Failed", "Grant", "Internal",
-    "Invalid", "InvalidReceipt", "InvalidResult", "Mock", "NotCaptured", "NotFound", "NotReady", "Output", "Principal", "Receipt",
-    "Refused", "Release", "Request", "Run", "Site", "Timeout", "TooLarge", "Unauthenticated", "Unavailable", "Verified",
-    "__version__", "code_digest", "connect", "receipt",
+    "Asset", "Captured", "Conflict", "Dataset", "Decision", "Denied", "Ended", "Error", "Failed", "Grant",
+    "Internal", "Invalid", "InvalidReceipt", "InvalidResult", "Mock", "NotCaptured", "NotFound", "NotReady",
+    "Output", "Principal", "Receipt", "Refused", "Release", "Request", "Run", "Site", "Timeout", "TooLarge",
+    "Trial", "Unauthenticated", "Unavailable", "Verified", "__version__", "code_digest", "connect", "receipt",
 ]  # fmt: skip
 
 

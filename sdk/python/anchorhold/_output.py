@@ -25,7 +25,7 @@ class Output(Record):
     def __init__(self, http: Http, data: Json, release: str) -> None:
         super().__init__(data)
         self._http = http
-        self._release = release
+        self._path = f"/v1/releases/{quote(release)}/output"
 
     @property
     def name(self) -> str:
@@ -55,7 +55,7 @@ class Output(Record):
 
     def read(self) -> bytes:
         """The file, byte for byte as it was frozen."""
-        data = self._http.file(f"/v1/releases/{quote(self._release)}/output")
+        data = self._http.file(self._path)
         if hashlib.sha256(data).hexdigest() != self.sha256:
             raise InvalidResult(
                 "the file is not the output that the site describes", "try again; tell the site's owner"

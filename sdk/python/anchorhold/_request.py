@@ -19,6 +19,7 @@ from ._listing import Json, Listing, Record, expiry, short_time
 from ._output import Output, Run
 from ._progress import Progress, Report, state_words
 from ._text import Prose, facts_html, facts_text, pre_html, visible, visible_lines
+from ._trial import Trial
 from .receipt import Receipt
 
 ENDED = ("denied", "withdrawn", "expired", "failed", "cancelled", "released", "refused")
@@ -124,6 +125,17 @@ class Request(Record):
         """Its runs, oldest first."""
         found = [Run(self._http, r) for r in self._items("runs")]
         return Listing(found, ("run", "state"), lambda r: [r.id, r.state])
+
+    @property
+    def trial(self) -> Trial | None:
+        """What the site's own run on the mocks gave; None where there was none, see trial_note."""
+        found = self._data.get("trial")
+        return Trial(self._http, found) if isinstance(found, dict) else None
+
+    @property
+    def trial_note(self) -> str:
+        """Why the site did not try the code on the mocks; empty where it did."""
+        return self._text("trial_note")
 
     def refresh(self) -> Request:
         """Look again."""

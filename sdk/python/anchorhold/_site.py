@@ -20,6 +20,7 @@ from ._output import Releases, Runs
 from ._progress import interactive
 from ._request import Request, Requests
 from ._text import facts_html, facts_text, visible
+from ._trial import Trial
 from .receipt import read_key
 
 
@@ -162,6 +163,28 @@ class Site:
                 "the site names the code by another digest than this package", "update this package, or tell the owner"
             )
         return Request(self._http, data, self.key, self.requests._trust)
+
+    def try_on_mock(
+        self,
+        fn: Callable[..., Any] | str,
+        /,
+        *,
+        environment: str | None = None,
+        **arguments: Any,
+    ) -> Trial:
+        """Run a function on the mocks at the site, exactly as it would run on the private data.
+
+        The same environment, the same sandbox, the same reading of the result; nobody
+        has to decide, and nothing is kept from you: ``.result()``, ``.log()``,
+        ``.failure`` (the traceback) and ``.usage``. Pass the same arguments as to submit.
+        """
+        captured = self.capture(fn, environment=environment, **arguments)
+        body: Json = {
+            "code": captured.code,
+            "assets": {p: {"dataset": a.dataset, "asset": a.name} for p, a in captured.assets.items()},
+            "parameters": captured.values,
+        }
+        return Trial(self._http, self._http.post("/v1/trials", body)).wait()
 
     def ledger(self) -> Listing[Json]:
         """Who has learnt what so far: one line for each release and each disclosed fact."""

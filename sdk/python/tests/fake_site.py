@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import io
 import json
 import re
 import sys
@@ -65,6 +66,7 @@ class FakeSite:
         self.requests: dict[str, dict[str, Any]] = {}
         self.files: dict[str, bytes] = {}
         self.grants: dict[str, dict[str, Any]] = {}
+        self.trials: dict[str, dict[str, Any]] = {}
         self.datasets = {"heart": dataset("heart", ["patients"]), "two": dataset("two", ["patients", "labs"])}
         self.environments = [{"lock": LOCK, "default": True, "python": "3.11", "packages": packages()}]
         self.asked: list[dict[str, Any]] = []  # for further environments
@@ -346,6 +348,41 @@ def show_grant(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, An
 def change_grant(site: FakeSite, call: dict[str, Any], name: str, what: str) -> tuple[int, Any]:
     site.grants[name] |= {"state": "revoked" if what == "revoke" else "active", **(call["body"] or {})}
     return 200, site.grants[name]
+
+
+@route("POST", "/trials")
+def try_code(site: FakeSite, call: dict[str, Any]) -> tuple[int, Any]:
+    body = call["body"]
+    space: dict[str, Any] = {"__name__": "main"}
+    exec(compile(body["code"]["files"][0]["text"], "main.py", "exec"), space)
+    function = space[body["code"]["entry"].split(":")[1]]
+    run: dict[str, Any] = {"id": f"run-trial{len(site.trials)}", "side": "mock", "state": "queued", "outputs": []}
+    run["usage"] = {"cpu_seconds": 1.25, "wall_seconds": 2.0, "peak_bytes": 3 << 20}
+    try:
+        answer = function(**dict.fromkeys(body["assets"], pd.read_csv(io.StringIO(MOCK))), **body["parameters"])
+        with tempfile.TemporaryDirectory() as folder:
+            entry = ENCODER.encode_result(answer, "result", body["code"]["outputs"][0]["kind"], folder)
+            data = (Path(folder) / entry["file"]).read_bytes()
+    except Exception as e:
+        run |= {"ends": "failed", "reason": "the code raised an error", "failure": f"ValueError: {e}\x1b[2J"}
+    else:
+        site.files[run["id"]] = data
+        output = {"name": "result", "kind": entry["kind"], "python": entry["python"], "size": len(data), "checks": []}
+        run |= {"ends": "done", "outputs": [{**output, "sha256": hashlib.sha256(data).hexdigest(), "preview": "age"}]}
+    site.trials[run["id"]] = run
+    return 200, dict(run)
+
+
+@route("GET", "/runs/(run-trial[0-9]+)")
+def show_trial(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, Any]:
+    run = site.trials[name]
+    run["state"] = {"queued": "running", "running": run["ends"]}.get(run["state"], run["state"])
+    return 200, run
+
+
+@route("GET", "/runs/(run-trial[0-9]+)/outputs/([^/]+)")
+def trial_output(site: FakeSite, call: dict[str, Any], name: str, output: str) -> tuple[int, Any]:
+    return 200, site.files[name]
 
 
 @route("GET", "/runs")
