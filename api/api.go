@@ -326,8 +326,8 @@ func listed[T any](p Paging, read func(store.Page) ([]T, string, error), keep fu
 	// cursor before an empty page would tell of things that are hidden.
 	out.Next = new(string)
 	*out.Next = at.Cursor
-	for probe := at.Cursor; ; {
-		items, next, err := read(store.Page{Limit: at.Size(), Cursor: probe})
+	for probe, some := at.Cursor, 1; ; some = min(8*some, at.Size()) {
+		items, next, err := read(store.Page{Limit: some, Cursor: probe})
 		if err != nil {
 			return nil, err
 		}

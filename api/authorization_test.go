@@ -37,7 +37,7 @@ const lock = "sha256:11111111111111111111111111111111111111111111111111111111111
 // hidden one.
 type fixture struct {
 	*bookstest.Set
-	t       *testing.T
+	t       testing.TB
 	api     *api.API
 	handler http.Handler
 	tokens  map[string]string
@@ -46,7 +46,7 @@ type fixture struct {
 	ids     map[string]string // "request", "run", "release" on the visible dataset; "hidden-..." on the hidden
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{Set: bookstest.New(t), t: t, tokens: map[string]string{}, ids: map[string]string{}}
 	f.blobs = t.TempDir() + "/blobs"
@@ -123,7 +123,7 @@ func (f *fixture) applicant(applications *account.Applications) {
 	f.tokens["applicant"], f.ids["application"] = issued.Token, app.ID
 }
 
-func newTokenOfAnotherSite(t *testing.T) string {
+func newTokenOfAnotherSite(t testing.TB) string {
 	other := &account.Service{Books: bookstest.New(t).Books}
 	_, issued, err := other.Add(context.Background(), policy.SiteAct(policy.UserAdd, "test"), account.New{Email: "owner@example.org", Role: anchorhold.RoleOwner})
 	if err != nil {

@@ -148,21 +148,15 @@ func (a *API) listDatasets(ctx context.Context, _ policy.Permit, in *listDataset
 	if err := dataset.CheckSearch(&search); err != nil {
 		return nil, err
 	}
+	// What the caller may not see is left out before it is read further, and what
+	// stands in columns finds nothing for those who may not see them.
+	sees := func(d store.FoundDataset) bool {
+		res := policy.Dataset(d.Dataset)
+		return a.may(ctx, policy.DatasetRead, res) && (!d.ByColumns || a.may(ctx, policy.DatasetColumns, res))
+	}
 	return listed(in.Paging,
-		func(p store.Page) (out []anchorhold.Dataset, next string, err error) {
-			found, next, err := a.Datasets.List(ctx, search, p)
-			for _, d := range found {
-				// What stands in columns finds nothing for those who may not see them.
-				if !d.ByColumns || a.may(ctx, policy.DatasetColumns, policy.Dataset(d.Dataset)) {
-					out = append(out, d.Dataset)
-				}
-			}
-			return out, next, err
-		},
+		func(p store.Page) ([]anchorhold.Dataset, string, error) { return a.Datasets.List(ctx, search, p, sees) },
 		func(d *anchorhold.Dataset) bool {
-			if !a.may(ctx, policy.DatasetRead, policy.Dataset(*d)) {
-				return false
-			}
 			*d = a.showDataset(ctx, *d)
 			return true
 		})

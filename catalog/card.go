@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -122,6 +123,9 @@ func Croissant(d anchorhold.Dataset, siteURL string) ([]byte, error) {
 	for _, a := range d.Assets {
 		newest = max(newest, a.Version.Number)
 		file := cardMock(d.Name, a, siteURL)
+		if file == nil && len(a.Version.Columns) > 0 {
+			file, c.Live = cardPrivate(a, c.URL), true
+		}
 		if file != nil {
 			c.Distribution = append(c.Distribution, *file)
 		}
@@ -129,6 +133,10 @@ func Croissant(d anchorhold.Dataset, siteURL string) ([]byte, error) {
 	}
 	if newest > 0 {
 		c.Version = fmt.Sprintf("%d.0.0", newest)
+	}
+	c.CiteAs = cmp.Or(d.Title, d.Name)
+	if c.Version != "" {
+		c.CiteAs += ", version " + c.Version
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -180,6 +188,19 @@ func cardMock(dataset string, a anchorhold.Asset, siteURL string) *cardFile {
 		Description: "The mock of the table " + a.Name + " (" + m.Origin + "): made to try code out, not data about anybody.",
 		ContentURL:  siteURL + MockPath(dataset, a.Name), ContentSize: fmt.Sprintf("%d B", m.Size),
 		Encoding: media, SHA256: strings.TrimPrefix(m.SHA256, "sha256:"),
+	}
+}
+
+// cardPrivate stands for the private table where no mock does: the specification
+// wants a file behind every column. There is nothing to fetch behind its address
+// but how to ask, and no size and no hash of it is on any card, because these
+// would confirm guesses. The specification allows that of live datasets alone,
+// whose files change: so the card says that it is one.
+func cardPrivate(a anchorhold.Asset, url string) *cardFile {
+	return &cardFile{
+		Type: "cr:FileObject", ID: a.Name + "-private", Name: a.Name,
+		Description: "The private table " + a.Name + ": it stays at the site, and code is sent to it. Its size and hash are not told.",
+		ContentURL:  url, Encoding: "application/octet-stream",
 	}
 }
 
@@ -239,6 +260,8 @@ type card struct {
 	URL           string          `json:"url"`
 	Version       string          `json:"version,omitempty"`
 	Published     string          `json:"datePublished,omitempty"`
+	CiteAs        string          `json:"citeAs"`
+	Live          bool            `json:"isLiveDataset,omitempty"`
 	Keywords      []string        `json:"keywords,omitempty"`
 	UsageInfo     []cardTerm      `json:"usageInfo,omitempty"`
 	Contacts      []cardContact   `json:"contactPoint,omitempty"`
@@ -281,9 +304,9 @@ type cardFile struct {
 	Name        string `json:"name"`
 	Description string `json:"description"`
 	ContentURL  string `json:"contentUrl"`
-	ContentSize string `json:"contentSize"`
+	ContentSize string `json:"contentSize,omitempty"`
 	Encoding    string `json:"encodingFormat"`
-	SHA256      string `json:"sha256"`
+	SHA256      string `json:"sha256,omitempty"`
 }
 
 type cardRecords struct {

@@ -27,6 +27,10 @@ func exampleDataset() anchorhold.Dataset {
 		Description: "Patients examined for coronary heart disease at the Cleveland Clinic Foundation.",
 		License:     "https://creativecommons.org/licenses/by/4.0/", Population: "cleveland-patients",
 		Visibility: anchorhold.VisibleToUsers, Created: time.Date(2024, 5, 17, 9, 0, 0, 0, time.UTC),
+		Tags: []string{"angiography", "cardiology"}, DUO: []string{"DUO:0000006", "DUO:0000021"},
+		Contacts: []anchorhold.Contact{{Name: "Olga Ortiz", Email: "olga@example.org", Role: "data steward"}, {Name: "The registry"}},
+		Asking:   &anchorhold.Asking{Automatic: "Nothing.", Reviewed: "Every line.\nGroups of 10 or more.", Wait: "3 working days", Contact: "olga@example.org"},
+		Parts:    map[anchorhold.Part]anchorhold.Shown{anchorhold.PartMock: {To: anchorhold.ShownToNamed, People: []string{canary + "@example.org"}}},
 		Assets: []anchorhold.Asset{{Name: "patients", Kind: "table", Version: anchorhold.Version{
 			ID: "ver-0123456789abcdef", Number: 2, Missing: []string{"?"},
 			Columns: []anchorhold.Column{
@@ -54,12 +58,22 @@ func exampleDataset() anchorhold.Dataset {
 	}
 }
 
+// TestCroissantGolden: the tests of the Python package validate these files with
+// mlcroissant.
 func TestCroissantGolden(t *testing.T) {
-	got, err := Croissant(exampleDataset(), "https://data.example.org/")
+	golden(t, "testdata/croissant.json", exampleDataset())
+	frozen := exampleDataset()
+	frozen.State = anchorhold.DatasetFrozen
+	golden(t, "testdata/croissant-hidden.json", Seen(frozen, Sight{}))
+	golden(t, "testdata/croissant-no-mock.json", Seen(exampleDataset(), Sight{Columns: true}))
+}
+
+func golden(t *testing.T, golden string, d anchorhold.Dataset) {
+	t.Helper()
+	got, err := Croissant(d, "https://data.example.org/")
 	if err != nil {
 		t.Fatal(err)
 	}
-	const golden = "testdata/croissant.json"
 	if *update {
 		if err := os.WriteFile(golden, got, 0o600); err != nil {
 			t.Fatal(err)
@@ -83,6 +97,9 @@ func TestNothingOfThePrivateSideIsOnACard(t *testing.T) {
 	hidden, err := json.Marshal(HideFrom(d))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if strings.Contains(string(hidden), "named") {
+		t.Error("who may see which part is shown")
 	}
 	for what, text := range map[string]string{"the card": string(card), "what a researcher sees": string(hidden)} {
 		for _, private := range []string{canary, "31337", "303", "srv", "private"} {
@@ -111,17 +128,60 @@ func TestCroissantWithoutMock(t *testing.T) {
 		t.Fatal(err)
 	}
 	var card struct {
-		Description  string
-		Distribution []any
+		Description   string
+		IsLiveDataset bool
+		Distribution  []map[string]any
 		RecordSet    []struct{ Field []map[string]any }
 	}
 	if err := json.Unmarshal(text, &card); err != nil {
 		t.Fatal(err)
 	}
-	if len(card.Distribution) != 0 || len(card.RecordSet[0].Field) != 7 || card.RecordSet[0].Field[0]["source"] != nil {
+	// A file stands behind the columns, of which nothing can be fetched or guessed.
+	if len(card.Distribution) != 1 || len(card.RecordSet[0].Field) != 7 || !card.IsLiveDataset {
 		t.Errorf("%s", text)
+	}
+	for _, told := range []string{"sha256", "md5", "contentSize"} {
+		if _, ok := card.Distribution[0][told]; ok {
+			t.Errorf("the private table has a %s", told)
+		}
 	}
 	if card.Description != d.Title {
 		t.Errorf("description %q", card.Description)
+	}
+}
+
+// TestSeenLeavesNoTrace: of a part that somebody may not see nothing is left,
+// and nothing else is missing.
+func TestSeenLeavesNoTrace(t *testing.T) {
+	d := exampleDataset()
+	d.Assets[0].Version.Columns[0].Facts = append(d.Assets[0].Version.Columns[0].Facts, anchorhold.Fact{Name: anchorhold.FactMissingRate, Value: 0.125, Provenance: anchorhold.Measured})
+	all := Sight{Columns: true, Counts: true, Mock: true}
+	for part, words := range map[anchorhold.Part][]string{
+		anchorhold.PartColumns: {"depression", "age in years", "categories", `"?"`, "missing-rate"},
+		anchorhold.PartCounts:  {`"rows","value":300`, "0.125"},
+		anchorhold.PartMock:    {"generated", "ffeeddcc", "9000"},
+	} {
+		may := all
+		switch part {
+		case anchorhold.PartColumns:
+			may.Columns = false
+		case anchorhold.PartCounts:
+			may.Counts = false
+		case anchorhold.PartMock:
+			may.Mock = false
+		}
+		with, err := json.Marshal(Seen(d, all))
+		without, err2 := json.Marshal(Seen(d, may))
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		for _, w := range words {
+			if !strings.Contains(string(with), w) || strings.Contains(string(without), w) {
+				t.Errorf("%s: %q in %s, %s", part, w, with, without)
+			}
+		}
+		if other := `"Heart disease in Cleveland"`; !strings.Contains(string(without), other) {
+			t.Errorf("%s: the title is gone", part)
+		}
 	}
 }

@@ -275,10 +275,11 @@ func (s *Service) Find(ctx context.Context, name string) (d anchorhold.Dataset, 
 	return d, err
 }
 
-// List reads datasets by name, those that a search finds.
-func (s *Service) List(ctx context.Context, search store.DatasetFilter, page store.Page) (out []store.FoundDataset, next string, err error) {
+// List reads datasets by name: those that a search finds, and keep does not
+// refuse.
+func (s *Service) List(ctx context.Context, search store.DatasetFilter, page store.Page, keep func(store.FoundDataset) bool) (out []anchorhold.Dataset, next string, err error) {
 	err = s.Books.View(ctx, func(tx store.Tx) error {
-		out, next, err = tx.ListDatasets(search, page)
+		out, next, err = tx.ListDatasets(search, page, keep)
 		return err
 	})
 	return out, next, err

@@ -100,7 +100,7 @@ func (b *bench) ledger() (out []anchorhold.LedgerEntry) {
 // state is everything that an act could leave behind in the books.
 func (b *bench) state() string {
 	b.t.Helper()
-	sets, _, err := b.List(context.Background(), store.DatasetFilter{}, store.Page{Limit: store.MaxLimit})
+	sets, _, err := b.List(context.Background(), store.DatasetFilter{}, store.Page{Limit: store.MaxLimit}, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -475,17 +475,17 @@ func TestPrivateSideIsHidden(t *testing.T) {
 	path := hospital(t, "cleveland.csv")
 	b.mustAdd(heart(path, &dataset.NewMock{Generate: &dataset.Generate{Rows: 5}}))
 	b.mustVersion(dataset.NewAsset{})
-	sets, _, err := b.List(context.Background(), store.DatasetFilter{}, store.Page{})
+	sets, _, err := b.List(context.Background(), store.DatasetFilter{}, store.Page{}, nil)
 	if err != nil || len(sets) != 1 {
 		t.Fatalf("got %d datasets, %v", len(sets), err)
 	}
-	v := b.patients(sets[0].Dataset)
-	shown := catalog.HideFrom(sets[0].Dataset)
+	v := b.patients(sets[0])
+	shown := catalog.HideFrom(sets[0])
 	text, err := json.Marshal(shown)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b.patients(shown).Private != nil || b.patients(sets[0].Dataset).Private == nil {
+	if b.patients(shown).Private != nil || b.patients(sets[0]).Private == nil {
 		t.Error("what is shown has a private side, or hiding it changed the original")
 	}
 	for what, secret := range map[string]string{
@@ -511,7 +511,7 @@ func TestListPages(t *testing.T) {
 	got := ""
 	page := store.Page{Limit: 2}
 	for range 2 {
-		sets, next, err := b.List(context.Background(), store.DatasetFilter{}, page)
+		sets, next, err := b.List(context.Background(), store.DatasetFilter{}, page, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

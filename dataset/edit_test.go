@@ -65,7 +65,7 @@ func TestEditChangesWhatIsSaid(t *testing.T) {
 		d.ShownPart(anchorhold.PartCounts).To != anchorhold.ShownToNone || d.ShownPart(anchorhold.PartMock).To != anchorhold.ShownToAll {
 		t.Errorf("the card is %+v", d)
 	}
-	found, _, err := b.List(context.Background(), store.DatasetFilter{DUO: []string{"DUO:0000042"}}, store.Page{})
+	found, _, err := b.List(context.Background(), store.DatasetFilter{DUO: []string{"DUO:0000042"}}, store.Page{}, nil)
 	if err != nil || len(found) != 1 {
 		t.Errorf("the edited card is not found: %v, %v", found, err)
 	}

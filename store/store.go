@@ -99,7 +99,7 @@ type DatasetFilter struct {
 	DUO     []string
 }
 
-// FoundDataset is a dataset that a filter found. ByColumns says that it would
+// FoundDataset is a dataset that a filter found, yet without assets. ByColumns says that it would
 // not have been found by what stands on its card outside of the columns: who
 // may not see these must not learn of it.
 type FoundDataset struct {
@@ -114,7 +114,9 @@ type Catalog interface {
 	PutDataset(anchorhold.Dataset) error
 	// Dataset finds a dataset by name, with every asset in its newest version.
 	Dataset(name string) (anchorhold.Dataset, error)
-	ListDatasets(DatasetFilter, Page) ([]FoundDataset, string, error)
+	// ListDatasets gives a page without those that keep refuses, which is asked
+	// before their assets are read; nil keeps all.
+	ListDatasets(f DatasetFilter, p Page, keep func(FoundDataset) bool) ([]anchorhold.Dataset, string, error)
 	// PutVersion inserts a version of an asset of a dataset (creating the asset
 	// with the first), or replaces the version with the same id.
 	PutVersion(dataset, asset string, v anchorhold.Version) error

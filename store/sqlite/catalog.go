@@ -100,21 +100,33 @@ func (t *tx) Dataset(name string) (d anchorhold.Dataset, err error) {
 	if err := decode(body, &d); err != nil {
 		return d, err
 	}
-	err = t.fillAssets(&d)
-	return d, err
+	one := []anchorhold.Dataset{d}
+	err = t.fillAssets(one)
+	return one[0], err
 }
 
 const versionColumns = "dataset, asset, id, body, mock_blob, index_blob, secret, stamp"
 
-// fillAssets adds every asset of a dataset in its newest version.
-func (t *tx) fillAssets(d *anchorhold.Dataset) error {
-	d.Assets = []anchorhold.Asset{}
-	return t.each("SELECT "+versionColumns+` FROM newest_version WHERE dataset = ? ORDER BY asset`,
-		[]any{d.Name}, func(r *sql.Rows) error {
+// fillAssets adds every asset of datasets in its newest version.
+func (t *tx) fillAssets(sets []anchorhold.Dataset) error {
+	at := map[string]*anchorhold.Dataset{}
+	names := []string{}
+	for i := range sets {
+		sets[i].Assets = []anchorhold.Asset{}
+		at[sets[i].Name] = &sets[i]
+		names = append(names, sets[i].Name)
+	}
+	list, err := encode(names)
+	if err != nil {
+		return err
+	}
+	return t.each("SELECT "+versionColumns+` FROM newest_version WHERE dataset IN (SELECT value FROM json_each(?)) ORDER BY dataset, asset`,
+		[]any{list}, func(r *sql.Rows) error {
 			ref, v, err := scanVersion(r.Scan)
 			if err != nil {
 				return err
 			}
+			d := at[ref.Dataset]
 			d.Assets = append(d.Assets, anchorhold.Asset{Name: ref.Asset, Kind: v.KindOf(), Version: v})
 			return nil
 		})

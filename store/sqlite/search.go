@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"strings"
 
+	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/store"
 )
 
@@ -53,7 +54,7 @@ func match(columns string, words []string) string {
 
 const matches = "d.name IN (SELECT x.name FROM dataset_search s JOIN dataset_text x ON x.doc = s.rowid WHERE dataset_search MATCH ?)"
 
-func (t *tx) ListDatasets(f store.DatasetFilter, p store.Page) (out []store.FoundDataset, next string, err error) {
+func (t *tx) ListDatasets(f store.DatasetFilter, p store.Page, keep func(store.FoundDataset) bool) (out []anchorhold.Dataset, next string, err error) {
 	where := condition{[]string{"d.name > ?"}, []any{p.Cursor}}
 	where.names("tag", f.Tags)
 	where.names("duo", f.DUO)
@@ -64,25 +65,29 @@ func (t *tx) ListDatasets(f store.DatasetFilter, p store.Page) (out []store.Foun
 		byColumns, args = "? OR NOT "+matches, append(args, match("card", f.Words))
 	}
 	var last string
+	found := 0
 	err = t.each("SELECT d.name, d.body, "+byColumns+" FROM dataset d WHERE "+strings.Join(where.sql, " AND ")+" ORDER BY d.name LIMIT ?",
 		append(append(args, where.args...), p.Size()+1), func(r *sql.Rows) error {
-			if len(out) == p.Size() {
+			if found == p.Size() {
 				next = last
 				return nil
 			}
+			found++
 			var d store.FoundDataset
 			var body string
 			if err := r.Scan(&last, &body, &d.ByColumns); err != nil {
 				return err
 			}
-			err := decode(body, &d.Dataset)
-			out = append(out, d)
-			return err
+			if err := decode(body, &d.Dataset); err != nil {
+				return err
+			}
+			if keep == nil || keep(d) {
+				out = append(out, d.Dataset)
+			}
+			return nil
 		})
-	for i := range out {
-		if err == nil {
-			err = t.fillAssets(&out[i].Dataset)
-		}
+	if err != nil {
+		return nil, "", err
 	}
-	return out, next, err
+	return out, next, t.fillAssets(out)
 }

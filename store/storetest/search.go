@@ -30,14 +30,19 @@ func searches(t *testing.T, s store.Store) {
 	expect := func(name string, f store.DatasetFilter, want ...string) {
 		t.Helper()
 		view(t, s, func(tx store.Tx) error {
-			list, next, err := tx.ListDatasets(f, store.Page{})
 			got := found{}
-			for _, d := range list {
+			list, next, err := tx.ListDatasets(f, store.Page{}, func(d store.FoundDataset) bool {
 				mark := ""
 				if d.ByColumns {
 					mark = "*"
 				}
 				got = append(got, d.Name+mark)
+				return d.Name != "lung"
+			})
+			for _, d := range list {
+				if d.Name == "lung" || len(d.Assets) != 1 {
+					t.Errorf("%s: the page holds %+v", name, d)
+				}
 			}
 			if !slices.Equal(got, want) || next != "" {
 				t.Errorf("%s: found %q, want %q", name, got, want)
@@ -65,7 +70,7 @@ func searches(t *testing.T, s store.Store) {
 	expect("a code", store.DatasetFilter{DUO: []string{"DUO:0000042"}}, "heart", "skin")
 	expect("all at once", store.DatasetFilter{Words: []string{"smokers"}, Columns: []string{"age"}, Tags: []string{"x-ray"}}, "lung*")
 	view(t, s, func(tx store.Tx) error {
-		list, next, err := tx.ListDatasets(words("clev"), store.Page{Limit: 1})
+		list, next, err := tx.ListDatasets(words("clev"), store.Page{Limit: 1}, nil)
 		if len(list) != 1 || list[0].Name != "heart" || next != "heart" || len(list[0].Assets) != 1 {
 			t.Errorf("the first page holds %v, then %q", list, next)
 		}

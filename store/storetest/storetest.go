@@ -380,7 +380,7 @@ func paging(t *testing.T, s store.Store) {
 		})
 		equal(t, "newest first", byTime, []string{"req-g", "req-f", "req-e", "req-d", "req-c", "req-b", "req-a"})
 		byName := pages(t, func(p store.Page) ([]string, string, error) {
-			list, next, err := tx.ListDatasets(store.DatasetFilter{}, p)
+			list, next, err := tx.ListDatasets(store.DatasetFilter{}, p, nil)
 			out := []string{}
 			for _, d := range list {
 				out = append(out, d.Name)
