@@ -45,7 +45,9 @@ func ValueTypes() []string {
 }
 
 // OutputKinds are the kinds that an output may declare.
-func OutputKinds() []string { return []string{"table", "array", "json", "text", "image", "any"} }
+func OutputKinds() []string {
+	return []string{"table", "array", "json", "text", "image", "csv", "svg", "safetensors", "onnx", "samples", "any"}
+}
 
 // ValidateCode says whether code is complete and within the limits: safe
 // paths, plain text, an entry that names a file and a function, declared types

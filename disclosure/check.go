@@ -70,8 +70,10 @@ func Check(ctx context.Context, tables []Table, cells Cells, p Params) ([]anchor
 func unfit(cells Cells, p Params) string {
 	rows, n := cells.Count()
 	switch {
-	case cells.Kind == "image":
+	case cells.Kind == "image" || cells.Kind == "svg":
 		return "an image cannot be compared with the private data; a person must look at it"
+	case cells.Kind == "onnx":
+		return "a model cannot be compared with the private data; a person must judge what it may have learnt by heart"
 	case cells.Partial:
 		return "the output has more or longer values than can be compared"
 	case rows > p.MaxRows:

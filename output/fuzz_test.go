@@ -22,7 +22,7 @@ func fuzzParse(f *testing.F, kind string, pythons ...string) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, python := range pythons {
 			e := ManifestEntry{Name: "result", Kind: kind, Python: python, File: "result" + format.extension}
-			c, cells, err := Parse(e, data, declare(e), lim)
+			c, cells, err := parseDeclared(e, data, lim)
 			if err != nil {
 				reasonOf(t, err)
 				continue
@@ -34,7 +34,7 @@ func fuzzParse(f *testing.F, kind string, pythons ...string) {
 			if _, err := ReadCells(&stream); err != nil {
 				t.Fatalf("the host refuses the guest's cells: %v", err)
 			}
-			again, _, err := Parse(e, c.Data, declare(e), Limits{})
+			again, _, err := parseDeclared(e, c.Data, Limits{})
 			if err != nil {
 				t.Fatalf("the canonical form is refused: %v", err)
 			}
@@ -52,6 +52,26 @@ func FuzzArray(f *testing.F) { fuzzParse(f, KindArray, "numpy.ndarray") }
 func FuzzJSON(f *testing.F)  { fuzzParse(f, KindJSON, "dict", "list", "str", "float") }
 func FuzzText(f *testing.F)  { fuzzParse(f, KindText, "str") }
 func FuzzImage(f *testing.F) { fuzzParse(f, KindImage, "image/png") }
+
+func FuzzCSV(f *testing.F) {
+	f.Add([]byte("a,b\n1,\"x\ny\"\n"))
+	fuzzParse(f, KindCSV, "pandas.DataFrame")
+}
+
+func FuzzSVG(f *testing.F) {
+	f.Add([]byte(svgHead + `width="1"><g id="a" style="fill: red"><path d="M0 0"/></g><use xlink:href="#a"/><text>x</text></svg>`))
+	fuzzParse(f, KindSVG, "image/svg+xml")
+}
+
+func FuzzSafetensors(f *testing.F) {
+	f.Add(tensors(`{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, make([]byte, 8)))
+	fuzzParse(f, KindSafetensors, "dict")
+}
+
+func FuzzONNX(f *testing.F) {
+	f.Add(modelOf(fields(field(2, "g"), field(5, tensorOf()))))
+	fuzzParse(f, KindONNX, "onnx.ModelProto")
+}
 
 func FuzzReadCells(f *testing.F) {
 	entries, files := given(f)

@@ -108,11 +108,21 @@ func harmless(s string) string {
 func allowedPython(kind, python string) bool {
 	switch kind {
 	case KindTable:
-		return oneOf(python, "pandas.DataFrame", "pandas.Series", "pandas.Index", "pyarrow.Table")
+		return oneOf(python, "pandas.DataFrame", "pandas.Series", "pandas.Index", "pyarrow.Table", "polars.DataFrame")
+	case KindSamples:
+		return oneOf(python, "pandas.DataFrame", "pyarrow.Table", "polars.DataFrame")
 	case KindArray:
 		return python == "numpy.ndarray"
 	case KindText:
 		return python == "str"
+	case KindCSV:
+		return oneOf(python, "pandas.DataFrame", "polars.DataFrame", "str")
+	case KindSVG:
+		return python == "image/svg+xml"
+	case KindSafetensors:
+		return python == "dict"
+	case KindONNX:
+		return python == "onnx.ModelProto"
 	case KindImage:
 		return python == "image/png"
 	case KindJSON:

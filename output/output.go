@@ -27,7 +27,15 @@ const (
 	KindJSON  = "json"
 	KindText  = "text"
 	KindImage = "image"
-	KindAny   = "any" // in a declaration only: one of these
+
+	// Kinds that are declared and never inferred.
+	KindCSV         = "csv"
+	KindSVG         = "svg"
+	KindSafetensors = "safetensors"
+	KindONNX        = "onnx"
+	KindSamples     = "samples" // rows of a private table, for questions about the data's quality
+
+	KindAny = "any" // in a declaration only: one of these
 )
 
 // Declared is an output as the request declares it.
@@ -54,6 +62,15 @@ type Limits struct {
 	Depth   int   `json:"depth"`   // of JSON; default 32
 	Pixels  int   `json:"pixels"`  // of an image; default 25 million
 	Cells   int   `json:"cells"`   // handed to the checks; more make them inapplicable; default 1 million
+
+	Samples *Samples `json:"samples,omitempty"` // without it no samples are read
+}
+
+// Samples says what may be in a table of the kind samples.
+type Samples struct {
+	Rows    int64    `json:"rows"`    // at most so many
+	Columns []string `json:"columns"` // of the private tables: no column may have another name
+	Masked  []string `json:"masked"`  // of these: they are taken out
 }
 
 // DefaultLimits are the limits of a site that sets none.
@@ -124,6 +141,16 @@ func formatOf(kind string) (format, bool) {
 		return format{".txt", "text/plain; charset=utf-8", parseText}, true
 	case KindImage:
 		return format{".png", "image/png", parseImage}, true
+	case KindSamples:
+		return format{".parquet", "application/vnd.apache.parquet", parseSamples}, true
+	case KindCSV:
+		return format{".csv", "text/csv; charset=utf-8", parseCSV}, true
+	case KindSVG:
+		return format{".svg", "image/svg+xml", parseSVG}, true
+	case KindSafetensors:
+		return format{".safetensors", "application/x-safetensors", parseSafetensors}, true
+	case KindONNX:
+		return format{".onnx", "application/x-onnx", parseONNX}, true
 	}
 	return format{}, false
 }
@@ -170,7 +197,7 @@ func admit(entry ManifestEntry, declared Declared, size int64, lim Limits) (form
 		return f, refuse(unknownKind)
 	case entry.Name != declared.Name || !isName(entry.Name):
 		return f, refuse(undeclaredOutput)
-	case declared.Kind != entry.Kind && declared.Kind != KindAny:
+	case declared.Kind != entry.Kind && (declared.Kind != KindAny || !inferred(entry.Kind)):
 		return f, refuse(otherKind)
 	case entry.File != entry.Name+f.extension:
 		return f, refuse(wrongFileName)
@@ -180,6 +207,11 @@ func admit(entry ManifestEntry, declared Declared, size int64, lim Limits) (form
 		return f, refuse(tooManyBytes)
 	}
 	return f, nil
+}
+
+// inferred says whether an output may be of a kind without being declared so.
+func inferred(kind string) bool {
+	return oneOf(kind, KindTable, KindArray, KindJSON, KindText, KindImage)
 }
 
 // isName says whether a name of an output is one that we let into file names.

@@ -44,6 +44,17 @@ const (
 	notPNG
 	tooManyPixels
 	badManifest
+	badCSV
+	badTensors
+	badModel
+	unknownField
+	externalModel
+	badSVG
+	unsafeSVG
+	largeSVG
+	tooManySamples
+	foreignSamples
+	noSamples
 	lastReason // not a reason
 )
 
@@ -98,7 +109,22 @@ var sentences = [lastReason]sentence{
 	controlText:   {"the text has control characters other than line ends and tabs", "remove them before returning"},
 	notPNG:        {"the image is not a complete PNG file", "return a Matplotlib figure or a PIL image"},
 	tooManyPixels: {"the image has more pixels than the limit allows", "draw it smaller or with fewer dots per inch"},
-	badManifest:   {"the run's list of outputs cannot be read", "return values and let the runner write them"},
+	badCSV: {
+		"the table is not CSV with one header and as many fields in every row", "write it with commas, and a value in every field of a table of one column",
+	},
+	badTensors:    {"the tensors are not a complete safetensors file", again},
+	badModel:      {"the model is not a complete ONNX file", "write it with onnx.save, in one file"},
+	unknownField:  {"the model has more or other fields than ONNX had when this program was made", "write it for an earlier version of ONNX, without extensions"},
+	externalModel: {"the model has weights in other files, or says how it is trained or where it runs", "write it with onnx.save, in one file, for use alone"},
+	badSVG:        {"the drawing is not a complete SVG file", "return a Matplotlib figure"},
+	unsafeSVG: {
+		"the drawing has an element, an attribute or a reference that cannot leave", "return a Matplotlib figure; leave out scripts, links and style sheets",
+	},
+	largeSVG:       {"the drawing has more parts than can leave", "draw fewer points, or return the figure as an image"},
+	tooManySamples: {"the sample has more rows than the owner allows", "return fewer rows; the dataset's card says how many may leave"},
+	foreignSamples: {"the sample has a column that the private data do not have", "return rows as they are, with the columns' own names"},
+	noSamples:      {"no owner of the data allows samples", "ask the owner to set how many rows may leave: anchorhold dataset edit NAME --samples N"},
+	badManifest:    {"the run's list of outputs cannot be read", "return values and let the runner write them"},
 }
 
 func (r reason) sentence() sentence { return sentences[r] }
@@ -122,7 +148,7 @@ func refuseFor(r reason, cause error) *anchorhold.Error {
 	s := r.sentence()
 	kind := anchorhold.Invalid
 	switch r {
-	case tooManyBytes, tooMuchMemory, tooManyRows, tooManyColumns, tooLongText, tooManyPixels:
+	case tooManyBytes, tooMuchMemory, tooManyRows, tooManyColumns, tooLongText, tooManyPixels, largeSVG, tooManySamples:
 		kind = anchorhold.TooLarge
 	}
 	return anchorhold.Errorf(kind, s.remedy, "%s", s.message).Because(refusal{r, cause})

@@ -1,7 +1,8 @@
 """Results out: the file that a returned value becomes.
 
 encode_result writes one value as data and nothing else: Parquet, .npy without
-objects, JSON, UTF-8 text, PNG. What is not data is refused with a sentence that
+objects, JSON, UTF-8 text, PNG; and where it is declared CSV, SVG, safetensors or
+ONNX. What is not data is refused with a sentence that
 says what to return instead. There is no pickle here, and libraries are imported
 only when a value of theirs is at hand. codec.decode_result reads what this writes.
 """
@@ -13,8 +14,10 @@ import math
 import os
 
 from _anchorhold_codec import METADATA_KEY, NULLABLE  # codec.py, as the runner names it
+from _anchorhold_declared import DECLARED  # declared.py
 
 EXTENSIONS = {"table": ".parquet", "array": ".npy", "json": ".json", "text": ".txt", "image": ".png"}
+EXTENSIONS |= {"csv": ".csv", "svg": ".svg", "safetensors": ".safetensors", "onnx": ".onnx", "samples": ".parquet"}
 
 INDEX_PREFIX = "__index_"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -39,7 +42,7 @@ def encode_result(value, name, declared, directory):
     declared is a kind of output, or "any". Raises ResultRefused, in words for
     the author of the code, for what is not data or not of the declared kind.
     """
-    kind, python, write = _form_of(value)
+    kind, python, write = DECLARED[declared](value) if declared in DECLARED else _form_of(value)
     if declared not in ("any", kind):
         raise ResultRefused(
             f"the output {name!r} was declared as {declared}, but the function returned {_describe(value)}",
@@ -101,6 +104,12 @@ def _matplotlib_form(value):
     return None
 
 
+def _polars_form(value):
+    import polars as pl
+
+    return ("table", "polars.DataFrame", _write_polars) if isinstance(value, (pl.DataFrame, pl.Series)) else None
+
+
 def _pil_form(value):
     from PIL.Image import Image
 
@@ -109,6 +118,7 @@ def _pil_form(value):
 
 _LIBRARIES = {
     "pandas": _pandas_form,
+    "polars": _polars_form,
     "pyarrow": _pyarrow_form,
     "numpy": _numpy_form,
     "matplotlib": _matplotlib_form,
@@ -475,7 +485,7 @@ def _is_scalar(kind):
     return any(test(kind) for test in (*tests, t.is_duration, t.is_decimal128, t.is_null))
 
 
-def _write_arrow(value, f):
+def _write_arrow(value, f, python="pyarrow.Table"):
     import pyarrow as pa
 
     table = pa.Table.from_batches([value]) if isinstance(value, pa.RecordBatch) else value
@@ -486,7 +496,7 @@ def _write_arrow(value, f):
     for name, field in zip(_file_names(labels), table.schema, strict=True):
         check_type(field.type, f"column {field.name!r}")
         fields.append(pa.field(name, field.type, field.nullable))
-    meta = {"v": 1, "python": "pyarrow.Table", "columns": labels, "column_names": [None], "index": []}
+    meta = {"v": 1, "python": python, "columns": labels, "column_names": [None], "index": []}
     _write_parquet(pa.table(table.columns, schema=pa.schema(fields)), meta, f)
 
 
@@ -495,3 +505,23 @@ def _write_parquet(table, meta, f):
 
     text = json.dumps(meta, ensure_ascii=False, allow_nan=False)
     pq.write_table(table.replace_schema_metadata({METADATA_KEY: text.encode()}), f, compression="snappy")
+
+
+def _write_polars(value, f):
+    import pyarrow as pa
+
+    frame = value.to_frame() if hasattr(value, "to_frame") else value
+    table = frame.to_arrow()
+    plain = pa.schema([pa.field(x.name, _without_views(pa, x.type)) for x in table.schema])
+    _write_arrow(table.cast(plain), f, "polars.DataFrame")
+
+
+def _without_views(pa, kind):
+    """An Arrow type as others know it: Polars has texts that are views of others."""
+    if pa.types.is_large_list(kind):
+        return pa.list_(_without_views(pa, kind.value_type))
+    if str(kind) == "string_view":
+        return pa.large_string()
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(pa.int32(), pa.large_string(), kind.ordered)
+    return kind

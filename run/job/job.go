@@ -10,7 +10,7 @@
 // and in the real sandbox; every type of result is sent round and compared.
 //
 // The runner (runner.py), the reader of inputs (inputs.py), the writer of results
-// (encode.py) and their reader (codec.py) are embedded; inputs.py and codec.py are
+// (encode.py, declared.py) and their reader (codec.py) are embedded; inputs.py and codec.py are
 // also the researcher's, so that a mock and the private side look alike. On
 // descriptor 3 the runner says "R" when it is ready; the host answers with a
 // length, the job as JSON and the input files' descriptors, as many messages of
@@ -86,12 +86,17 @@ var inputsCode []byte
 //go:embed codec.py
 var codecCode []byte
 
+//go:embed declared.py
+var declaredCode []byte
+
 //go:embed encode.py
 var encodeCode []byte
 
 // runnerFiles is what lies beside each other where the runner is started.
 func runnerFiles() map[string][]byte {
-	return map[string][]byte{"runner.py": runnerCode, "inputs.py": inputsCode, "codec.py": codecCode, "encode.py": encodeCode}
+	return map[string][]byte{
+		"runner.py": runnerCode, "inputs.py": inputsCode, "codec.py": codecCode, "declared.py": declaredCode, "encode.py": encodeCode,
+	}
 }
 
 // Spec describes the session in which one job of an environment runs. id names

@@ -43,6 +43,7 @@ def main(environment, out):
     here = os.path.dirname(os.path.abspath(__file__))
     load("_anchorhold_codec", os.path.join(here, "codec.py"))
     inputs = load("_anchorhold_inputs", os.path.join(here, "inputs.py"))
+    load("_anchorhold_declared", os.path.join(here, "declared.py"))
     encoder = load("_anchorhold_encode", os.path.join(here, "encode.py"))
     sys.path.append(os.path.join(environment, "packages"))
     prepare_fonts(environment)
@@ -289,7 +290,7 @@ def describe(error, code):
 def authors_steps(steps):
     """A traceback without our own beginning of it."""
     here = os.path.dirname(__file__)
-    ours = ("<frozen", __file__, os.path.join(here, "inputs.py"), os.path.join(here, "encode.py"))
+    ours = ("<frozen", __file__, *(os.path.join(here, name) for name in ("inputs.py", "declared.py", "encode.py")))
     while steps is not None and steps.tb_frame.f_code.co_filename.startswith(ours):
         steps = steps.tb_next
     return steps

@@ -58,7 +58,7 @@ func TestTypesSurviveTheSite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, _, err := output.Parse(e, data, output.Declared{Name: e.Name, Kind: "any"}, output.Limits{})
+		c, _, err := output.Parse(e, data, output.Declared{Name: e.Name, Kind: e.Kind}, output.Limits{})
 		if err != nil {
 			t.Errorf("the site refuses %s: %v", text, err)
 		}
@@ -314,7 +314,7 @@ func TestRunnerStartsLean(t *testing.T) {
 	if _, got := decoded(t, a); got != "[]" {
 		t.Errorf("the runner imported %s before the code asked for it", got)
 	}
-	for _, name := range []string{"runner.py", "inputs.py", "codec.py", "encode.py"} {
+	for _, name := range []string{"runner.py", "inputs.py", "codec.py", "declared.py", "encode.py"} {
 		if matches, err := filepath.Glob(name); err != nil || len(matches) != 1 {
 			t.Errorf("%s: %v %v", name, matches, err)
 		}

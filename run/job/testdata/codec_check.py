@@ -27,7 +27,7 @@ def load(name):
     return module
 
 
-codec, encoder = load("codec"), load("encode")
+codec, _, encoder = load("codec"), load("declared"), load("encode")
 
 FOLDER = pathlib.Path(tempfile.mkdtemp())
 
@@ -49,6 +49,12 @@ def metadata(data):
     schema = pq.ParquetFile(pa.BufferReader(data)).schema_arrow
     assert set(schema.metadata) == {b"anchorhold"}, schema.metadata
     return schema, json.loads(schema.metadata[b"anchorhold"])
+
+
+def declared(value, kind):
+    entry, data = encode(value, kind)
+    assert entry["kind"] == kind, entry
+    return codec.decode_result(kind, entry["python"], data)
 
 
 class Plain(unittest.TestCase):
@@ -459,7 +465,10 @@ class Arrays(unittest.TestCase):
                 codec.decode_result("array", "numpy.ndarray", data)
 
     def test_no_pickle(self):
-        text = "".join(pathlib.Path(sys.argv[1], name).read_text() for name in ("codec.py", "encode.py", "runner.py"))
+        text = "".join(
+            pathlib.Path(sys.argv[1], name).read_text()
+            for name in ("codec.py", "declared.py", "encode.py", "runner.py")
+        )
         for word in ("import pickle", "marshal", "dill", "shelve", "joblib", "read_pickle", "eval(", "exec("):
             self.assertNotIn(word, text)
         self.assertEqual(text.count("allow_pickle=False"), text.count("np.load(") + text.count("np.save("))
@@ -511,11 +520,120 @@ class Images(unittest.TestCase):
                 self.assertTrue(set(self.chunks(data)) <= {"IHDR", "PLTE", "tRNS", "IDAT", "IEND"}, self.chunks(data))
 
 
+class Tensor:
+    """As PyTorch's."""
+
+    def detach(self):
+        return self
+
+    cpu = detach
+
+    def numpy(self):
+        import numpy as np
+
+        return np.array([[1.5, 2.5]], "float32")
+
+
+def figure():
+    from matplotlib.figure import Figure
+
+    made = Figure()
+    axes = made.subplots(1, 2)
+    axes[0].plot([1, 2, 3], label="line")
+    axes[0].legend()
+    axes[0].set_title("ages & <sexes>")
+    axes[1].bar([1, 2], [3, 4], hatch="/")
+    axes[1].imshow([[1, 2], [3, 4]])
+    return made
+
+
+def declared_values():
+    """Values of kinds that no type implies."""
+    import numpy as np
+    import pandas as pd
+
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", 'y, "z"\nü']})
+    yield "csv", frame
+    yield "csv", frame.groupby("b").sum()
+    yield "csv", "a,b\n1,2\n"
+    yield "svg", figure()
+    yield "safetensors", {"w": Tensor(), "b": np.arange(3), "flag": np.array(True), "none": np.zeros((0, 2), "float16")}
+
+
+class Declared(unittest.TestCase):
+    """Kinds that no type implies."""
+
+    def test_csv(self):
+        import pandas as pd
+
+        frame = pd.DataFrame({"a": [1, 2], "b": ["x", 'y, "z"']})
+        self.assertTrue(declared(frame, "csv").equals(frame))
+        self.assertEqual(list(declared(frame.groupby("b").sum(), "csv").columns), ["b", "a"])
+        with self.assertRaises(encoder.ResultRefused):
+            encode([1], "csv")
+
+    def test_svg(self):
+        first, second = encode(figure(), "svg")[1], encode(figure(), "svg")[1]
+        self.assertEqual(first, second)
+        self.assertIn("<svg", declared(figure(), "svg"))
+        self.assertNotIn(b"Matplotlib v", first)
+        self.assertEqual(encode(figure())[0]["kind"], "image")
+        with self.assertRaises(encoder.ResultRefused):
+            encode(1, "svg")
+
+    def test_safetensors(self):
+        import numpy as np
+
+        found = declared({"w": Tensor(), "b": np.arange(3), "none": np.zeros((0, 2), "float16")}, "safetensors")
+        self.assertEqual(list(found), ["b", "none", "w"])
+        self.assertEqual(found["w"].tolist(), [[1.5, 2.5]])
+        self.assertEqual((found["none"].shape, found["none"].dtype.name), ((0, 2), "float16"))
+        self.assertEqual(found["b"].dtype.name, "int64")
+        for wrong in ({}, {"a": [1]}, {1: np.zeros(1)}, {"a": np.array(["x"])}, [np.zeros(1)]):
+            with self.assertRaises(encoder.ResultRefused):
+                encode(wrong, "safetensors")
+
+    def test_onnx(self):
+        self.assertEqual(declared(b"\x08\x07", "onnx"), b"\x08\x07")
+        with self.assertRaises(encoder.ResultRefused):
+            encode({"model": 1}, "onnx")
+
+    def test_samples(self):
+        import pandas as pd
+
+        frame = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
+        self.assertTrue(declared(frame, "samples").equals(frame))
+        for wrong in (frame["a"], frame.index, [1]):
+            with self.assertRaises(encoder.ResultRefused):
+                encode(wrong, "samples")
+
+    def test_polars(self):
+        try:
+            import polars as pl
+        except ImportError:
+            return  # an environment of before
+        frame = pl.DataFrame(
+            {
+                "n": [1, None],
+                "t": ["a", "b"],
+                "d": [datetime.date(2024, 1, 2), None],
+                "x": [0.5, 1.5],
+                "l": [[1, 2], []],
+            }
+        )
+        self.assertTrue(there_and_back(frame).equals(frame))
+        self.assertTrue(there_and_back(frame["n"]).equals(frame.select("n")))
+        self.assertTrue(declared(frame.select("n", "t"), "csv").equals(frame.select("n", "t")))
+
+
 def encode_all(folder):
     """Write each value, and what the manifest says of it beside it."""
     for i, (_, value) in enumerate(pandas_values()):
         entry = encoder.encode_result(value, f"v{i}", "any", folder)
         (pathlib.Path(folder) / f"v{i}.entry").write_text(json.dumps(entry))
+    for i, (kind, value) in enumerate(declared_values()):
+        entry = encoder.encode_result(value, f"d{i}", kind, folder)
+        (pathlib.Path(folder) / f"d{i}.entry").write_text(json.dumps(entry))
 
 
 class Parsed(unittest.TestCase):
@@ -527,11 +645,26 @@ class Parsed(unittest.TestCase):
                 data = path.with_suffix(".canonical").read_bytes()
                 compare(codec.decode_result(entry["kind"], entry["python"], data), value)
 
+    def test_declared(self):
+        for i, (kind, value) in enumerate(declared_values()):
+            with self.subTest(f"{kind} {i}"):
+                path = pathlib.Path(sys.argv[4]) / f"d{i}"
+                entry = json.loads(path.with_suffix(".entry").read_text())
+                found = codec.decode_result(kind, entry["python"], path.with_suffix(".canonical").read_bytes())
+                wanted = declared(value, kind)
+                if kind == "safetensors":
+                    self.assertEqual(repr(found), repr(wanted))
+                elif kind == "svg":
+                    self.assertEqual(found.count("<path"), wanted.count("<path"))
+                    self.assertNotIn("<metadata", found)
+                else:
+                    self.assertEqual(str(found), str(wanted))
+
 
 def main():
     if sys.argv[3:4] == ["encode"]:
         return encode_all(sys.argv[4])
-    cases = (Parsed,) if sys.argv[3:4] == ["decode"] else (Plain, Tables, Arrays, Images)
+    cases = (Parsed,) if sys.argv[3:4] == ["decode"] else (Plain, Tables, Arrays, Images, Declared)
     # In this order: the first tests watch that no library is imported.
     suite = unittest.TestSuite(map(unittest.defaultTestLoader.loadTestsFromTestCase, cases))
     return not unittest.TextTestRunner(verbosity=0).run(suite).wasSuccessful()

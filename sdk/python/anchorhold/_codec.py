@@ -4,7 +4,7 @@ decode_result turns the file of a result, as encode.py writes it, into the value
 that the function returned. The researcher's package uses this very file.
 
 Only formats that are data and nothing else are read: Parquet, .npy without
-objects, JSON, UTF-8 text, PNG. There is no pickle here, and libraries are
+objects, JSON, UTF-8 text, PNG, CSV, SVG, safetensors, ONNX. There is no pickle here, and libraries are
 imported only when they are needed.
 """
 
@@ -30,17 +30,60 @@ def decode_result(kind, python, data):
     kind and python are those of the output. An image gives the bytes of its PNG
     file. Raises ValueError for what encode_result does not write.
     """
-    if kind == "table":
+    if kind in ("table", "samples"):
         return _decode_table(python, data)
-    if kind == "array" and python == "numpy.ndarray":
-        return _decode_array(data)
     if kind == "json":
         return _decode_json(python, json.loads(data))
-    if kind == "text" and python == "str":
-        return bytes(data).decode()
-    if kind == "image" and python == "image/png":
-        return bytes(data)
+    if kind == "csv":
+        return _decode_csv(python, data)
+    for known, decode in _DECODERS.items():
+        if known == (kind, python):
+            return decode(bytes(data))
     raise ValueError(f"results of the kind {kind!r} and the type {python!r} are not known")
+
+
+def _decode_csv(python, data):
+    import io
+
+    if python == "str":
+        return bytes(data).decode()
+    if python == "polars.DataFrame" and (polars := _polars()):
+        return polars.read_csv(bytes(data))
+    import pandas as pd
+
+    return pd.read_csv(io.BytesIO(data))
+
+
+def _polars():
+    """Polars where it is installed: what it wrote can be read without it."""
+    try:
+        import polars
+    except ImportError:
+        return None
+    return polars
+
+
+_TENSOR_TYPES = {"BOOL": "?", "F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "<u2"}
+_TENSOR_TYPES.update({f"{sign}{bits}": f"<{sign.lower()}{bits // 8}" for sign in "UI" for bits in (8, 16, 32, 64)})
+
+
+def _decode_tensors(data):
+    """A dict of arrays; a bfloat16, which NumPy does not know, becomes a float32."""
+    import numpy as np
+
+    end = 8 + int.from_bytes(data[:8], "little")
+    tensors = {}
+    for name, about in json.loads(data[8:end]).items():
+        if name == "__metadata__":
+            continue
+        start, stop = about["data_offsets"]
+        array = np.frombuffer(data[end + start : end + stop], dtype=_TENSOR_TYPES[about["dtype"]]).reshape(
+            about["shape"]
+        )
+        if about["dtype"] == "BF16":
+            array = (array.astype("<u4") << 16).view("<f4")
+        tensors[name] = array.copy()
+    return tensors
 
 
 def _decode_array(data):
@@ -50,6 +93,15 @@ def _decode_array(data):
 
     return np.load(io.BytesIO(data), allow_pickle=False)
 
+
+_DECODERS = {
+    ("array", "numpy.ndarray"): _decode_array,
+    ("text", "str"): bytes.decode,
+    ("image", "image/png"): bytes,
+    ("svg", "image/svg+xml"): bytes.decode,
+    ("safetensors", "dict"): _decode_tensors,
+    ("onnx", "onnx.ModelProto"): bytes,
+}
 
 _JSON_TYPES = {"bool": bool, "int": int, "str": str, "list": list, "dict": dict, "None": type(None)}
 _NUMPY_SCALAR = re.compile(r"numpy\.(bool|bool_|u?int(8|16|32|64)|float(16|32|64))")
@@ -80,8 +132,10 @@ def _decode_table(python, data):
     if meta.get("v") != 1 or meta.get("python") != python:
         raise ValueError("the table does not say how it is to be read")
     table = table.replace_schema_metadata(None)
-    if python == "pyarrow.Table":
-        return table.rename_columns(meta["columns"])
+    if python in ("pyarrow.Table", "polars.DataFrame"):
+        table = table.rename_columns(meta["columns"])
+        polars = _polars() if python == "polars.DataFrame" else None
+        return polars.from_arrow(table) if polars else table
     decoders = {"pandas.DataFrame": _decode_frame, "pandas.Series": _decode_series, "pandas.Index": _decode_index}
     return decoders[python](table, meta)
 

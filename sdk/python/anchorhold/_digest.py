@@ -19,7 +19,7 @@ MAX_ITEMS = 10_000
 ASSET_TYPES = ("dataframe", "arrow", "numpy", "path", "polars", "batches", "tensors", "files")
 SCALARS = ("int", "float", "str", "bool")
 VALUE_TYPES = (*SCALARS, "list[int]", "list[float]", "list[str]")
-OUTPUT_KINDS = ("table", "array", "json", "text", "image", "any")
+OUTPUT_KINDS = ("table", "array", "json", "text", "image", "csv", "svg", "safetensors", "onnx", "samples", "any")
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")

@@ -34,7 +34,7 @@ class Output(Record):
 
     @property
     def kind(self) -> str:
-        """Table, array, json, text or image."""
+        """Table, array, json, text or image; csv, svg, safetensors, onnx or samples where it was declared."""
         return self._text("kind")
 
     @property
@@ -90,15 +90,16 @@ class Output(Record):
 
 
 EXTENSIONS = {"table": ".parquet", "array": ".npy", "json": ".json", "text": ".txt", "image": ".png"}
+EXTENSIONS |= {"csv": ".csv", "svg": ".svg", "safetensors": ".safetensors", "onnx": ".onnx", "samples": ".parquet"}
 
 
 def decode(kind: str, python: str, data: bytes) -> Any:
     """A value from the file of an output."""
-    if kind == "table":
+    if kind in ("table", "samples"):
         need("pyarrow")
-        if python.startswith("pandas."):
-            need("pandas")
-    if kind == "array" or python.startswith("numpy."):
+    if python.startswith("pandas."):
+        need("pandas")
+    if kind in ("array", "safetensors") or python.startswith("numpy."):
         need("numpy")
     from . import _codec
 
@@ -109,7 +110,8 @@ def decode(kind: str, python: str, data: bytes) -> Any:
             f"the {visible(kind)} output cannot be read ({type(e).__name__})",
             "save it with .save(path) and look at the file",
         ) from None
-    return Picture(value) if kind == "image" else value
+    shown = {"image": Picture, "svg": Drawing, "onnx": Model}.get(kind)
+    return shown(value) if shown else value
 
 
 class Picture(bytes):
@@ -122,6 +124,39 @@ class Picture(bytes):
 
     def __repr__(self) -> str:
         return f"<PNG image, {len(self)} bytes>"
+
+
+class Drawing(str):
+    """The text of an SVG file, which a notebook shows as the image. It holds no scripts, links or styles of others."""
+
+    __slots__ = ()
+
+    def _repr_svg_(self) -> str:
+        return str(self)
+
+    def __repr__(self) -> str:
+        return f"<SVG image, {len(self)} characters>"
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the file."""
+        target = Path(path)
+        target.write_text(self, encoding="utf-8")
+        return target
+
+
+class Model(bytes):
+    """The bytes of an ONNX model."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<ONNX model, {len(self)} bytes>"
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the file, for onnx.load or onnxruntime."""
+        target = Path(path)
+        target.write_bytes(self)
+        return target
 
 
 class Release(Record):

@@ -30,11 +30,17 @@ from anchorhold import _codec, _digest
 def encoder() -> Any:
     """The writer of results, as the site's runner loads it."""
     sys.modules["_anchorhold_codec"] = _codec
-    path = Path(__file__).resolve().parents[3] / "run" / "job" / "encode.py"
-    spec = importlib.util.spec_from_file_location("_anchorhold_encode", path)
+    folder = Path(__file__).resolve().parents[3] / "run" / "job"
+    load_module("_anchorhold_declared", folder / "declared.py")
+    return load_module("_anchorhold_encode", folder / "encode.py")
+
+
+def load_module(name: str, path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 

@@ -203,5 +203,14 @@ OUTPUT_KINDS = {
 }
 
 
+# Kinds that no type implies: a function declares one by its name, as in
+# ``def f(patients) -> "svg":``, or as "ah.SVG".
+DECLARED_KINDS = ("csv", "svg", "safetensors", "onnx", "samples")
+
+
 def output_kind(node: Definition, module: Module) -> str:
+    if isinstance(node.returns, ast.Constant) and isinstance(node.returns.value, str):
+        named = node.returns.value.strip().removeprefix("anchorhold.").removeprefix("ah.").lower()
+        if named in DECLARED_KINDS:
+            return named
     return OUTPUT_KINDS.get(annotation_path(node.returns, module), "any")
