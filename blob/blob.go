@@ -1,12 +1,15 @@
-// Package blob keeps files by the keyed hash of their content: mocks, indexes,
-// outputs, logs and receipts.
+// Package blob keeps files by the keyed hash of their content, encrypted: mocks,
+// indexes, outputs, logs and copied-in assets.
 //
 // It promises that a blob that was put is on disk, complete and under its name,
 // or not there at all; that the name of a blob confirms no guess about its
-// content to anybody without the site's key; that only the account that runs
-// the site can read it. It must never change a blob in place or follow a path
-// that a caller made up. The tests kill a process in the middle of a put, cut
-// and alter files, race puts, and try names that climb.
+// content to anybody without the site's key; that its file tells nothing but
+// its size without that key; that a file that was cut, altered, reordered or
+// put in another's place is refused; and that any size needs the same memory.
+// It must never change a blob in place, follow a path that a caller made up, or
+// leave the content of one on the disk in the clear under a name. The tests kill
+// a process in the middle of a put, cut, swap and alter files, race puts, and
+// try names that climb; docs/spec/blob.md specifies the file, with vectors.
 package blob
 
 import (
@@ -19,8 +22,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,29 +32,32 @@ import (
 	"github.com/anchorhold/anchorhold/failpoint"
 )
 
-// The version of the stored form is part of the id and of the folder, not a
-// header of the file: version 1 is the plain bytes, so that a blob's descriptor
-// can be handed to a sandbox as it is. Encrypted blobs will be version 2, beside.
+// An id names content: "b1-" says how it is hashed. How a blob is stored is said
+// by the folder that it lies in: version 1 was the plain bytes, version 2 is
+// encrypted. What version 0.1 stored is encrypted by the first Open.
 const (
 	idPrefix = "b1-"
-	folder   = "v1"
+	folder   = "v2"
+	plainDir = "v1"
 	tmpDir   = "tmp"
 )
 
 // Store is a folder of blobs. It is safe for use by several goroutines.
 type Store struct {
-	dir string
-	key []byte
+	dir  string
+	key  []byte
+	held sync.RWMutex // see Hold
 }
 
-// Open opens the store in dir, makes it if it is absent, and removes what
-// interrupted puts left behind. The key (32 bytes) is the site's blob key.
+// Open opens the store in dir, makes it if it is absent, removes what
+// interrupted puts left behind, and encrypts what an earlier version stored
+// plain. The key (32 bytes) is the site's blob key.
 func Open(dir string, key []byte) (*Store, error) {
 	if len(key) != 32 {
 		return nil, anchorhold.Errorf(anchorhold.Internal, "", "the key of the blob store has %d bytes, not 32", len(key))
 	}
 	s := &Store{dir: dir, key: append([]byte{}, key...)}
-	for _, d := range []string{dir, filepath.Join(dir, folder), filepath.Join(dir, tmpDir)} {
+	for _, d := range []string{dir, filepath.Join(dir, folder), s.tmp()} {
 		if err := os.Mkdir(d, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, unavailable("opened", err)
 		}
@@ -64,18 +70,24 @@ func Open(dir string, key []byte) (*Store, error) {
 	if err := s.sweep(); err != nil {
 		return nil, unavailable("cleaned", err)
 	}
+	if err := s.encryptPlain(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
+
+// tmp is the folder of what is not whole yet.
+func (s *Store) tmp() string { return filepath.Join(s.dir, tmpDir) }
 
 // sweep removes temporary files that nobody is writing: a put holds a lock on
 // its file, which the kernel drops when the process dies.
 func (s *Store) sweep() error {
-	tmp, err := os.ReadDir(filepath.Join(s.dir, tmpDir))
+	tmp, err := os.ReadDir(s.tmp())
 	if err != nil {
 		return err
 	}
 	for _, e := range tmp {
-		path := filepath.Join(s.dir, tmpDir, e.Name())
+		path := filepath.Join(s.tmp(), e.Name())
 		f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -106,6 +118,12 @@ type Info struct {
 // same id and is stored once, so an id may only be removed when nothing refers
 // to it any more.
 func (s *Store) Put(r io.Reader, limit int64) (Info, error) {
+	info, err := s.put(r, limit, "")
+	return info, err
+}
+
+// put stores what r gives, if it has the id that is wanted; empty: any.
+func (s *Store) put(r io.Reader, limit int64, want string) (Info, error) {
 	tmp, err := s.temp()
 	if err != nil {
 		return Info{}, unavailable("written", err)
@@ -116,32 +134,40 @@ func (s *Store) Put(r io.Reader, limit int64) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
+	if want != "" && info.ID != want {
+		return Info{}, damaged()
+	}
+	return info, s.install(tmp, info.ID)
+}
+
+// install makes a finished temporary file durable under the name of an id.
+func (s *Store) install(tmp *os.File, id string) error {
 	failpoint.Hit("blob.written")
 	if err := tmp.Sync(); err != nil {
-		return Info{}, unavailable("written", err)
+		return unavailable("written", err)
 	}
 	failpoint.Hit("blob.synced")
-	path, err := s.path(info.ID)
+	path, err := s.path(folder, id)
 	if err != nil {
-		return Info{}, err
+		return err
 	}
-	// Replacing a file of the same name replaces the same bytes; that it is
+	// Replacing a file of the same name replaces the same content; that it is
 	// young again keeps a reaper of orphans off it.
 	if err := os.Rename(tmp.Name(), path); err != nil {
-		return Info{}, unavailable("written", err)
+		return unavailable("written", err)
 	}
 	failpoint.Hit("blob.renamed")
 	if err := syncDir(filepath.Dir(path)); err != nil {
-		return Info{}, unavailable("written", err)
+		return unavailable("written", err)
 	}
-	return info, nil
+	return nil
 }
 
 // temp makes a temporary file (mode 0600, O_EXCL) and locks it. Between the two
 // a sweep may take it for a dead one and remove it; then there is another try.
 func (s *Store) temp() (*os.File, error) {
 	for {
-		f, err := os.CreateTemp(filepath.Join(s.dir, tmpDir), "put-*")
+		f, err := os.CreateTemp(s.tmp(), "put-*")
 		if err != nil {
 			return nil, err
 		}
@@ -156,11 +182,17 @@ func (s *Store) temp() (*os.File, error) {
 	}
 }
 
-// fill copies r to w and names what went through.
-func (s *Store) fill(w io.Writer, r io.Reader, limit int64) (Info, error) {
+// fill encrypts r into a file and names what went through. Who the content is
+// shows only at its end, and the file is bound to that name: so its header is
+// written last, in the room that was left for it.
+func (s *Store) fill(f *os.File, r io.Reader, limit int64) (Info, error) {
+	seal, err := newSeal(f)
+	if err != nil {
+		return Info{}, unavailable("written", err)
+	}
 	plain, keyed := sha256.New(), s.keyed()
 	src := &source{r: io.LimitReader(r, limit+1)}
-	n, err := io.Copy(io.MultiWriter(w, plain, keyed), src)
+	n, err := io.CopyBuffer(io.MultiWriter(seal, plain, keyed), src, make([]byte, copySize))
 	switch {
 	case src.err != nil:
 		return Info{}, src.err // the caller's own
@@ -169,8 +201,15 @@ func (s *Store) fill(w io.Writer, r io.Reader, limit int64) (Info, error) {
 	case n > limit:
 		return Info{}, anchorhold.Errorf(anchorhold.TooLarge, "make it smaller", "the file is larger than %d bytes", limit)
 	}
-	return Info{ID: idPrefix + hex.EncodeToString(keyed.Sum(nil)), SHA256: hex.EncodeToString(plain.Sum(nil)), Size: n}, nil
+	info := Info{ID: idPrefix + hex.EncodeToString(keyed.Sum(nil)), SHA256: hex.EncodeToString(plain.Sum(nil)), Size: n}
+	if err := seal.finish(s.key, info.ID); err != nil {
+		return Info{}, unavailable("written", err)
+	}
+	return info, nil
 }
+
+// copySize is how much is read at once.
+const copySize = 256 << 10
 
 // source remembers an error of the reader, to tell it from one of the disk.
 type source struct {
@@ -189,69 +228,53 @@ func (s *source) Read(p []byte) (int, error) {
 // keyed is the hash that names blobs: HMAC-SHA-256 under the site's key.
 func (s *Store) keyed() hash.Hash { return hmac.New(sha256.New, s.key) }
 
-// path is where a blob lies. Only ids in exactly the form that Put gives lead
-// anywhere.
-func (s *Store) path(id string) (string, error) {
+// path is where a blob lies in a folder. Only ids in exactly the form that Put
+// gives lead anywhere.
+func (s *Store) path(in, id string) (string, error) {
 	name, ok := strings.CutPrefix(id, idPrefix)
 	if !ok || len(name) != 64 || strings.Trim(name, "0123456789abcdef") != "" {
 		return "", absent()
 	}
-	return filepath.Join(s.dir, folder, name), nil
+	return filepath.Join(s.dir, in, name), nil
 }
 
 func absent() error {
 	return anchorhold.Errorf(anchorhold.NotFound, "run anchorhold doctor", "the site's store lacks a file that it should have")
 }
 
-// Blob is an open blob. It can be read from several goroutines by ReadAt.
-type Blob struct {
-	file *os.File
-	size int64
+func damaged() error {
+	return anchorhold.Errorf(anchorhold.Internal, "restore it from a backup", "a file of the site's store was altered or damaged")
 }
 
-// Open opens a blob. An id that is not there is NotFound.
-func (s *Store) Open(id string) (*Blob, error) {
-	path, err := s.path(id)
+// file opens the stored form of a blob.
+func (s *Store) file(id string) (*os.File, int64, error) {
+	path, err := s.path(folder, id)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, absent()
+		return nil, 0, s.why(id)
 	}
 	if err != nil {
-		return nil, unavailable("read", err)
+		return nil, 0, unavailable("read", err)
 	}
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return nil, unavailable("read", errors.Join(err, f.Close()))
+		return nil, 0, unavailable("read", errors.Join(err, f.Close()))
 	}
-	return &Blob{file: f, size: info.Size()}, nil
+	return f, info.Size(), nil
 }
 
-// Read implements io.Reader.
-func (b *Blob) Read(p []byte) (int, error) { return b.file.Read(p) }
-
-// ReadAt implements io.ReaderAt.
-func (b *Blob) ReadAt(p []byte, off int64) (int, error) { return b.file.ReadAt(p, off) }
-
-// Seek implements io.Seeker.
-func (b *Blob) Seek(offset int64, whence int) (int64, error) { return b.file.Seek(offset, whence) }
-
-// Close ends reading; descriptors from Descriptor stay open.
-func (b *Blob) Close() error { return b.file.Close() }
-
-// Size is the number of bytes.
-func (b *Blob) Size() int64 { return b.size }
-
-// Descriptor gives a read-only file of the content, at its beginning, to hand
-// to a sandbox. The caller closes it.
-func (b *Blob) Descriptor() (*os.File, error) {
-	f, err := os.Open(filepath.Join("/proc/self/fd", strconv.FormatUint(uint64(b.file.Fd()), 10)))
-	if err != nil {
-		return nil, unavailable("read", err)
+// why tells an absent blob from one that was found damaged when what version
+// 0.1 had stored was encrypted.
+func (s *Store) why(id string) error {
+	if path, err := s.path(plainDir, id); err == nil {
+		if _, err := os.Lstat(path); err == nil {
+			return damaged()
+		}
 	}
-	return f, nil
+	return absent()
 }
 
 // ReadAll reads a whole blob of at most limit bytes and checks it against its
@@ -265,25 +288,50 @@ func (s *Store) ReadAll(id string, limit int64) ([]byte, error) {
 	if b.size > limit {
 		return nil, anchorhold.Errorf(anchorhold.TooLarge, "", "the file is larger than %d bytes", limit)
 	}
-	data, err := io.ReadAll(io.LimitReader(b, limit))
-	if err != nil {
-		return nil, unavailable("read", err)
-	}
 	h := s.keyed()
-	h.Write(data)
+	data, err := io.ReadAll(io.TeeReader(b, h))
+	if err != nil {
+		return nil, err
+	}
 	if idPrefix+hex.EncodeToString(h.Sum(nil)) != id {
-		return nil, anchorhold.Errorf(anchorhold.Internal, "restore it from a backup", "a file of the site's store was altered or damaged")
+		return nil, damaged()
 	}
 	return data, nil
+}
+
+// Check reads a whole blob and compares it with its name.
+func (s *Store) Check(id string) error {
+	b, err := s.Open(id)
+	if err != nil {
+		return err
+	}
+	defer b.Close() //nolint:errcheck // opened for reading: nothing to lose
+	h := s.keyed()
+	if _, err := io.Copy(h, b); err != nil {
+		return err
+	}
+	if idPrefix+hex.EncodeToString(h.Sum(nil)) != id {
+		return damaged()
+	}
+	return nil
+}
+
+// Hold keeps every blob in place until what it returns is called: Remove waits.
+// A backup copies blobs under it.
+func (s *Store) Hold() (release func()) {
+	s.held.RLock()
+	return s.held.RUnlock
 }
 
 // Remove removes a blob. One that is not there is no error, so that a removal
 // that was interrupted can be done again.
 func (s *Store) Remove(id string) error {
-	path, err := s.path(id)
+	path, err := s.path(folder, id)
 	if err != nil {
 		return err
 	}
+	s.held.Lock()
+	defer s.held.Unlock()
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return unavailable("removed", err)
 	}
@@ -296,7 +344,7 @@ func (s *Store) Remove(id string) error {
 // Stored is a blob as List gives it.
 type Stored struct {
 	ID   string
-	Size int64     // bytes
+	Size int64     // bytes of content
 	Put  time.Time // when it was put, or put again
 }
 
@@ -311,7 +359,7 @@ func (s *Store) List() ([]Stored, error) {
 	var out []Stored
 	for _, e := range entries {
 		id := idPrefix + e.Name()
-		if _, err := s.path(id); err != nil {
+		if _, err := s.path(folder, id); err != nil {
 			continue // not ours
 		}
 		info, err := e.Info()
@@ -321,7 +369,7 @@ func (s *Store) List() ([]Stored, error) {
 		if err != nil {
 			return nil, unavailable("listed", err)
 		}
-		out = append(out, Stored{ID: id, Size: info.Size(), Put: info.ModTime()})
+		out = append(out, Stored{ID: id, Size: plainSize(info.Size()), Put: info.ModTime()})
 	}
 	return out, nil
 }

@@ -143,15 +143,22 @@ func (t *Table) Close() error {
 // OpenFile opens a regular file for reading and gives the absolute path that
 // any symbolic links led to. The returned file is what its stamp and the
 // commitment speak of: whoever passes it on needs no path any more.
+//
+// A path that is an open descriptor of this very process is opened as it is:
+// what a blob is decrypted into has no other name.
 func OpenFile(path string) (*os.File, string, error) {
-	resolved, err := filepath.EvalSymlinks(path)
+	resolved, flags, err := path, os.O_RDONLY, error(nil)
+	if filepath.Dir(path) != "/proc/self/fd" {
+		flags = openFlags
+		resolved, err = filepath.EvalSymlinks(path)
+	}
 	if err == nil {
 		resolved, err = filepath.Abs(resolved)
 	}
 	if err != nil {
 		return nil, "", openError(path, err)
 	}
-	f, err := os.OpenFile(resolved, openFlags, 0)
+	f, err := os.OpenFile(resolved, flags, 0)
 	if err != nil {
 		return nil, "", openError(path, err)
 	}

@@ -119,6 +119,7 @@ var guarded = []struct {
 	{"gvisor.dev/gvisor", []string{"sandbox/gvisor"}, "each binary that links gVisor is 1–2 GB of linking: go through sandbox"},
 	{"modernc.org/sqlite", []string{"store/sqlite"}, "the store is an interface: go through store"},
 	{"database/sql", []string{"store/sqlite"}, "the store is an interface: go through store"},
+	{"filippo.io/age", []string{"blob"}, "what is encrypted at rest is encrypted in few places"},
 	{"github.com/cedar-policy", []string{"policy"}, "one point decides: go through policy"},
 	{"github.com/danielgtaylor/huma", []string{"api"}, "only api speaks HTTP's language"},
 	{"github.com/spf13/cobra", []string{"cmd/anchorhold"}, "commands are thin edges of the program"},
