@@ -34,6 +34,7 @@ const (
 	PrefixRelease    = "rel"
 	PrefixLedger     = "led"
 	PrefixNotice     = "not"
+	PrefixBackup     = "bak"
 
 	PrefixEnvironment = "env"
 

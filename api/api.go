@@ -22,9 +22,11 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/account"
+	"github.com/anchorhold/anchorhold/backup"
 	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/dataset"
 	"github.com/anchorhold/anchorhold/environment"
+	"github.com/anchorhold/anchorhold/keep"
 	"github.com/anchorhold/anchorhold/notify"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/release"
@@ -51,6 +53,10 @@ type Services struct {
 	Site         func() SiteInfo // what the site says of itself
 	Notify       *notify.Service
 	Applications *account.Applications
+
+	Keep *keep.Service
+	// Backup notes that a backup is made and gives what writes it.
+	Backup func(context.Context, policy.Permit, backup.Seal) (func(context.Context, io.Writer) error, error)
 }
 
 // SiteInfo is what a site says of itself to anybody.
@@ -119,6 +125,7 @@ func New(s Services) *API {
 	a.bookOperations()
 	a.notifyOperations()
 	a.applicationOperations()
+	a.keepOperations()
 	return a
 }
 
@@ -143,7 +150,7 @@ func (a *API) Handler() http.Handler {
 func (a *API) LocalHandler(uid func(*http.Request) (int, error)) http.Handler {
 	return a.guard(func(r *http.Request) (anchorhold.Principal, error) {
 		id, err := uid(r)
-		return anchorhold.Principal{ID: fmt.Sprintf("local:%d", id)}, err
+		return policy.Local(id), err
 	})
 }
 

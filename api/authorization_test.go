@@ -21,6 +21,7 @@ import (
 	"github.com/anchorhold/anchorhold/dataset"
 	"github.com/anchorhold/anchorhold/disclosure"
 	"github.com/anchorhold/anchorhold/environment"
+	"github.com/anchorhold/anchorhold/keep"
 	"github.com/anchorhold/anchorhold/notify"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/release"
@@ -71,6 +72,7 @@ func newFixture(t testing.TB) *fixture {
 
 		Notify: &notify.Service{Books: f.Books, Policy: rules, Site: "test"}, Applications: applications,
 		Site: func() api.SiteInfo { return api.SiteInfo{Name: "test", Environments: []api.Environment{}} },
+		Keep: &keep.Service{Books: f.Books, Blobs: blobs},
 	})
 	f.handler = f.api.Handler()
 	f.people(accounts)
@@ -292,6 +294,15 @@ func operations() map[string]struct{ may, body string } {
 		"show-application":   {"applicant owner auditor", ""},
 		"prove-application":  {"applicant", `{"code":"x"}`},
 		"decide-application": {"owner", `{"verdict":"deny","reason":"r"}`},
+		"audit-logs":       {users, ""},
+
+		"make-backup":        {"", `{"passphrase":"correct horse battery staple"}`},
+		"restored":           {"owner auditor", ""},
+		"restore-checkpoint": {"", `{"checkpoint":"c"}`},
+		"restore-accept":     {"", `{"reason":"r"}`},
+		"retention":          {"owner auditor", ""},
+		"set-retention":      {"owner", `{"days":9}`},
+		"sweep":              {"owner", `{}`},
 	}
 }
 
@@ -311,7 +322,7 @@ func (f *fixture) path(path, prefix string) string {
 		kind, prefix = "application", ""
 	}
 	return strings.NewReplacer("{id}", f.ids[prefix+kind], "{name}", f.ids[prefix+"dataset"], "{asset}", "patients",
-		"{email}", "researcher@example.org", "{path...}", "0/000").Replace(path)
+		"{email}", "researcher@example.org", "{path...}", "0/000", "{kind}", "run-logs").Replace(path)
 }
 
 // each calls fn for every operation of the OpenAPI document.

@@ -30,7 +30,23 @@ type auditEvent struct {
 	Details map[string]string `json:"details"`
 }
 
+// LogName chooses a log: the present one, or one that has ended.
+type LogName struct {
+	Log string `query:"log" maxLength:"128" doc:"origin of a log that ended; empty: the present one"`
+}
+
+// open finds the log, and what reads it.
+func (n LogName) open(tx store.Tx, present *audit.Log) (log *audit.Log, entries audit.Reader, size int64, err error) {
+	if n.Log == "" {
+		size, err = tx.Size()
+		return present, tx, size, err
+	}
+	l, entries, err := tx.PastLog(n.Log)
+	return present.Past(l.Origin), entries, l.Size, err
+}
+
 type entriesFrom struct {
+	LogName
 	From  int64 `query:"from" minimum:"-1" default:"-1" doc:"first index; -1: the newest entries"`
 	Limit int   `query:"limit" minimum:"0" maximum:"1000"`
 }
@@ -41,6 +57,7 @@ type entries struct {
 }
 
 type tilePath struct {
+	LogName
 	Path string `path:"path" maxLength:"200"`
 }
 
@@ -57,19 +74,22 @@ func (a *API) bookOperations() {
 		})
 	add(a, op("audit-entries", http.MethodGet, "/audit/entries", "Opened entries of the audit log"), policy.AuditRead, onSite, a.entries)
 	add(a, op("audit-checkpoint", http.MethodGet, "/audit/checkpoint", "The newest signed checkpoint"), policy.AuditCheckpoint, onSite,
-		func(ctx context.Context, _ policy.Permit, _ *struct{}) (*fileBytes, error) {
-			return a.tile(ctx, audit.CheckpointPath, "text/plain; charset=utf-8")
+		func(ctx context.Context, _ policy.Permit, in *LogName) (*fileBytes, error) {
+			return a.tile(ctx, *in, audit.CheckpointPath, "text/plain; charset=utf-8")
 		})
 	add(a, op("audit-tile", http.MethodGet, "/audit/tile/{path...}", "A tile of the log: hashes, or sealed entries"), policy.AuditCheckpoint, onSite,
 		func(ctx context.Context, _ policy.Permit, in *tilePath) (*fileBytes, error) {
-			return a.tile(ctx, "tile/"+in.Path, "application/octet-stream")
+			return a.tile(ctx, in.LogName, "tile/"+in.Path, "application/octet-stream")
 		})
 }
 
-func (a *API) tile(ctx context.Context, path, media string) (*fileBytes, error) {
+func (a *API) tile(ctx context.Context, log LogName, path, media string) (*fileBytes, error) {
 	var data []byte
-	err := a.Books.View(ctx, func(tx store.Tx) (err error) {
-		data, err = audit.Tile(tx, path)
+	err := a.Books.View(ctx, func(tx store.Tx) error {
+		_, entries, _, err := log.open(tx, a.Books.Log)
+		if err == nil {
+			data, err = audit.Tile(entries, path)
+		}
 		return err
 	})
 	return &fileBytes{ContentType: media, Body: func(c huma.Context) { _, _ = c.BodyWriter().Write(data) }}, err
@@ -78,7 +98,7 @@ func (a *API) tile(ctx context.Context, path, media string) (*fileBytes, error) 
 func (a *API) entries(ctx context.Context, _ policy.Permit, in *entriesFrom) (*body[entries], error) {
 	out := entries{Items: []auditEntry{}}
 	err := a.Books.View(ctx, func(tx store.Tx) error {
-		size, err := tx.Size()
+		log, reader, size, err := in.open(tx, a.Books.Log)
 		if err != nil {
 			return err
 		}
@@ -88,9 +108,9 @@ func (a *API) entries(ctx context.Context, _ policy.Permit, in *entriesFrom) (*b
 			first = max(size-n, 0)
 		}
 		out.Size = size
-		sealed, err := tx.Entries(first, int(max(min(n, size-first), 0)))
+		sealed, err := reader.Entries(first, int(max(min(n, size-first), 0)))
 		for i, entry := range sealed {
-			event, openErr := a.Books.Log.Open(first+int64(i), entry)
+			event, openErr := log.Open(first+int64(i), entry)
 			if openErr != nil {
 				return errors.Join(err, openErr)
 			}

@@ -58,10 +58,17 @@ func New(k *keys.SiteKeys) (*Log, error) {
 	return &Log{origin: k.Origin(), signer: k.NoteSigner(), prk: prk}, nil
 }
 
+// Past gives the log as it was under an earlier origin of the site: to read, not
+// to write. The secret of entries is the same; origin and index make their keys.
+func (l *Log) Past(origin string) *Log { return &Log{origin: origin, prk: l.prk} }
+
 // Append encrypts an event and adds it to the log within tx. It returns the
 // entry's index. The transaction must end with Seal, else the newest checkpoint
 // does not cover the entry.
 func (l *Log) Append(tx Tx, e Event) (int64, error) {
+	if l.signer == nil {
+		return 0, anchorhold.Errorf(anchorhold.Internal, "", "a log that has ended takes no entry")
+	}
 	text, err := e.encode()
 	if err != nil {
 		return 0, err

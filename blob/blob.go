@@ -47,6 +47,7 @@ type Store struct {
 	dir  string
 	key  []byte
 	held sync.RWMutex // see Hold
+	name sync.Mutex   // held while a name is given or taken
 }
 
 // Open opens the store in dir, makes it if it is absent, removes what
@@ -124,7 +125,7 @@ func (s *Store) Put(r io.Reader, limit int64) (Info, error) {
 
 // put stores what r gives, if it has the id that is wanted; empty: any.
 func (s *Store) put(r io.Reader, limit int64, want string) (Info, error) {
-	tmp, err := s.temp()
+	tmp, err := s.temporary()
 	if err != nil {
 		return Info{}, unavailable("written", err)
 	}
@@ -153,7 +154,10 @@ func (s *Store) install(tmp *os.File, id string) error {
 	}
 	// Replacing a file of the same name replaces the same content; that it is
 	// young again keeps a reaper of orphans off it.
-	if err := os.Rename(tmp.Name(), path); err != nil {
+	s.name.Lock()
+	err = os.Rename(tmp.Name(), path)
+	s.name.Unlock()
+	if err != nil {
 		return unavailable("written", err)
 	}
 	failpoint.Hit("blob.renamed")
@@ -163,9 +167,9 @@ func (s *Store) install(tmp *os.File, id string) error {
 	return nil
 }
 
-// temp makes a temporary file (mode 0600, O_EXCL) and locks it. Between the two
+// temporary makes a temporary file (mode 0600, O_EXCL) and locks it. Between the two
 // a sweep may take it for a dead one and remove it; then there is another try.
-func (s *Store) temp() (*os.File, error) {
+func (s *Store) temporary() (*os.File, error) {
 	for {
 		f, err := os.CreateTemp(s.tmp(), "put-*")
 		if err != nil {
@@ -201,7 +205,7 @@ func (s *Store) fill(f *os.File, r io.Reader, limit int64) (Info, error) {
 	case n > limit:
 		return Info{}, anchorhold.Errorf(anchorhold.TooLarge, "make it smaller", "the file is larger than %d bytes", limit)
 	}
-	info := Info{ID: idPrefix + hex.EncodeToString(keyed.Sum(nil)), SHA256: hex.EncodeToString(plain.Sum(nil)), Size: n}
+	info := Info{ID: idOf(keyed), SHA256: hex.EncodeToString(plain.Sum(nil)), Size: n}
 	if err := seal.finish(s.key, info.ID); err != nil {
 		return Info{}, unavailable("written", err)
 	}
@@ -228,12 +232,24 @@ func (s *source) Read(p []byte) (int, error) {
 // keyed is the hash that names blobs: HMAC-SHA-256 under the site's key.
 func (s *Store) keyed() hash.Hash { return hmac.New(sha256.New, s.key) }
 
-// path is where a blob lies in a folder. Only ids in exactly the form that Put
-// gives lead anywhere.
-func (s *Store) path(in, id string) (string, error) {
+// idOf is the id that a keyed hash gives.
+func idOf(h hash.Hash) string { return idPrefix + hex.EncodeToString(h.Sum(nil)) }
+
+// nameOf is the name of the file of a blob.
+func nameOf(id string) (string, error) {
 	name, ok := strings.CutPrefix(id, idPrefix)
 	if !ok || len(name) != 64 || strings.Trim(name, "0123456789abcdef") != "" {
 		return "", absent()
+	}
+	return name, nil
+}
+
+// path is where a blob lies in a folder. Only ids in exactly the form that Put
+// gives lead anywhere.
+func (s *Store) path(in, id string) (string, error) {
+	name, err := nameOf(id)
+	if err != nil {
+		return "", err
 	}
 	return filepath.Join(s.dir, in, name), nil
 }
@@ -293,7 +309,7 @@ func (s *Store) ReadAll(id string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if idPrefix+hex.EncodeToString(h.Sum(nil)) != id {
+	if idOf(h) != id {
 		return nil, damaged()
 	}
 	return data, nil
@@ -306,14 +322,7 @@ func (s *Store) Check(id string) error {
 		return err
 	}
 	defer b.Close() //nolint:errcheck // opened for reading: nothing to lose
-	h := s.keyed()
-	if _, err := io.Copy(h, b); err != nil {
-		return err
-	}
-	if idPrefix+hex.EncodeToString(h.Sum(nil)) != id {
-		return damaged()
-	}
-	return nil
+	return s.same(b, id)
 }
 
 // Hold keeps every blob in place until what it returns is called: Remove waits.
@@ -325,13 +334,24 @@ func (s *Store) Hold() (release func()) {
 
 // Remove removes a blob. One that is not there is no error, so that a removal
 // that was interrupted can be done again.
-func (s *Store) Remove(id string) error {
+func (s *Store) Remove(id string) error { return s.remove(id, time.Time{}) }
+
+// RemoveOlder removes a blob unless it was put, or put again, since a time: to
+// reap what nothing refers to, beside those who put.
+func (s *Store) RemoveOlder(id string, before time.Time) error { return s.remove(id, before) }
+
+func (s *Store) remove(id string, before time.Time) error {
 	path, err := s.path(folder, id)
 	if err != nil {
 		return err
 	}
 	s.held.Lock()
 	defer s.held.Unlock()
+	s.name.Lock()
+	defer s.name.Unlock()
+	if info, err := os.Lstat(path); err == nil && !before.IsZero() && !info.ModTime().Before(before) {
+		return nil
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return unavailable("removed", err)
 	}
@@ -348,9 +368,9 @@ type Stored struct {
 	Put  time.Time // when it was put, or put again
 }
 
-// List gives every blob in the order of ids. To reap orphans, remove those that
-// nothing refers to and that were put longer ago than any act takes: a blob is
-// put before the row that refers to it is committed.
+// List gives every blob in the order of ids. To reap orphans, remove with
+// RemoveOlder those that nothing refers to and that were put longer ago than any
+// act takes: a blob is put before the row that refers to it is committed.
 func (s *Store) List() ([]Stored, error) {
 	entries, err := os.ReadDir(filepath.Join(s.dir, folder))
 	if err != nil {

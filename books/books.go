@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/anchorhold/anchorhold"
@@ -30,6 +31,8 @@ type Books struct {
 	Store store.Store
 	Log   *audit.Log
 	Now   func() time.Time // the clock; UTC
+
+	thawed atomic.Bool // it was seen that the site is not frozen: see Freeze
 
 	mu      sync.Mutex
 	changed chan struct{} // closed at the next act; nil while nobody watches
@@ -78,6 +81,9 @@ func Act[T any](ctx context.Context, b *Books, p policy.Permit, fn func(store.Tx
 	err := b.Store.Update(ctx, func(tx store.Tx) error {
 		again, err := recall(ctx, tx, p, &out)
 		if again || err != nil {
+			return err
+		}
+		if err := b.open(tx, p.Action()); err != nil {
 			return err
 		}
 		var rec Record

@@ -79,9 +79,14 @@ func (c *Client) Checkpoint(ctx context.Context) ([]byte, error) {
 // Tile reads one tile by its C2SP path without the leading "tile/", for example
 // "0/x001/067" or "entries/000.p/12".
 func (c *Client) Tile(ctx context.Context, path string) ([]byte, error) {
+	return c.fetch(ctx, "/audit/tile/"+escaped(path), maxTile)
+}
+
+// escaped escapes each part of a path.
+func escaped(path string) string {
 	parts := strings.Split(path, "/")
 	for i, p := range parts {
 		parts[i] = segment(p)
 	}
-	return c.fetch(ctx, "/audit/tile/"+strings.Join(parts, "/"), maxTile)
+	return strings.Join(parts, "/")
 }

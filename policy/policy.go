@@ -11,6 +11,7 @@ import (
 	_ "embed"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/anchorhold/anchorhold"
@@ -174,6 +175,13 @@ func (p Permit) Action() Action { return p.action }
 // Rule names the rule that permitted it.
 func (p Permit) Rule() string { return p.rule }
 
+// Local is whoever acts on the site's own machine, as the user uid.
+func Local(uid int) anchorhold.Principal {
+	return anchorhold.Principal{ID: localPrefix + strconv.Itoa(uid)}
+}
+
+const localPrefix = "local:"
+
 // SiteName is the id of the site itself as an actor in the audit log.
 const SiteName = "site"
 
@@ -236,7 +244,7 @@ func remedyFor(rule string) string {
 	switch rule {
 	case "nobody-decides-on-their-own-request", "nobody-reviews-their-own-request":
 		return "another owner or reviewer has to decide"
-	case "only-local-names-files", "only-local-sets-where-notices-go":
+	case "only-local-names-files", "only-local-sets-where-notices-go", "only-local-keeps-the-site":
 		return "run the command on the site's own machine with --dir"
 	}
 	return "ask the owner for the role that it needs"
@@ -272,7 +280,7 @@ func principalType(who anchorhold.Principal) cedar.EntityType {
 	switch {
 	case who.ID == "":
 		return "Anyone"
-	case strings.HasPrefix(who.ID, "local:"):
+	case strings.HasPrefix(who.ID, localPrefix):
 		return "Local"
 	case who.Applicant:
 		return "Applicant"

@@ -94,7 +94,7 @@ func TestKilledAroundTheDecision(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := k.Save(filepath.Join(dir, keys.FileName)); err != nil {
+			if err := k.Save(filepath.Join(dir, keys.FileName), keys.Lock{}); err != nil {
 				t.Fatal(err)
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -113,7 +113,7 @@ func TestKilledAroundTheDecision(t *testing.T) {
 
 func dieDeciding(t *testing.T, dir, at string) {
 	t.Helper()
-	k, err := keys.Load(filepath.Join(dir, keys.FileName))
+	k, err := keys.Load(filepath.Join(dir, keys.FileName), keys.Unlock{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,7 +95,7 @@ func (s *Service) Work(ctx context.Context) {
 		run, err := s.claim(ctx, claimant)
 		if err != nil {
 			<-slots
-			if !errors.Is(err, store.ErrNotFound) && ctx.Err() == nil {
+			if !errors.Is(err, store.ErrNotFound) && !errors.Is(err, books.ErrFrozen) && ctx.Err() == nil {
 				slog.Error("the queue cannot be read", "kind", anchorhold.KindOf(err))
 			}
 			select {

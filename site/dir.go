@@ -41,6 +41,9 @@ type config struct {
 type InitOptions struct {
 	Name  string
 	Admin string // e-mail address of the first owner; empty: DefaultAdmin
+	// Lock protects the site's keys; the zero value leaves that to the file's
+	// mode.
+	Lock keys.Lock
 }
 
 // InitResult is what the owner of a new site needs to know.
@@ -70,7 +73,7 @@ func Init(ctx context.Context, dir string, o InitOptions) (InitResult, error) {
 	if err != nil {
 		return InitResult{}, err
 	}
-	if err := k.Save(filepath.Join(dir, keysFile)); err != nil {
+	if err := k.Save(filepath.Join(dir, keysFile), o.Lock); err != nil {
 		return InitResult{}, err
 	}
 	text, err := json.MarshalIndent(config{V: 1, Name: o.Name, Created: time.Now().UTC()}, "", "  ")
@@ -81,7 +84,7 @@ func Init(ctx context.Context, dir string, o InitOptions) (InitResult, error) {
 	if err := writeFile(filepath.Join(dir, configFile), append(text, '\n')); err != nil {
 		return InitResult{}, err
 	}
-	s, err := Open(ctx, dir, Options{})
+	s, err := open(ctx, dir, Options{}, k)
 	if err != nil {
 		return InitResult{}, err
 	}

@@ -45,3 +45,16 @@ func lock(dir string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// sameDisk says whether two paths lie on one file system; where that cannot be
+// told, they do.
+func sameDisk(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	if errX != nil || errY != nil {
+		return !errors.Is(errY, fs.ErrNotExist) // a key file that is not there now lies elsewhere
+	}
+	sx, okX := x.Sys().(*syscall.Stat_t)
+	sy, okY := y.Sys().(*syscall.Stat_t)
+	return !okX || !okY || sx.Dev == sy.Dev
+}

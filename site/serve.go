@@ -64,6 +64,7 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 	var wg sync.WaitGroup
 	wg.Go(func() { s.runs.Work(working) })
 	wg.Go(func() { s.notify.Work(working) })
+	wg.Go(func() { s.keep.Work(working) })
 	remote := server(s.Handler())
 	onMachine := server(s.api.LocalHandler(peerUID))
 	onMachine.ConnContext = withPeer

@@ -26,6 +26,7 @@ import (
 	"github.com/anchorhold/anchorhold/disclosure"
 	"github.com/anchorhold/anchorhold/environment"
 	"github.com/anchorhold/anchorhold/identity/keys"
+	"github.com/anchorhold/anchorhold/keep"
 	"github.com/anchorhold/anchorhold/notify"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/pyenv"
@@ -41,6 +42,7 @@ import (
 type Options struct {
 	Environments string         // directory of built environments; empty: the default one
 	Limits       sandbox.Limits // of every run; zero: sandbox.DefaultLimits
+	Unlock       keys.Unlock    // opens the site's keys where they are protected
 }
 
 // Site is an open site.
@@ -51,6 +53,9 @@ type Site struct {
 	lock   *os.File
 	store  store.Store
 	envs   *pyenv.Store
+	books  *books.Books
+	keep   *keep.Service
+	blobs  *blob.Store
 
 	connect string // where others reach it, while it serves
 
@@ -61,8 +66,11 @@ type Site struct {
 }
 
 // Open opens the site in dir, for this process alone, until Close.
-func Open(ctx context.Context, dir string, o Options) (s *Site, err error) {
-	s = &Site{dir: dir}
+func Open(ctx context.Context, dir string, o Options) (*Site, error) { return open(ctx, dir, o, nil) }
+
+// open opens a site, whose keys may be at hand already.
+func open(ctx context.Context, dir string, o Options, k *keys.SiteKeys) (s *Site, err error) {
+	s = &Site{dir: dir, keys: k}
 	if err := checkOwner(dir); err != nil {
 		return nil, err
 	}
@@ -72,25 +80,24 @@ func Open(ctx context.Context, dir string, o Options) (s *Site, err error) {
 	if s.lock, err = lock(dir); err != nil {
 		return nil, err
 	}
+	opened := s
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.Close())
+			s, err = nil, errors.Join(err, opened.Close())
 		}
 	}()
-	if s.keys, err = keys.Load(filepath.Join(dir, keysFile)); err != nil {
+	if s.keys == nil {
+		s.keys, err = keys.Load(filepath.Join(dir, keysFile), o.Unlock)
+	}
+	if err != nil {
 		return nil, err
 	}
+	removeSnapshots(dir)
 	if s.store, err = sqlite.Open(ctx, filepath.Join(dir, dbFile)); err != nil {
 		return nil, err
 	}
-	// What was answered long ago need not be remembered: nobody repeats a call
-	// after days.
-	err = s.store.Update(ctx, func(tx store.Tx) error { return tx.ForgetIdempotent(time.Now().Add(-answersKept)) })
-	return s, errors.Join(err, s.compose(o))
+	return s, s.compose(o)
 }
-
-// answersKept is how long an idempotency key is remembered at least.
-const answersKept = 7 * 24 * time.Hour
 
 // compose wires the rooms: everything that a site is made of, in one place.
 func (s *Site) compose(o Options) error {
@@ -116,12 +123,14 @@ func (s *Site) compose(o Options) error {
 		o.Limits = sandbox.DefaultLimits()
 	}
 	b := &books.Books{Store: s.store, Log: log, Now: func() time.Time { return time.Now().UTC() }}
+	s.books, s.blobs = b, blobs
 	releases := &release.Service{Books: b, Blobs: blobs, Keys: s.keys}
 	indexKey := disclosure.Key(s.keys.IndexKey())
 	s.accounts = &account.Service{Books: b}
 	s.runs = &run.Service{Books: b, Blobs: blobs, Releases: releases, Envs: s.envs, IndexKey: indexKey, Limits: o.Limits}
 	s.runs.Ready()
 	s.notify = &notify.Service{Books: b, Policy: rules, Site: s.config.Name}
+	s.keep = &keep.Service{Books: b, Blobs: blobs}
 	s.api = api.New(api.Services{
 		Books: b, Policy: rules, Accounts: s.accounts,
 		Datasets: &dataset.Service{Books: b, Blobs: blobs, IndexKey: indexKey},
@@ -129,6 +138,7 @@ func (s *Site) compose(o Options) error {
 		Runs:     s.runs, Releases: releases, Site: s.info,
 		Environments: &environment.Service{Books: b, Built: s.hasEnvironment},
 		Notify:       s.notify, Applications: &account.Applications{Accounts: s.accounts, Write: s.notify.Write},
+		Keep:         s.keep, Backup: s.Backup,
 	})
 	return nil
 }

@@ -233,3 +233,5 @@ func TestNoSandboxNoSite(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func testClient() *http.Client { return http.DefaultClient }

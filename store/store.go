@@ -29,6 +29,9 @@ type Store interface {
 	Update(ctx context.Context, fn func(Tx) error) error
 	// View runs fn in a read-only transaction.
 	View(ctx context.Context, fn func(Tx) error) error
+	// Snapshot writes one consistent state, as the newest View sees it, to a new
+	// file that only its owner can read. Updates go on beside it.
+	Snapshot(ctx context.Context, path string) error
 	// Close waits for the running transactions and closes the database.
 	Close() error
 }
@@ -49,6 +52,7 @@ type Tx interface {
 	Trials
 	Releases
 	Log
+	Past
 	People
 	Environments
 }
@@ -235,8 +239,9 @@ type Log interface {
 	Idempotent(principal, key string) (fingerprint, response []byte, err error)
 	PutIdempotent(principal, key string, fingerprint, response []byte, at time.Time) error
 
-	// ForgetIdempotent removes what was answered before a time.
-	ForgetIdempotent(before time.Time) error
+	// ForgetAnswers counts what was answered before a time, and removes it if so
+	// told.
+	ForgetAnswers(before time.Time, remove bool) (int, error)
 
 	// Setting reads a setting of the site.
 	Setting(key string) (string, error)

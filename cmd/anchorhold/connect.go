@@ -112,7 +112,7 @@ func (a *app) connect(ctx context.Context) (*connection, error) {
 		return nil, err
 	}
 	if t.dir != "" {
-		return openFolder(ctx, t.dir)
+		return a.openFolder(ctx, t.dir)
 	}
 	c, err := client.New(t.url, client.Options{Token: t.token, CA: []byte(t.ca)})
 	if err != nil {

@@ -129,8 +129,8 @@ func examineSystem() finding {
 
 // examineSite looks at the folder of a site, and asks the site itself.
 func (a *app) examineSite(ctx context.Context, dir string) []finding {
-	out := []finding{examineFolder(dir), examineDisk(dir)}
-	c, err := openFolder(ctx, dir)
+	out := []finding{examineFolder(dir), examineDisk(dir), examineKeys(dir)}
+	c, err := a.openFolder(ctx, dir)
 	if err != nil {
 		return append(out, found("site", "", err))
 	}

@@ -24,6 +24,19 @@ func newDoctor(*app) *cobra.Command {
 	return needsLinux("doctor", "Find out whether this machine can run a site")
 }
 
+func newKey(*app) *cobra.Command { return needsLinux("key", "Say what protects a site's keys, and change it") }
+
+func newBackup(*app) *cobra.Command {
+	return needsLinux("backup", "Save a site to one encrypted file, also while it serves")
+}
+
+// newRestore can ask and decide from here, about a site elsewhere.
+func newRestore(a *app) *cobra.Command {
+	c := needsLinux("restore", "Make a site of a backup")
+	c.AddCommand(newRestoreStatus(a), newRestoreCheckpoint(a), newRestoreAccept(a))
+	return c
+}
+
 func newEnvAdd(*app) *cobra.Command { return needsLinux("add", "Build an environment from its lock") }
 
 func newEnvExport(*app) *cobra.Command {
@@ -54,7 +67,7 @@ func needsLinux(use, short string) *cobra.Command {
 }
 
 // openFolder opens a site in a folder of this machine, which cannot hold one.
-func openFolder(context.Context, string) (*connection, error) { return nil, elsewhere() }
+func (*app) openFolder(context.Context, string) (*connection, error) { return nil, elsewhere() }
 
 func elsewhere() error {
 	return anchorhold.Errorf(anchorhold.Unavailable,

@@ -22,13 +22,13 @@ const (
 // on the store itself in this process, with the same operations behind both.
 // Another command may have it open for a moment, and a site may be starting or
 // stopping, so both are tried until one works.
-func openFolder(ctx context.Context, dir string) (*connection, error) {
+func (a *app) openFolder(ctx context.Context, dir string) (*connection, error) {
 	deadline := time.Now().Add(folderWait)
 	for {
 		if serving(ctx, dir) {
 			return &connection{Client: client.NewSocket(site.SocketPath(dir), client.Options{})}, nil
 		}
-		s, err := site.Open(ctx, dir, site.Options{})
+		s, err := site.Open(ctx, dir, site.Options{Unlock: a.unlock()})
 		if err == nil {
 			return &connection{Client: client.NewHandler(s.LocalHandler(), client.Options{}), release: s.Close}, nil
 		}

@@ -84,7 +84,7 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 	if err != nil {
 		return err
 	}
-	s, err := site.Open(ctx, dir, site.Options{})
+	s, err := site.Open(ctx, dir, site.Options{Unlock: a.unlock()})
 	if err != nil {
 		return err
 	}

@@ -4,9 +4,12 @@
 //
 // It promises that a secret is written to one file that only its owner can
 // read, is never overwritten and survives a crash whole or not at all, is never
-// printed, and that only sound public keys are accepted. It must never print a
-// secret or load one that others could read. The tests try every small-order
-// point, every damaged vkey, loose permissions, links and torn files.
+// printed, and that only sound public keys are accepted. The file can be sealed
+// under a passphrase, a key file or a service's credential, so that the disk
+// alone holds no secret. It must never print a secret, load one that others
+// could read, or write a lock that it has not opened. The tests try every
+// small-order point, every damaged vkey, loose permissions, links, torn files
+// and wrong locks.
 package keys
 
 import (
@@ -55,6 +58,15 @@ func FromSecrets(origin string, seed, master []byte) (*SiteKeys, error) {
 	}
 	k.vkey = v
 	return k, nil
+}
+
+// Renew gives the keys of the same site under another origin: with a new key to
+// sign with, so that nothing can be signed under the old origin any more, and
+// the same master secret, under which its files and entries lie.
+func (k *SiteKeys) Renew(origin string) (*SiteKeys, error) {
+	var seed [ed25519.SeedSize]byte
+	rand.Read(seed[:]) // never fails: crypto/rand ends the program instead
+	return FromSecrets(origin, seed[:], k.master[:])
 }
 
 // VKey gives the public key.

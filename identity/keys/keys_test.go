@@ -249,14 +249,14 @@ func TestSaveAndLoad(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, keys.FileName)
 	k := generate(t)
-	if err := k.Save(path); err != nil {
+	if err := k.Save(path, keys.Lock{}); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(path)
 	if err != nil || info.Mode() != 0o600 {
 		t.Error(info.Mode(), err)
 	}
-	back, err := keys.Load(path)
+	back, err := keys.Load(path, keys.Unlock{})
 	if err != nil || !reflect.DeepEqual(back, k) {
 		t.Fatal(back, err)
 	}
@@ -264,7 +264,7 @@ func TestSaveAndLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := generate(t).Save(path); anchorhold.KindOf(err) != anchorhold.Conflict {
+	if err := generate(t).Save(path, keys.Lock{}); anchorhold.KindOf(err) != anchorhold.Conflict {
 		t.Error("saved over another key:", err)
 	}
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
@@ -273,7 +273,7 @@ func TestSaveAndLoad(t *testing.T) {
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
 		t.Error("files were left behind:", left, err)
 	}
-	if err := k.Save(filepath.Join(dir, "absent", "keys.json")); anchorhold.KindOf(err) != anchorhold.Unavailable {
+	if err := k.Save(filepath.Join(dir, "absent", "keys.json"), keys.Lock{}); anchorhold.KindOf(err) != anchorhold.Unavailable {
 		t.Error("into no folder:", err)
 	}
 }
@@ -281,7 +281,7 @@ func TestSaveAndLoad(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, keys.FileName)
-	if err := generate(t).Save(path); err != nil {
+	if err := generate(t).Save(path, keys.Lock{}); err != nil {
 		t.Fatal(err)
 	}
 	good, err := os.ReadFile(path)
@@ -329,14 +329,14 @@ func TestLoadRefuses(t *testing.T) {
 		"others may write":  {file("b", good, 0o602), anchorhold.Denied},
 		"empty":             {file("c", nil, 0o600), anchorhold.Invalid},
 		"cut":               {file("d", good[:len(good)/2], 0o600), anchorhold.Invalid},
-		"huge":              {file("e", append(good, bytes.Repeat([]byte(" "), 5000)...), 0o600), anchorhold.Invalid},
+		"huge":              {file("e", append(good, bytes.Repeat([]byte(" "), 20000)...), 0o600), anchorhold.Invalid},
 		"another version":   {file("f", bytes.Replace(good, []byte(`"v": 1`), []byte(`"v": 2`), 1), 0o600), anchorhold.Invalid},
 		"unknown member":    {file("g", bytes.Replace(good, []byte(`"v": 1`), []byte(`"w":1,"v": 1`), 1), 0o600), anchorhold.Invalid},
 		"another's vkey":    {file("h", vkey(good), 0o600), anchorhold.Invalid},
 		"a short seed":      {file("i", bytes.Replace(good, []byte(`"signing_seed": "`), []byte(`"signing_seed": "AAAA", "x": "`), 1), 0o600), anchorhold.Invalid},
 		"a device's origin": {file("j", bytes.Replace(good, []byte(`"hospital.example/heart"`), []byte(`"../x"`), 1), 0o600), anchorhold.Invalid},
 	} {
-		if k, err := keys.Load(c.path); anchorhold.KindOf(err) != c.kind || k != nil {
+		if k, err := keys.Load(c.path, keys.Unlock{}); anchorhold.KindOf(err) != c.kind || k != nil {
 			t.Errorf("%s: %v, %v", name, k, err)
 		}
 	}

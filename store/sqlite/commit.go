@@ -122,10 +122,11 @@ func (s *Store) transact(group []*pending) error {
 
 // within is an open transaction as updates see it.
 func (s *Store) within(t *sql.Tx, late map[string]func(store.Tx) error, added *edge) *tx {
-	return &tx{
-		ctx: context.Background(), tx: t, hot: s.hot, late: late,
-		known: []*edge{s.edge, added, added.then()},
+	known := []*edge{s.edge, added, added.then()}
+	if added.anew {
+		known = known[1:]
 	}
+	return &tx{ctx: context.Background(), tx: t, hot: s.hot, late: late, known: known}
 }
 
 // apply runs one update, within a savepoint unless it is alone. The error is the

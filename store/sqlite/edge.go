@@ -19,6 +19,8 @@ type edge struct {
 	// with the checkpoint over all, which is one statement less for each act.
 	entries    []entry
 	checkpoint []byte
+
+	anew bool // the log has ended and begins anew: nothing known before holds
 }
 
 // entry is an audit entry that is not written yet.
@@ -34,6 +36,10 @@ func (e *edge) then() *edge { return &edge{size: e.size, hashes: map[int64][32]b
 
 // absorb takes over what a transaction, or an update within one, has added.
 func (e *edge) absorb(added *edge) {
+	if added.anew {
+		e.entries, e.checkpoint, e.anew = nil, nil, true
+		clear(e.hashes)
+	}
 	e.size = added.size
 	e.entries = append(e.entries, added.entries...)
 	if added.checkpoint != nil {

@@ -77,20 +77,24 @@ func (t *tx) writeEntries(e *edge) error {
 }
 
 func (t *tx) Entries(first int64, n int) ([][]byte, error) {
+	return t.entries("SELECT idx, ciphertext FROM audit_entry WHERE idx >= ? ORDER BY idx LIMIT ?", []any{first, n}, first, n)
+}
+
+// entries reads n entries from first on, of which none may be missing.
+func (t *tx) entries(query string, args []any, first int64, n int) ([][]byte, error) {
 	var out [][]byte
-	err := t.each("SELECT idx, ciphertext FROM audit_entry WHERE idx >= ? ORDER BY idx LIMIT ?", []any{first, n},
-		func(r *sql.Rows) error {
-			var idx int64
-			var e []byte
-			if err := r.Scan(&idx, &e); err != nil {
-				return err
-			}
-			if idx != first+int64(len(out)) {
-				return fmt.Errorf("audit entry %d is missing", first+int64(len(out)))
-			}
-			out = append(out, e)
-			return nil
-		})
+	err := t.each(query, args, func(r *sql.Rows) error {
+		var idx int64
+		var e []byte
+		if err := r.Scan(&idx, &e); err != nil {
+			return err
+		}
+		if idx != first+int64(len(out)) {
+			return fmt.Errorf("audit entry %d is missing", first+int64(len(out)))
+		}
+		out = append(out, e)
+		return nil
+	})
 	if err == nil && len(out) != n {
 		err = fmt.Errorf("audit entry %d is missing", first+int64(len(out)))
 	}
@@ -130,9 +134,17 @@ func (t *tx) remembers(index int64, into *[32]byte) bool {
 	return false
 }
 
-// readHashes reads the hashes with these indexes, each to its place in out. A
-// hash lies in the row of the entry that completed it: the last one below it.
+// readHashes reads the hashes with these indexes, each to its place in out.
 func (t *tx) readHashes(at map[int64]int, out [][32]byte) error {
+	return t.hashRows(sqlHashes, nil, at, func(x int64, h [32]byte) {
+		out[at[x]], t.own().hashes[x] = h, h
+	})
+}
+
+// hashRows finds hashes by their indexes. A hash lies in the row of the entry
+// that completed it: the last one below it. The query takes a list of entries,
+// then the arguments.
+func (t *tx) hashRows(query string, args []any, at map[int64]int, found func(int64, [32]byte)) error {
 	rows := map[int64][]int64{} // indexes by entry
 	for x := range at {
 		level, n := tlog.SplitStoredHashIndex(x)
@@ -143,8 +155,8 @@ func (t *tx) readHashes(at map[int64]int, out [][32]byte) error {
 	if err != nil {
 		return err
 	}
-	found := 0
-	err = t.each(sqlHashes, []any{list}, func(r *sql.Rows) error {
+	have := 0
+	err = t.each(query, append([]any{list}, args...), func(r *sql.Rows) error {
 		var entry int64
 		var b sql.RawBytes
 		if err := r.Scan(&entry, &b); err != nil {
@@ -155,14 +167,13 @@ func (t *tx) readHashes(at map[int64]int, out [][32]byte) error {
 			if len(b) < from+32 {
 				return fmt.Errorf("the row of entry %d lacks a tree hash", entry)
 			}
-			h := [32]byte(b[from:])
-			out[at[x]], t.own().hashes[x] = h, h
-			found++
+			found(x, [32]byte(b[from:]))
+			have++
 		}
 		return nil
 	})
-	if err == nil && found != len(at) {
-		err = fmt.Errorf("%d of %d tree hashes are missing", len(at)-found, len(at))
+	if err == nil && have != len(at) {
+		err = fmt.Errorf("%d of %d tree hashes are missing", len(at)-have, len(at))
 	}
 	return err
 }
@@ -193,8 +204,8 @@ func (t *tx) PutIdempotent(principal, key string, fingerprint, response []byte, 
 		principal, key, fingerprint, response, at.UnixNano())
 }
 
-func (t *tx) ForgetIdempotent(before time.Time) error {
-	return t.exec("DELETE FROM idempotency WHERE at < ?", before.UnixNano())
+func (t *tx) ForgetAnswers(before time.Time, remove bool) (int, error) {
+	return t.forget("idempotency WHERE at < ?", "DELETE FROM idempotency WHERE at < ?", remove, before.UnixNano())
 }
 
 func (t *tx) Setting(key string) (value string, err error) {

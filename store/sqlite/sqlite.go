@@ -32,6 +32,7 @@ const readers = 4
 
 // Store is a site's database file.
 type Store struct {
+	path  string
 	write *sql.DB // exactly one connection: the single writer
 	read  *sql.DB
 	hot   map[string]*sql.Stmt // prepared on write
@@ -58,7 +59,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return nil, errors.Join(err, write.Close())
 	}
 	read.SetMaxOpenConns(readers)
-	s := &Store{write: write, read: read, hot: map[string]*sql.Stmt{}, edge: newEdge()}
+	s := &Store{path: path, write: write, read: read, hot: map[string]*sql.Stmt{}, edge: newEdge()}
 	for _, query := range hotQueries() {
 		if s.hot[query], err = write.PrepareContext(ctx, query); err != nil {
 			return nil, errors.Join(err, s.Close())

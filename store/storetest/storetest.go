@@ -51,6 +51,11 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"a panic is its caller's", panics},
 		{"before the commit", beforeCommit},
 		{"a view sees one state", snapshot},
+		{"logs that ended", past},
+		{"references to blobs", blobRefs},
+		{"rights end", rights},
+		{"old files are forgotten", forget},
+		{"a copy beside updates", copied},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := open(t)
@@ -328,12 +333,12 @@ func keys(t *testing.T, s store.Store) {
 		absent(t, "an unknown setting", err4)
 		return errors.Join(err, err3)
 	})
-	update(t, s, func(tx store.Tx) error { return tx.ForgetIdempotent(clock) })
+	update(t, s, func(tx store.Tx) error { return forgetAnswers(tx, clock) })
 	view(t, s, func(tx store.Tx) error {
 		_, _, err := tx.Idempotent("pri-1", "k")
 		return err // not before its time
 	})
-	update(t, s, func(tx store.Tx) error { return tx.ForgetIdempotent(clock.Add(1)) })
+	update(t, s, func(tx store.Tx) error { return forgetAnswers(tx, clock.Add(1)) })
 	view(t, s, func(tx store.Tx) error {
 		_, _, err := tx.Idempotent("pri-1", "k")
 		absent(t, "a forgotten answer", err)

@@ -1,0 +1,266 @@
+package keep
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/books"
+	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+// Kinds of what is removed for its age.
+const (
+	KindLogs    = "run-logs"
+	KindRefused = "refused-outputs"
+	KindAnswers = "repeated-answers"
+	KindOrphans = "orphans"
+)
+
+// rule is how long one kind is kept unless an owner says otherwise.
+type rule struct {
+	days, least int // 0 days: for ever, where least allows it
+	what        string
+}
+
+// rules are the kinds with their defaults.
+func rules() map[string]rule {
+	return map[string]rule{
+		KindLogs:    {90, 0, "what runs printed, after they ended"},
+		KindRefused: {30, 0, "files of outputs, after a person refused to release them"},
+		KindAnswers: {7, 1, "answers kept for repeated calls"},
+		KindOrphans: {2, 1, "stored files that no record names, such as those of cancelled runs"},
+	}
+}
+
+// Period is how long one kind is kept.
+type Period struct {
+	Kind string `json:"kind"`
+	Days int    `json:"days" doc:"0: for ever"`
+	What string `json:"what"`
+}
+
+const retentionSetting = "retention"
+
+// Periods lists what holds.
+func (s *Service) Periods(ctx context.Context) (out []Period, err error) {
+	err = s.Books.View(ctx, func(tx store.Tx) error {
+		out, err = periods(tx)
+		return err
+	})
+	return out, err
+}
+
+func periods(tx store.Tx) ([]Period, error) {
+	set := map[string]int{}
+	text, err := tx.Setting(retentionSetting)
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &set)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	var out []Period
+	all := rules()
+	for _, kind := range slices.Sorted(maps.Keys(all)) {
+		p := Period{Kind: kind, Days: all[kind].days, What: all[kind].what}
+		if days, ok := set[kind]; ok {
+			p.Days = days
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// maxDays bounds a period: a hundred years.
+const maxDays = 36525
+
+// Set changes how long a kind is kept.
+func (s *Service) Set(ctx context.Context, p policy.Permit, kind string, days int) ([]Period, error) {
+	r, ok := rules()[kind]
+	if !ok {
+		return nil, anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold retention show`", "nothing is kept under the name %q", kind)
+	}
+	if days < 0 || days > maxDays || days < r.least {
+		return nil, anchorhold.Errorf(anchorhold.Invalid, "give a number of days from "+strconv.Itoa(r.least)+" to "+strconv.Itoa(maxDays),
+			"%s cannot be kept for %d days", kind, days)
+	}
+	return books.Act(ctx, s.Books, p, func(tx store.Tx) ([]Period, books.Record, error) {
+		now, err := periods(tx)
+		if err != nil {
+			return nil, books.Record{}, err
+		}
+		set := map[string]int{}
+		for i := range now {
+			if now[i].Kind == kind {
+				now[i].Days = days
+			}
+			set[now[i].Kind] = now[i].Days
+		}
+		text, err := json.Marshal(set)
+		if err != nil {
+			return nil, books.Record{}, err
+		}
+		return now, books.Record{Subject: kind, Details: map[string]string{"days": strconv.Itoa(days)}}, tx.PutSetting(retentionSetting, string(text))
+	})
+}
+
+// Swept is what one sweep removed, or would.
+type Swept struct {
+	DryRun  bool           `json:"dry_run,omitempty"`
+	Removed map[string]int `json:"removed"`
+	Bytes   int64          `json:"bytes" doc:"of stored files"`
+}
+
+func (s Swept) nothing() bool {
+	for _, n := range s.Removed {
+		if n > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// details is what the audit log says of it.
+func (s Swept) details() map[string]string {
+	out := map[string]string{}
+	for kind, n := range s.Removed {
+		if n > 0 {
+			out[kind] = strconv.Itoa(n)
+		}
+	}
+	return out
+}
+
+// errNothing ends an act that would record that nothing happened.
+var errNothing = errors.New("keep: nothing is old enough")
+
+// Sweep removes what is older than its period. First the records stop naming
+// files, in one act that says how many; then files that no record names and that
+// are older than any act takes are removed, after an act that says how many. A
+// crash between leaves files that the next sweep finds.
+func (s *Service) Sweep(ctx context.Context, p policy.Permit, dryRun bool) (Swept, error) {
+	out := Swept{DryRun: dryRun, Removed: map[string]int{}}
+	list, err := s.Periods(ctx)
+	if err != nil {
+		return out, err
+	}
+	now, before := s.Books.Now(), map[string]time.Time{}
+	for _, p := range list {
+		if p.Days > 0 {
+			before[p.Kind] = now.Add(-time.Duration(p.Days) * 24 * time.Hour)
+		}
+	}
+	records, err := s.sweepRecords(ctx, p, before, dryRun)
+	if err != nil {
+		return out, err
+	}
+	maps.Copy(out.Removed, records)
+	n, bytes, err := s.sweepFiles(ctx, p, before[KindOrphans], dryRun)
+	out.Removed[KindOrphans], out.Bytes = n, bytes
+	return out, err
+}
+
+// sweepRecords makes records forget what is too old.
+func (s *Service) sweepRecords(ctx context.Context, p policy.Permit, before map[string]time.Time, dryRun bool) (map[string]int, error) {
+	count := func(tx store.Tx, remove bool) (Swept, error) {
+		out := Swept{Removed: map[string]int{}}
+		var errs []error
+		for kind, fn := range map[string]func(time.Time, bool) (int, error){
+			KindLogs: tx.ForgetLogs, KindRefused: tx.ForgetRefused, KindAnswers: tx.ForgetAnswers,
+		} {
+			if at, ok := before[kind]; ok {
+				n, err := fn(at, remove)
+				out.Removed[kind] = n
+				errs = append(errs, err)
+			}
+		}
+		return out, errors.Join(errs...)
+	}
+	var found Swept
+	err := s.Books.View(ctx, func(tx store.Tx) (err error) {
+		found, err = count(tx, false)
+		return err
+	})
+	if err != nil || dryRun || found.nothing() {
+		return found.Removed, err
+	}
+	found, err = books.Act(ctx, s.Books, p, func(tx store.Tx) (Swept, books.Record, error) {
+		done, err := count(tx, true)
+		if err == nil && done.nothing() {
+			err = errNothing
+		}
+		return done, books.Record{Details: done.details()}, err
+	})
+	if errors.Is(err, errNothing) {
+		err = nil
+	}
+	return found.Removed, err
+}
+
+// sweepFiles removes files that no record names.
+func (s *Service) sweepFiles(ctx context.Context, p policy.Permit, before time.Time, dryRun bool) (n int, bytes int64, err error) {
+	stored, err := s.Blobs.List() // before the records are read: what is put later is young
+	if err != nil {
+		return 0, 0, err
+	}
+	var refs map[string]bool
+	err = s.Books.View(ctx, func(tx store.Tx) (err error) {
+		refs, err = tx.BlobRefs()
+		return err
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	var old []string
+	for _, b := range stored {
+		if !refs[b.ID] && b.Put.Before(before) {
+			old = append(old, b.ID)
+			bytes += b.Size
+		}
+	}
+	if dryRun || len(old) == 0 {
+		return len(old), bytes, nil
+	}
+	_, err = books.Act(ctx, s.Books, p, func(store.Tx) (int, books.Record, error) {
+		return len(old), books.Record{Details: map[string]string{KindOrphans: strconv.Itoa(len(old)), "bytes": strconv.FormatInt(bytes, 10)}}, nil
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, id := range old {
+		if err := s.Blobs.RemoveOlder(id, before); err != nil {
+			return n, bytes, err
+		}
+		n++
+	}
+	return n, bytes, nil
+}
+
+// Every is how often a serving site sweeps.
+const Every = 6 * time.Hour
+
+// Work sweeps until the context ends: soon after the start, then now and then.
+func (s *Service) Work(ctx context.Context) {
+	next := time.NewTimer(time.Minute)
+	defer next.Stop()
+	for {
+		select {
+		case <-next.C:
+		case <-ctx.Done():
+			return
+		}
+		_, err := s.Sweep(ctx, policy.SiteAct(policy.RetentionSweep, "retention"), false)
+		if err != nil && ctx.Err() == nil && !errors.Is(err, books.ErrFrozen) {
+			slog.Error("what is too old could not be removed", "kind", anchorhold.KindOf(err))
+		}
+		next.Reset(Every)
+	}
+}

@@ -1,0 +1,14 @@
+package policy
+
+// Actions on what keeps a site over years.
+const (
+	KeyProtect        Action = "key.protect"
+	BackupMake        Action = "backup.make"
+	RestoreRead       Action = "restore.read"
+	RestoreBegin      Action = "log.begin" // the first entry of a restored site's log
+	RestoreCheckpoint Action = "restore.checkpoint"
+	RestoreAccept     Action = "restore.accept"
+	RetentionRead     Action = "retention.read"
+	RetentionSet      Action = "retention.set"
+	RetentionSweep    Action = "retention.sweep"
+)
