@@ -114,7 +114,7 @@ func TestRestoreWithNewestCheckpoint(t *testing.T) {
 		if err := addUser(t, c, "ada@example.org"); anchorhold.KindOf(err) != anchorhold.Conflict || !strings.Contains(err.Error(), "restored from a backup") {
 			t.Fatal("a frozen site takes an act:", err)
 		}
-		if list, err := client.Collect(c.Datasets(t.Context(), ""), 0); err != nil || len(list) != 1 {
+		if list, err := client.Collect(c.Datasets(t.Context(), client.Search{}), 0); err != nil || len(list) != 1 {
 			t.Error("a frozen site cannot be read:", list, err)
 		}
 		state, err := c.ShowCheckpoint(t.Context(), head)
