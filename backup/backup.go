@@ -148,7 +148,10 @@ func NewWriter(w io.Writer, s Seal, m Manifest) (*Writer, error) {
 		return nil, err
 	}
 	b := &Writer{sealed: sealed, tar: tar.NewWriter(sealed), tally: newTally(), at: m.Created}
-	return b, b.Add(ManifestPart, int64(len(text)), bytes.NewReader(text))
+	if err := b.Add(ManifestPart, int64(len(text)), bytes.NewReader(text)); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // Add adds a part of exactly size bytes.

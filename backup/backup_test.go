@@ -42,8 +42,11 @@ func blobName(c byte) string { return backup.BlobPrefix + strings.Repeat(string(
 // parts are those of a small backup, in order.
 func parts() []struct{ name, content string } {
 	return []struct{ name, content string }{
-		{backup.SitePart, `{"v":1}`}, {backup.KeysPart, "secret"}, {backup.DatabasePart, strings.Repeat("page", 50000)},
-		{blobName('a'), ""}, {blobName('b'), strings.Repeat("blob", 20000)},
+		{backup.SitePart, `{"v":1}`},
+		{backup.KeysPart, "secret"},
+		{backup.DatabasePart, strings.Repeat("page", 50000)},
+		{blobName('a'), ""},
+		{blobName('b'), strings.Repeat("blob", 20000)},
 	}
 }
 
@@ -80,7 +83,7 @@ func readAll(data []byte, o backup.Opener) (map[string]string, *backup.Reader, e
 	got := map[string]string{}
 	for {
 		name, size, part, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return got, r, nil
 		}
 		if err != nil {
@@ -147,10 +150,10 @@ func TestPartsThatNobodyReads(t *testing.T) {
 	for ; err == nil; n++ {
 		_, _, _, err = r.Next()
 	}
-	if err != io.EOF || n != len(parts())+1 {
+	if !errors.Is(err, io.EOF) || n != len(parts())+1 {
 		t.Error(n, err)
 	}
-	if _, _, _, err := r.Next(); err != io.EOF {
+	if _, _, _, err := r.Next(); !errors.Is(err, io.EOF) {
 		t.Error("after the end:", err)
 	}
 }

@@ -145,7 +145,7 @@ func (s *Site) addBlobs(ctx context.Context, b *backup.Writer, refs map[string]b
 		if err == nil {
 			err = b.Add(backup.BlobPrefix+name, size, f)
 		}
-		if err = errors.Join(err, f.Close()); err != nil {
+		if err := errors.Join(err, f.Close()); err != nil {
 			return err
 		}
 	}

@@ -96,7 +96,10 @@ func open(ctx context.Context, dir string, o Options, k *keys.SiteKeys) (s *Site
 	if s.store, err = sqlite.Open(ctx, filepath.Join(dir, dbFile)); err != nil {
 		return nil, err
 	}
-	return s, s.compose(o)
+	if err := s.compose(o); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // compose wires the rooms: everything that a site is made of, in one place.

@@ -265,7 +265,7 @@ the former key as ever; give the new one to whoever checks receipts.`,
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(c *cobra.Command, args []string) error { return runRestore(c.Context(), a, args[0], o) },
 	}
-	o.openOptions.flags(c)
+	o.flags(c)
 	o.lock.flags(c)
 	c.AddCommand(newRestoreStatus(a), newRestoreCheckpoint(a), newRestoreAccept(a))
 	return c

@@ -87,9 +87,11 @@ func (l Lock) pair() (age.Recipient, age.Identity, error) {
 		}
 		switch id := id.(type) {
 		case *age.HybridIdentity:
-			return id.Recipient(), id, nil
+			r := id.Recipient()
+			return r, id, nil
 		case *age.X25519Identity:
-			return id.Recipient(), id, nil
+			r := id.Recipient()
+			return r, id, nil
 		}
 	}
 	return nil, nil, anchorhold.Errorf(anchorhold.Invalid, "use none, passphrase, key-file or credential", "%q is no way to protect keys", l.Kind)

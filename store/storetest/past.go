@@ -63,7 +63,7 @@ func past(t *testing.T, s store.Store) {
 		return errors.Join(entry(tx, 1, "d", 8, 7), tx.SetCheckpoint(2, []byte("newer note")))
 	})
 	view(t, s, func(tx store.Tx) error {
-		size, err := tx.Size()
+		size, err1 := tx.Size()
 		equal(t, "size", size, 2)
 		note, err2 := tx.Checkpoint()
 		equal(t, "checkpoint", string(note), "newer note")
@@ -82,9 +82,9 @@ func past(t *testing.T, s store.Store) {
 		equal(t, "its hashes", hashes, [][32]byte{{3}, {1}, {3}})
 		note, err8 := old.Checkpoint()
 		equal(t, "its checkpoint", string(note), "old note")
-		_, _, err = tx.PastLog("b.example")
+		_, _, err := tx.PastLog("b.example")
 		absent(t, "another past log", err)
-		return errors.Join(err2, err3, err4, err5, err6, err7, err8)
+		return errors.Join(err1, err2, err3, err4, err5, err6, err7, err8)
 	})
 	second := store.PastLog{Origin: "a.example/2", Key: "k2", Size: 2, Continuation: []byte("x"), Ended: clock}
 	update(t, s, func(tx store.Tx) error { return errors.Join(tx.EndLog(second), entry(tx, 0, "e", 5)) })
