@@ -294,7 +294,7 @@ func operations() map[string]struct{ may, body string } {
 		"show-application":   {"applicant owner auditor", ""},
 		"prove-application":  {"applicant", `{"code":"x"}`},
 		"decide-application": {"owner", `{"verdict":"deny","reason":"r"}`},
-		"audit-logs":       {users, ""},
+		"audit-logs":         {users, ""},
 
 		"make-backup":        {"", `{"passphrase":"correct horse battery staple"}`},
 		"restored":           {"owner auditor", ""},

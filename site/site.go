@@ -141,7 +141,7 @@ func (s *Site) compose(o Options) error {
 		Runs:     s.runs, Releases: releases, Site: s.info,
 		Environments: &environment.Service{Books: b, Built: s.hasEnvironment},
 		Notify:       s.notify, Applications: &account.Applications{Accounts: s.accounts, Write: s.notify.Write},
-		Keep:         s.keep, Backup: s.Backup,
+		Keep: s.keep, Backup: s.Backup,
 	})
 	return nil
 }

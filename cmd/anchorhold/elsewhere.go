@@ -24,7 +24,9 @@ func newDoctor(*app) *cobra.Command {
 	return needsLinux("doctor", "Find out whether this machine can run a site")
 }
 
-func newKey(*app) *cobra.Command { return needsLinux("key", "Say what protects a site's keys, and change it") }
+func newKey(*app) *cobra.Command {
+	return needsLinux("key", "Say what protects a site's keys, and change it")
+}
 
 func newBackup(*app) *cobra.Command {
 	return needsLinux("backup", "Save a site to one encrypted file, also while it serves")
