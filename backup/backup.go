@@ -321,6 +321,9 @@ func (b *Reader) Next() (name string, size int64, part io.Reader, err error) {
 		return "", 0, nil, err
 	}
 	h, err := b.tar.Next()
+	if err == io.EOF { //nolint:errorlint // archive/tar gives it bare
+		err = io.ErrUnexpectedEOF // the stream ended, the backup did not
+	}
 	if err != nil {
 		return "", 0, nil, damaged(err)
 	}

@@ -1,0 +1,19 @@
+package api_test
+
+import "maps"
+
+// operations are those of coreOperations and of what keeps a site over years.
+func operations() map[string]struct{ may, body string } {
+	all := coreOperations()
+	maps.Copy(all, map[string]struct{ may, body string }{
+		"audit-logs":         {users, ""},
+		"make-backup":        {"", `{"passphrase":"correct horse battery staple"}`},
+		"restored":           {"owner auditor", ""},
+		"restore-checkpoint": {"", `{"checkpoint":"c"}`},
+		"restore-accept":     {"", `{"reason":"r"}`},
+		"retention":          {"owner auditor", ""},
+		"set-retention":      {"owner", `{"days":9}`},
+		"sweep":              {"owner", `{}`},
+	})
+	return all
+}
