@@ -71,8 +71,7 @@ func newFixture(t testing.TB) *fixture {
 		Environments: &environment.Service{Books: f.Books, Built: func(l string) bool { return l == lock }},
 
 		Notify: &notify.Service{Books: f.Books, Policy: rules, Site: "test"}, Applications: applications,
-		Site: func() api.SiteInfo { return api.SiteInfo{Name: "test", Environments: []api.Environment{}} },
-		Keep: &keep.Service{Books: f.Books, Blobs: blobs},
+		Site: func() api.SiteInfo { return api.SiteInfo{Name: "test", Environments: []api.Environment{}} }, Keep: &keep.Service{Books: f.Books, Blobs: blobs},
 	})
 	f.handler = f.api.Handler()
 	f.people(accounts)

@@ -182,7 +182,7 @@ func missing(f books.Frozen) string {
 func spend(tx store.Tx, f books.Frozen, now time.Time) error {
 	var populations []string
 	for page := (store.Page{Limit: store.MaxLimit}); ; {
-		list, next, err := tx.ListDatasets(store.DatasetFilter{}, page)
+		list, next, err := tx.ListDatasets(store.DatasetFilter{}, page, nil)
 		if err != nil {
 			return err
 		}
