@@ -197,7 +197,7 @@ func (a *API) onDecision(ctx context.Context, in *word) ([]policy.Resource, erro
 }
 
 func (a *API) listRequests(ctx context.Context, p policy.Permit, in *listRequests) (*body[page[anchorhold.Request]], error) {
-	filter := store.RequestFilter{Dataset: in.Dataset}
+	filter := store.RequestFilter{Dataset: in.Dataset, States: request.Summaries(anchorhold.State(in.State))}
 	if onlyResearches(p.Principal()) {
 		filter.Author = p.Principal().ID
 	}

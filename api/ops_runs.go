@@ -59,7 +59,7 @@ func (a *API) runResource(tx store.Tx, run anchorhold.Run) (policy.Resource, err
 	if run.Side == anchorhold.SideMock {
 		return a.trialResource(tx, run)
 	}
-	r, err := tx.Request(run.Request)
+	r, err := tx.RequestHead(run.Request)
 	if err != nil {
 		return policy.Resource{}, err
 	}
@@ -227,7 +227,7 @@ func (a *API) releaseResource(tx store.Tx, r anchorhold.Release) (shownRelease, 
 	}
 	o.Release = nil
 	out.Output = o
-	req, err := tx.Request(r.Request)
+	req, err := tx.RequestHead(r.Request)
 	if err != nil {
 		return out, policy.Resource{}, err
 	}

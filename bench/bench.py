@@ -213,6 +213,15 @@ def main() -> None:
             "acts/transaction": ("acts for each transaction", "", None, least),
         }
         tables.append(measure_go(f"Durable/writers={writers}$", f"The books, with {writers} at a time", wanted))
+    tables.append(measure_go("Entries", "Audit entries in batches of 1,000", {"entries/s": ("sealed, in the tree, signed, durable", "per s", None, 100_000)}))
+    tables.append(measure_go("VerifyLog", "A log of 1,000,000 entries", {"entries/s": ("verified from the entries up", "per s", None, 200_000)}))
+    tables.append(
+        measure_go(
+            "Lists",
+            "10,000 requests, 1,000 datasets, 100,000 audit entries",
+            {"ms/list": ("the slowest list or search, median", "ms", 50, None)},
+        )
+    )
     for table in tables:
         table.show()
 

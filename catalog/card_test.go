@@ -131,7 +131,7 @@ func TestCroissantWithoutMock(t *testing.T) {
 		Description   string
 		IsLiveDataset bool
 		Distribution  []map[string]any
-		RecordSet    []struct{ Field []map[string]any }
+		RecordSet     []struct{ Field []map[string]any }
 	}
 	if err := json.Unmarshal(text, &card); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 func Resource(tx store.Tx, r anchorhold.Request) (policy.Resource, error) {
 	res := policy.Resource{Type: policy.TypeRequest, ID: r.ID, Author: r.Author}
 	for _, name := range datasets(r.Assets) {
-		d, err := tx.Dataset(name)
+		d, err := tx.DatasetHead(name)
 		if err != nil {
 			return res, err
 		}
@@ -55,6 +55,24 @@ func decisionState(r anchorhold.Request, now time.Time) anchorhold.State {
 		}
 	}
 	return state
+}
+
+// Summary is what the store keeps of a request's state: StateOf, but for what
+// time alone changes.
+func Summary(r anchorhold.Request) anchorhold.State { return StateOf(r, r.Opened) }
+
+// Summaries are those under which a request may be kept that people see in a
+// state.
+func Summaries(s anchorhold.State) []anchorhold.State {
+	switch s {
+	case "":
+		return nil // all
+	case anchorhold.StateDeciding:
+		return []anchorhold.State{anchorhold.StateChecking, anchorhold.StateHeld}
+	case anchorhold.StateExpired:
+		return []anchorhold.State{anchorhold.StateExpired, anchorhold.StatePending, anchorhold.StateAsked}
+	}
+	return []anchorhold.State{s}
 }
 
 // RunStateOf summarises a run with its outputs and releases.

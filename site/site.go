@@ -96,6 +96,9 @@ func open(ctx context.Context, dir string, o Options, k *keys.SiteKeys) (s *Site
 	if s.store, err = sqlite.Open(ctx, filepath.Join(dir, dbFile)); err != nil {
 		return nil, err
 	}
+	if err := s.store.Summarise(ctx, request.Summary); err != nil {
+		return nil, err
+	}
 	if err := s.compose(o); err != nil {
 		return nil, err
 	}

@@ -32,6 +32,10 @@ type Store interface {
 	// Snapshot writes one consistent state, as the newest View sees it, to a new
 	// file that only its owner can read. Updates go on beside it.
 	Snapshot(ctx context.Context, path string) error
+	// Summarise has every update keep the state, as fn sees it, of each request
+	// that it touched, for RequestFilter.States; what is not known yet is filled
+	// in before it returns. fn MUST depend on the request alone.
+	Summarise(ctx context.Context, fn func(anchorhold.Request) anchorhold.State) error
 	// Close waits for the running transactions and closes the database.
 	Close() error
 }
@@ -118,6 +122,8 @@ type Catalog interface {
 	PutDataset(anchorhold.Dataset) error
 	// Dataset finds a dataset by name, with every asset in its newest version.
 	Dataset(name string) (anchorhold.Dataset, error)
+	// DatasetHead finds a dataset by name, without its assets.
+	DatasetHead(name string) (anchorhold.Dataset, error)
 	// ListDatasets gives a page without those that keep refuses, which is asked
 	// before their assets are read; nil keeps all.
 	ListDatasets(f DatasetFilter, p Page, keep func(FoundDataset) bool) ([]anchorhold.Dataset, string, error)
@@ -132,6 +138,9 @@ type Catalog interface {
 type RequestFilter struct {
 	Author  string // principal id
 	Dataset string // name
+	// States selects requests that Summarise put into one of these, and those of
+	// which nothing is known.
+	States []anchorhold.State
 }
 
 // GrantFilter selects grants; zero fields select all.
@@ -150,6 +159,9 @@ type Requests interface {
 	// and releases) and its newest Trial, but without State.
 	Request(id string) (anchorhold.Request, error)
 	RequestByDigest(digest string) (anchorhold.Request, error)
+	// RequestHead finds a request without the texts of its code and without
+	// anything that happened to it.
+	RequestHead(id string) (anchorhold.Request, error)
 	// ListRequests gives requests without the texts of their code, which may be
 	// large.
 	ListRequests(RequestFilter, Page) ([]anchorhold.Request, string, error)

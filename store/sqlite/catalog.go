@@ -92,12 +92,17 @@ func (t *tx) PutDataset(d anchorhold.Dataset) error {
 	return t.indexDataset(d.Name)
 }
 
-func (t *tx) Dataset(name string) (d anchorhold.Dataset, err error) {
+func (t *tx) DatasetHead(name string) (d anchorhold.Dataset, err error) {
 	var body string
 	if err := t.scan("SELECT body FROM dataset WHERE name = ?", []any{name}, &body); err != nil {
 		return d, err
 	}
-	if err := decode(body, &d); err != nil {
+	err = decode(body, &d)
+	return d, err
+}
+
+func (t *tx) Dataset(name string) (d anchorhold.Dataset, err error) {
+	if d, err = t.DatasetHead(name); err != nil {
 		return d, err
 	}
 	one := []anchorhold.Dataset{d}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -85,10 +86,11 @@ func (s *Store) transact(group []*pending) error {
 		return busy(err)
 	}
 	defer t.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	kept, late := 0, map[string]func(store.Tx) error{}
+	kept, late, touched := 0, map[string]func(store.Tx) error{}, map[string]bool{}
 	added := s.edge.then() // by the updates that stay
 	for _, p := range group {
 		x := s.within(t, late, added)
+		x.touched = touched
 		if err := s.apply(x, p, len(group) == 1); err != nil {
 			return busy(err)
 		}
@@ -107,7 +109,8 @@ func (s *Store) transact(group []*pending) error {
 		}
 		added.absorb(x.own())
 	}
-	if err := s.within(t, nil, added).writeEntries(added); err != nil {
+	x := s.within(t, nil, added)
+	if err := errors.Join(x.writeEntries(added), s.summarise(x, touched)); err != nil {
 		return busy(err)
 	}
 	added.entries, added.checkpoint = nil, nil

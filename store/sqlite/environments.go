@@ -33,5 +33,5 @@ func (t *tx) ListEnvironmentRequests(f store.EnvironmentFilter, p store.Page) ([
 		where += " AND x.state = ?"
 		args = append(args, f.State)
 	}
-	return list(t, "environment_request x", "x.body", where, args, p, func(*anchorhold.EnvironmentRequest) error { return nil })
+	return list[anchorhold.EnvironmentRequest](t, "environment_request x", "x.body", where, args, p, nil)
 }

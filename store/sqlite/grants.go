@@ -58,7 +58,7 @@ func (t *tx) ListGrants(f store.GrantFilter, p store.Page) ([]anchorhold.Grant, 
 			args = append(args, person)
 		}
 	}
-	return list(t, "grants x", "x.body", where, args, p, func(*anchorhold.Grant) error { return nil })
+	return list[anchorhold.Grant](t, "grants x", "x.body", where, args, p, nil)
 }
 
 func (t *tx) OpenRuns(grant string) ([]anchorhold.Run, error) {

@@ -56,7 +56,7 @@ func (t *tx) ListApplications(state anchorhold.ApplicationState, p store.Page) (
 	if state != "" {
 		where, args = "x.state = ?", []any{state}
 	}
-	return list(t, "application x", "x.body", where, args, p, func(*anchorhold.Application) error { return nil })
+	return list[anchorhold.Application](t, "application x", "x.body", where, args, p, nil)
 }
 
 func (t *tx) DeleteApplications(state anchorhold.ApplicationState, before time.Time) error {

@@ -62,6 +62,7 @@ func (t *tx) PutRelease(r anchorhold.Release) error {
 	if err != nil {
 		return err
 	}
+	t.touch(r.Request)
 	return t.exec(`INSERT INTO release(id, output, request, state, envelope, log_index, body) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT(id) DO UPDATE SET state = excluded.state, envelope = excluded.envelope, log_index = excluded.log_index, body = excluded.body`,
 		r.ID, r.Output, r.Request, r.State, r.Envelope, r.LogIndex, body)
@@ -86,10 +87,15 @@ func (t *tx) ListReleases(f store.ReleaseFilter, p store.Page) ([]anchorhold.Rel
 		where += " AND EXISTS (SELECT 1 FROM request q WHERE q.id = x.request AND q.author = ?)"
 		args = append(args, f.Author)
 	}
-	return list(t, "release x", "x.body", where, args, p, func(r *anchorhold.Release) error {
-		full, err := t.Release(r.ID)
-		*r = full
-		return err
+	return list(t, "release x", "x.body", where, args, p, func(listed []anchorhold.Release) error {
+		for i, r := range listed {
+			full, err := t.Release(r.ID)
+			if err != nil {
+				return err
+			}
+			listed[i] = full
+		}
+		return nil
 	})
 }
 
@@ -103,5 +109,5 @@ func (t *tx) AddLedger(e anchorhold.LedgerEntry) error {
 }
 
 func (t *tx) ListLedger(p store.Page) ([]anchorhold.LedgerEntry, string, error) {
-	return list(t, "ledger x", "x.body", "1", nil, p, func(*anchorhold.LedgerEntry) error { return nil })
+	return list[anchorhold.LedgerEntry](t, "ledger x", "x.body", "1", nil, p, nil)
 }

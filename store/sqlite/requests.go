@@ -14,6 +14,7 @@ func (t *tx) PutRequest(r anchorhold.Request) error {
 	if err != nil {
 		return err
 	}
+	t.touch(r.ID)
 	err = t.exec(`INSERT INTO request(id, digest, code_digest, author, study, body) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT(id) DO UPDATE SET body = excluded.body`, r.ID, r.Digest, r.CodeDigest, r.Author, r.Study, body)
 	for parameter, a := range assets {
@@ -33,8 +34,9 @@ func (t *tx) request(where, arg string) (r anchorhold.Request, err error) {
 	if err := decode(body, &r); err != nil {
 		return r, err
 	}
-	err = t.fillRequest(&r)
-	return r, err
+	one := []anchorhold.Request{r}
+	err = t.fillRequests(one)
+	return one[0], err
 }
 
 func (t *tx) Request(id string) (anchorhold.Request, error) { return t.request("id", id) }
@@ -45,6 +47,14 @@ func (t *tx) RequestByDigest(digest string) (anchorhold.Request, error) {
 
 func (t *tx) ListRequests(f store.RequestFilter, p store.Page) ([]anchorhold.Request, string, error) {
 	where, args := "1", []any{}
+	if len(f.States) > 0 {
+		states, err := encode(append(f.States, ""))
+		if err != nil {
+			return nil, "", err
+		}
+		where += " AND x.state IN (SELECT value FROM json_each(?))"
+		args = append(args, states)
+	}
 	if f.Author != "" {
 		where += " AND x.author = ?"
 		args = append(args, f.Author)
@@ -53,26 +63,86 @@ func (t *tx) ListRequests(f store.RequestFilter, p store.Page) ([]anchorhold.Req
 		where += " AND EXISTS (SELECT 1 FROM request_asset a WHERE a.request = x.id AND a.dataset = ?)"
 		args = append(args, f.Dataset)
 	}
-	return list(t, "request x", "json_remove(x.body, '$.code.files')", where, args, p, t.fillRequest)
+	return list(t, "request x", withoutCode, where, args, p, t.fillRequests)
 }
 
-// fillRequest adds what happened to a request.
-func (t *tx) fillRequest(r *anchorhold.Request) (err error) {
-	args := []any{r.ID}
-	if r.Decisions, err = bodies[anchorhold.Decision](t, "SELECT body FROM decision WHERE request = ? ORDER BY seq", args); err != nil {
+// withoutCode is the body of a request x without the texts of its code.
+const withoutCode = "json_remove(x.body, '$.code.files')"
+
+func (t *tx) RequestHead(id string) (r anchorhold.Request, err error) {
+	var body string
+	if err := t.scan("SELECT "+withoutCode+" FROM request x WHERE id = ?", []any{id}, &body); err != nil {
+		return r, err
+	}
+	err = decode(body, &r)
+	return r, err
+}
+
+// fillRequests adds what happened to requests: one query for each kind of thing,
+// however many requests there are.
+func (t *tx) fillRequests(requests []anchorhold.Request) error {
+	ids := make([]string, len(requests))
+	for i, r := range requests {
+		ids[i] = r.ID
+	}
+	decisions, err := grouped[anchorhold.Decision](t, "SELECT request, body FROM decision WHERE request", ids)
+	if err != nil {
 		return err
 	}
-	if r.Messages, err = bodies[anchorhold.Message](t, "SELECT body FROM message WHERE request = ? ORDER BY seq", args); err != nil {
+	messages, err := grouped[anchorhold.Message](t, "SELECT request, body FROM message WHERE request", ids)
+	if err != nil {
 		return err
 	}
-	if r.Runs, err = t.runs("request = ? AND side = '' ORDER BY seq", r.ID); err != nil {
+	list, err := encode(ids)
+	if err != nil {
 		return err
 	}
-	trials, err := t.runs("request = ? AND side = 'mock' ORDER BY seq DESC LIMIT 1", r.ID)
-	if len(trials) > 0 {
-		r.Trial = &trials[0]
+	runs, err := t.runs("request IN (SELECT value FROM json_each(?)) ORDER BY seq", list)
+	if err != nil {
+		return err
 	}
-	return err
+	of := map[string][]anchorhold.Run{}
+	for _, run := range runs {
+		of[run.Request] = append(of[run.Request], run)
+	}
+	for i := range requests {
+		r := &requests[i]
+		r.Decisions, r.Messages, r.Runs = decisions[r.ID], messages[r.ID], []anchorhold.Run{}
+		for _, run := range of[r.ID] {
+			if run.Side == anchorhold.SideMock {
+				r.Trial = &run // the newest is the last
+			} else {
+				r.Runs = append(r.Runs, run)
+			}
+		}
+	}
+	return nil
+}
+
+// grouped reads the bodies of rows whose first column is one of some ids, in
+// the order in which they were stored; an id without rows has an empty list.
+func grouped[T any](t *tx, query string, ids []string) (map[string][]T, error) {
+	list, err := encode(ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string][]T, len(ids))
+	for _, id := range ids {
+		out[id] = []T{}
+	}
+	err = t.each(query+" IN (SELECT value FROM json_each(?)) ORDER BY seq", []any{list}, func(r *sql.Rows) error {
+		var id, body string
+		if err := r.Scan(&id, &body); err != nil {
+			return err
+		}
+		var v T
+		if err := decode(body, &v); err != nil {
+			return err
+		}
+		out[id] = append(out[id], v)
+		return nil
+	})
+	return out, err
 }
 
 // bodies decodes the body of every row.
@@ -98,6 +168,7 @@ func (t *tx) AddDecision(d anchorhold.Decision) error {
 	if err != nil {
 		return err
 	}
+	t.touch(d.Request)
 	return t.exec("INSERT INTO decision(id, request, opening, dataset, decider, body) VALUES (?, ?, ?, ?, ?, ?)",
 		d.ID, d.Request, d.Opening, d.Dataset, d.Decider, body)
 }
@@ -107,5 +178,6 @@ func (t *tx) AddMessage(m anchorhold.Message) error {
 	if err != nil {
 		return err
 	}
+	t.touch(m.Request)
 	return t.exec("INSERT INTO message(request, body) VALUES (?, ?)", m.Request, body)
 }

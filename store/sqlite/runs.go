@@ -15,6 +15,7 @@ func (t *tx) PutRun(r anchorhold.Run) error {
 	if err != nil {
 		return err
 	}
+	t.touch(r.Request)
 	return t.exec(`INSERT INTO run(id, side, request, state, study, log_blob, body) VALUES (?, ?, NULLIF(?, ''), ?, ?, ?, ?)
 		ON CONFLICT(id) DO UPDATE SET state = excluded.state, log_blob = excluded.log_blob, body = excluded.body`,
 		r.ID, r.Side, r.Request, r.State, r.Study, log, body)
@@ -35,12 +36,29 @@ func (t *tx) runs(where string, args ...any) ([]anchorhold.Run, error) {
 		out = append(out, run)
 		return nil
 	})
-	for i := range out {
-		if err == nil {
-			out[i].Outputs, err = t.outputs("o.run = ?", out[i].ID)
-		}
+	if err != nil {
+		return out, err
 	}
-	return out, err
+	return out, t.fillRuns(out)
+}
+
+// fillRuns adds the outputs of runs.
+func (t *tx) fillRuns(runs []anchorhold.Run) error {
+	at := make(map[string]*anchorhold.Run, len(runs))
+	ids := make([]string, len(runs))
+	for i := range runs {
+		runs[i].Outputs = []anchorhold.Output{}
+		ids[i], at[runs[i].ID] = runs[i].ID, &runs[i]
+	}
+	list, err := encode(ids)
+	if err != nil {
+		return err
+	}
+	outputs, err := t.outputs("o.run IN (SELECT value FROM json_each(?))", list)
+	for _, o := range outputs {
+		at[o.Run].Outputs = append(at[o.Run].Outputs, o)
+	}
+	return err
 }
 
 func (t *tx) Run(id string) (anchorhold.Run, error) {
@@ -63,9 +81,17 @@ func (t *tx) ListRuns(f store.RunFilter, p store.Page) ([]anchorhold.Run, string
 		}
 		args = append(args, f.Author)
 	}
-	return list(t, "run x", "x.body", where, args, p, func(r *anchorhold.Run) error {
-		full, err := t.Run(r.ID)
-		*r = full
+	return list(t, "run x", "x.body", where, args, p, func(listed []anchorhold.Run) error {
+		ids := make([]string, len(listed))
+		for i, r := range listed {
+			ids[i] = r.ID
+		}
+		text, err := encode(ids)
+		if err != nil {
+			return err
+		}
+		full, err := t.runs("id IN (SELECT value FROM json_each(?)) ORDER BY seq DESC", text)
+		copy(listed, full)
 		return err
 	})
 }

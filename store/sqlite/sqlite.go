@@ -38,6 +38,8 @@ type Store struct {
 	hot   map[string]*sql.Stmt // prepared on write
 	queue queue
 	edge  *edge // used by whoever leads the queue
+
+	summary func(anchorhold.Request) anchorhold.State // nil: states are not kept
 }
 
 // Open opens the database file at path, creating it when absent, and migrates
@@ -199,6 +201,8 @@ type tx struct {
 	hot   map[string]*sql.Stmt            // statements that need not be parsed again
 	known []*edge                         // what is remembered of the audit log; the last is this update's own
 	late  map[string]func(store.Tx) error // to be called before the commit, by name
+
+	touched map[string]bool // ids of requests whose state may be another now; nil: not kept
 }
 
 // BeforeCommit implements store.Tx.
@@ -288,7 +292,7 @@ func page[T any](t *tx, query string, args []any, p store.Page) (out []T, next s
 // list reads a page of bodies, newest first, decoding each. from is a table and
 // its name x in where; column is the body or a part of it. The cursor is the id
 // of the last item, which tells nothing that its reader did not see.
-func list[T any](t *tx, from, column, where string, args []any, p store.Page, more func(*T) error) ([]T, string, error) {
+func list[T any](t *tx, from, column, where string, args []any, p store.Page, more func([]T) error) ([]T, string, error) {
 	if p.Cursor != "" {
 		var after int64
 		table, _, _ := strings.Cut(from, " ")
@@ -302,10 +306,8 @@ func list[T any](t *tx, from, column, where string, args []any, p store.Page, mo
 	if err != nil {
 		return nil, "", err
 	}
-	for i := range out {
-		if err := more(&out[i]); err != nil {
-			return nil, "", err
-		}
+	if more != nil && len(out) > 0 {
+		err = more(out)
 	}
-	return out, next, nil
+	return out, next, err
 }

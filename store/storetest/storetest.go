@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"ledger", ledger},
 		{"notices", notices},
 		{"applications", applications},
+		{"summaries", summaries},
 		{"environments", environments},
 		{"audit log", auditLog},
 		{"idempotency and settings", keys},
