@@ -100,7 +100,7 @@ func timed(b *testing.B, h http.Handler, token, path string) time.Duration {
 // tokens of its owner and of a researcher.
 func fill(b *testing.B, dir string) map[string]string {
 	b.Helper()
-	k, err := keys.Load(filepath.Join(dir, "keys.json"))
+	k, err := keys.Load(filepath.Join(dir, "keys.json"), keys.Unlock{})
 	if err != nil {
 		b.Fatal(err)
 	}
