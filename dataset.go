@@ -35,6 +35,20 @@ const (
 	TypeTimestamp ColumnType = "timestamp"
 )
 
+// ReviewRule says how a request over a dataset has to be read.
+type ReviewRule string
+
+// The rules of review. With EveryLine, who approves has marked every line of
+// the request as seen, and is somebody with an account.
+const (
+	AnyReview ReviewRule = ""
+	EveryLine ReviewRule = "every-line"
+)
+
+// DefaultRequestDays is how long an undecided request waits where its owner
+// says nothing else.
+const DefaultRequestDays = 90
+
 // Dataset is a described group of assets about one population.
 type Dataset struct {
 	ID          string     `json:"id"`
@@ -45,6 +59,8 @@ type Dataset struct {
 	Population  string     `json:"population"`
 	Visibility  Visibility `json:"visibility"`
 	Quorum      int        `json:"quorum"` // approvals that a request over this dataset needs
+	Review      ReviewRule `json:"review,omitempty"`
+	RequestDays int        `json:"request_days,omitempty"` // that a request waits for a decision; 0: DefaultRequestDays
 	Created     time.Time  `json:"created"`
 	Assets      []Asset    `json:"assets"`
 

@@ -75,6 +75,7 @@ type Grant struct {
 	Author     string                     `json:"author"`             // principal id
 	AuthorName string                     `json:"author_name"`        // e-mail address
 	Deciders   []string                   `json:"deciders,omitempty"` // principal ids; none of them may run under it
+	Read       []string                   `json:"read,omitempty"`     // datasets of which every decider has read every line
 	Purpose    string                     `json:"purpose"`
 	Study      string                     `json:"study,omitempty"`
 	Assets     map[string]AssetRef        `json:"assets"`     // by parameter, with the version that was asked for

@@ -43,6 +43,7 @@ type GrantInside struct {
 	AuthorName   string     `json:"author_name"`
 	For          []string   `json:"for,omitempty"`
 	Deciders     []string   `json:"deciders,omitempty"`
+	Read         []string   `json:"read,omitempty" doc:"datasets whose deciders have read every line"`
 	FailureLimit int        `json:"failure_limit,omitempty"`
 	Failures     int        `json:"failures,omitempty"`
 	Stopped      bool       `json:"stopped,omitempty"`

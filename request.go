@@ -98,8 +98,18 @@ type Request struct {
 	Decisions  []Decision                 `json:"decisions"`
 	Messages   []Message                  `json:"messages,omitempty"`
 	Runs       []Run                      `json:"runs"`                 // on the private side
+	Waits      []Wait                     `json:"waits_for,omitempty"`  // while it is undecided: datasets with decisions to come
 	Trial      *Run                       `json:"trial,omitempty"`      // the newest run on the mocks that the site made for its reviewers
 	TrialNote  string                     `json:"trial_note,omitempty"` // why the site made none
+}
+
+// Wait says what a dataset of an undecided request still waits for.
+type Wait struct {
+	Dataset   string     `json:"dataset"`
+	Approvals int        `json:"approvals"`          // so far
+	Quorum    int        `json:"quorum"`             // that are needed
+	Deciders  []string   `json:"deciders,omitempty"` // who may decide and has not; not for the author
+	Review    ReviewRule `json:"review,omitempty"`
 }
 
 // Verdict is what a decision says.
@@ -113,19 +123,20 @@ const (
 
 // Decision is one person's word on one request for one dataset.
 type Decision struct {
-	ID          string    `json:"id"`
-	Request     string    `json:"request"`
-	Opening     int       `json:"opening"`
-	Dataset     string    `json:"dataset"` // name
-	Verdict     Verdict   `json:"verdict"`
-	Decider     string    `json:"decider"` // principal id
-	DeciderName string    `json:"decider_name"`
-	Reason      string    `json:"reason,omitempty"`
-	Category    string    `json:"category,omitempty"`     // of a denial
-	WouldAccept string    `json:"would_accept,omitempty"` // of a denial: what the author could ask for instead
-	Terms                 // of an approval
-	Created     time.Time `json:"created"`
-	Rule        string    `json:"rule"` // the rule of the policy that permitted it
+	ID          string     `json:"id"`
+	Request     string     `json:"request"`
+	Opening     int        `json:"opening"`
+	Dataset     string     `json:"dataset"` // name
+	Verdict     Verdict    `json:"verdict"`
+	Decider     string     `json:"decider"` // principal id
+	DeciderName string     `json:"decider_name"`
+	Reason      string     `json:"reason,omitempty"`
+	Category    string     `json:"category,omitempty"`     // of a denial
+	WouldAccept string     `json:"would_accept,omitempty"` // of a denial: what the author could ask for instead
+	Terms                  // of an approval
+	Review      ReviewRule `json:"review,omitempty"` // that the decider fulfilled
+	Created     time.Time  `json:"created"`
+	Rule        string     `json:"rule"` // the rule of the policy that permitted it
 }
 
 // DenialCategories sort denials by what the author can do about them.

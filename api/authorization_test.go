@@ -67,7 +67,7 @@ func newFixture(t testing.TB) *fixture {
 	f.api = api.New(api.Services{
 		Books: f.Books, Policy: rules, Accounts: accounts, Releases: releases, Runs: runs,
 		Datasets:     &dataset.Service{Books: f.Books, Blobs: blobs, IndexKey: disclosure.Key(f.Keys.IndexKey())},
-		Requests:     &request.Service{Books: f.Books, HasEnvironment: func(l string) bool { return l == lock }, EnvironmentBuilt: func(l string) bool { return l == lock }, Wake: runs.Wake},
+		Requests:     &request.Service{Books: f.Books, HasEnvironment: func(l string) bool { return l == lock }, EnvironmentBuilt: func(l string) bool { return l == lock }, Wake: runs.Wake, Unchanged: func(context.Context, []anchorhold.AssetRef) error { return nil }},
 		Environments: &environment.Service{Books: f.Books, Built: func(l string) bool { return l == lock }},
 
 		Notify: &notify.Service{Books: f.Books, Policy: rules, Site: "test"}, Applications: applications,
@@ -260,6 +260,8 @@ func coreOperations() map[string]struct{ may, body string } {
 		"ask":              {reviewers, `{"text":"why?"}`},
 		"answer":           {"author", `{"text":"so"}`},
 		"withdraw-request": {"author", ""},
+		"request-reading":  {"reviewer owner auditor", ""},
+		"mark-seen":        {reviewers, `{"marks":[{"path":"main.py","digest":"sha256:x","first":1,"last":1}]}`},
 		"list-grants":      {users, ""},
 		"show-grant":       {"author reviewer owner auditor", ""},
 		"revoke-grant":     {reviewers, `{}`},

@@ -67,7 +67,12 @@ func (a *API) onRequest(ctx context.Context, in *RequestID) ([]policy.Resource, 
 // inside an act is not yet complete for people.
 func (a *API) answer(ctx context.Context, id string) (*body[anchorhold.Request], error) {
 	r, res, err := a.loadRequest(ctx, id)
-	return &body[anchorhold.Request]{a.forCaller(ctx, r, res)}, err
+	if err != nil {
+		return nil, err
+	}
+	shown := a.forCaller(ctx, r, res)
+	shown.Waits, err = a.waits(ctx, shown, res)
+	return &body[anchorhold.Request]{shown}, err
 }
 
 type submission struct{ Body request.Submission }
@@ -116,7 +121,7 @@ func (a *API) requestOperations() {
 			err := a.Books.View(ctx, func(tx store.Tx) error {
 				r, err := tx.Request(in.ID)
 				if err == nil {
-					d, err = request.DiffToLast(tx, r)
+					d, err = request.DiffToLast(tx, r, a.sees(ctx, tx))
 				}
 				return err
 			})
@@ -130,6 +135,7 @@ func (a *API) requestOperations() {
 			return a.answer(ctx, in.ID)
 		})
 	a.messageOperations()
+	a.readingOperations()
 	add(a, op("withdraw-request", http.MethodPost, "/requests/{id}/withdraw", "Withdraw one's own request"), policy.RequestWithdraw, a.onRequest,
 		func(ctx context.Context, p policy.Permit, in *RequestID) (*body[anchorhold.Request], error) {
 			if _, err := a.Requests.Withdraw(ctx, p, in.ID); err != nil {
@@ -183,17 +189,23 @@ func (a *API) onDecision(ctx context.Context, in *word) ([]policy.Resource, erro
 	if err != nil || in.Body.Dataset == "" {
 		return []policy.Resource{res}, err
 	}
-	one := res
-	one.Scopes = nil
-	for _, s := range res.Scopes {
-		if s.Dataset == in.Body.Dataset {
-			one.Scopes = []policy.Scope{s}
-		}
-	}
+	one := onPart(res, in.Body.Dataset)
 	if len(one.Scopes) == 0 {
 		return nil, policy.Missing(policy.TypeRequest, in.ID)
 	}
 	return []policy.Resource{one}, nil
+}
+
+// onPart is a request as far as it is about one dataset.
+func onPart(res policy.Resource, dataset string) policy.Resource {
+	scopes := res.Scopes
+	res.Scopes = nil
+	for _, s := range scopes {
+		if s.Dataset == dataset {
+			res.Scopes = []policy.Scope{s}
+		}
+	}
+	return res
 }
 
 func (a *API) listRequests(ctx context.Context, p policy.Permit, in *listRequests) (*body[page[anchorhold.Request]], error) {

@@ -20,6 +20,8 @@ type NewDataset struct {
 	Population  string                `json:"population,omitempty"`
 	Visibility  anchorhold.Visibility `json:"visibility,omitempty"`
 	Quorum      int                   `json:"quorum,omitempty"` // approvals that a request needs; 0: one
+	Review      anchorhold.ReviewRule `json:"review,omitempty"`
+	RequestDays int                   `json:"request_days,omitempty"` // that a request waits for a decision; 0: the site's
 	Assets      []NewAsset            `json:"assets"`
 	Card
 }
@@ -40,6 +42,8 @@ type Edit struct {
 	License     *string                              `json:"license,omitempty"`
 	Visibility  *anchorhold.Visibility               `json:"visibility,omitempty"`
 	Quorum      *int                                 `json:"quorum,omitempty"`
+	Review      *anchorhold.ReviewRule               `json:"review,omitempty"`
+	RequestDays *int                                 `json:"request_days,omitempty"`
 	Tags        *[]string                            `json:"tags,omitempty"`
 	DUO         *[]string                            `json:"duo,omitempty"`
 	Contacts    *[]anchorhold.Contact                `json:"contacts,omitempty"`

@@ -38,6 +38,8 @@ type New struct {
 	Population  string                `json:"population,omitempty" maxLength:"100" doc:"whom the data describe; default: the dataset's name"`
 	Visibility  anchorhold.Visibility `json:"visibility,omitempty" enum:"users,named"`
 	Quorum      int                   `json:"quorum,omitempty" minimum:"0" maximum:"10" doc:"approvals that a request needs; default 1"`
+	Review      anchorhold.ReviewRule `json:"review,omitempty" enum:",every-line" doc:"how a request has to be read"`
+	RequestDays int                   `json:"request_days,omitempty" minimum:"0" maximum:"3650" doc:"days that a request waits for a decision; default 90"`
 	Assets      []NewAsset            `json:"assets" minItems:"1" maxItems:"100"`
 	Card
 }
@@ -115,6 +117,7 @@ func (s *Service) Add(ctx context.Context, p policy.Permit, n New) (anchorhold.D
 	d := anchorhold.Dataset{
 		ID: anchorhold.NewID(anchorhold.PrefixDataset), Name: n.Name, Title: n.Title, Description: n.Description,
 		License: n.License, Population: n.Population, Visibility: n.Visibility, Quorum: max(n.Quorum, 1), Created: s.Books.Now(),
+		Review: n.Review, RequestDays: n.RequestDays,
 	}
 	if d.Population == "" {
 		d.Population = d.Name

@@ -32,6 +32,8 @@ type Edit struct {
 	License     *string                              `json:"license,omitempty" maxLength:"300"`
 	Visibility  *anchorhold.Visibility               `json:"visibility,omitempty" enum:"users,named"`
 	Quorum      *int                                 `json:"quorum,omitempty" minimum:"1" maximum:"10"`
+	Review      *anchorhold.ReviewRule               `json:"review,omitempty" enum:",every-line" doc:"how a request has to be read"`
+	RequestDays *int                                 `json:"request_days,omitempty" minimum:"1" maximum:"3650" doc:"days that a request waits for a decision"`
 	Tags        *[]string                            `json:"tags,omitempty" maxItems:"100" doc:"all of them, anew"`
 	DUO         *[]string                            `json:"duo,omitempty" maxItems:"30" doc:"all of them, anew"`
 	Contacts    *[]anchorhold.Contact                `json:"contacts,omitempty" maxItems:"20" doc:"all of them, anew"`
@@ -92,6 +94,8 @@ func (e Edit) apply(d *anchorhold.Dataset) error {
 	set(&d.License, e.License)
 	set(&d.Visibility, e.Visibility)
 	set(&d.Quorum, e.Quorum)
+	set(&d.Review, e.Review)
+	set(&d.RequestDays, e.RequestDays)
 	set(&d.Tags, e.Tags)
 	set(&d.DUO, e.DUO)
 	set(&d.Contacts, e.Contacts)
@@ -193,7 +197,8 @@ func changes(before, after anchorhold.Dataset) map[string]string {
 		}
 	}
 	for name, pair := range map[string][2]any{
-		"visibility": {before.Visibility, after.Visibility}, "quorum": {before.Quorum, after.Quorum}, "parts": {before.Parts, after.Parts},
+		"visibility": {before.Visibility, after.Visibility}, "quorum": {before.Quorum, after.Quorum},
+		"review": {before.Review, after.Review}, "request_days": {before.RequestDays, after.RequestDays}, "parts": {before.Parts, after.Parts},
 	} {
 		if text(pair[0]) != text(pair[1]) {
 			out[name] = text(pair[1])

@@ -53,6 +53,8 @@ const (
 	RequestAnswer   Action = "request.answer"
 	RequestDecide   Action = "request.decide"
 	RequestWithdraw Action = "request.withdraw"
+	RequestReading  Action = "request.reading" // see which lines were read, and by whom
+	RequestSeen     Action = "request.seen"    // mark lines as seen by oneself
 	GrantList       Action = "grant.list"
 	GrantRead       Action = "grant.read"
 	GrantReview     Action = "grant.review" // see whom else it names, and what became of it
@@ -244,6 +246,8 @@ func remedyFor(rule string) string {
 	switch rule {
 	case "nobody-decides-on-their-own-request", "nobody-reviews-their-own-request":
 		return "another owner or reviewer has to decide"
+	case "only-people-with-an-account-mark-lines":
+		return "read it with your own account: --url, and your token in ANCHORHOLD_TOKEN"
 	case "only-local-names-files", "only-local-sets-where-notices-go", "only-local-keeps-the-site":
 		return "run the command on the site's own machine with --dir"
 	}

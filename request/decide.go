@@ -3,6 +3,7 @@ package request
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -132,6 +133,11 @@ func (s *Service) Decide(ctx context.Context, p policy.Permit, id string, w Word
 	if err := w.check(s.Books.Now()); err != nil {
 		return anchorhold.Request{}, err
 	}
+	if w.Verdict == anchorhold.Approve {
+		if err := s.unchanged(ctx, id, w.Dataset); err != nil {
+			return anchorhold.Request{}, err
+		}
+	}
 	r, err := s.act(ctx, p, func(tx store.Tx) (string, books.Record, error) {
 		r, err := s.undecided(tx, id)
 		if err != nil {
@@ -153,6 +159,26 @@ func (s *Service) Decide(ctx context.Context, p policy.Permit, id string, w Word
 		s.Wake()
 	}
 	return r, err
+}
+
+// unchanged refuses an approval that could not be carried out: a run looks at
+// its files too, but a decider should learn it now. Only the files of the
+// datasets that are decided about are looked at.
+func (s *Service) unchanged(ctx context.Context, id, dataset string) error {
+	var assets []anchorhold.AssetRef
+	err := s.Books.View(ctx, func(tx store.Tx) error {
+		r, err := s.undecided(tx, id)
+		for _, parameter := range slices.Sorted(maps.Keys(r.Assets)) {
+			if ref := r.Assets[parameter]; dataset == "" || ref.Dataset == dataset {
+				assets = append(assets, ref)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.Unchanged(ctx, assets)
 }
 
 func (s *Service) undecided(tx store.Tx, id string) (anchorhold.Request, error) {
@@ -179,10 +205,17 @@ func (s *Service) addDecisions(tx store.Tx, p policy.Permit, r anchorhold.Reques
 		if decidedBy(r, name, p.Principal().ID) {
 			return anchorhold.Errorf(anchorhold.Conflict, "another person's word is needed", "you have already decided on this request")
 		}
+		rule := anchorhold.AnyReview
+		if w.Verdict == anchorhold.Approve {
+			var err error
+			if rule, err = haveRead(tx, p, r, name); err != nil {
+				return err
+			}
+		}
 		d := anchorhold.Decision{
 			ID: anchorhold.NewID(anchorhold.PrefixDecision), Request: r.ID, Opening: r.Opening, Dataset: name,
 			Verdict: w.Verdict, Decider: p.Principal().ID, DeciderName: p.Principal().Name(), Reason: w.Reason,
-			Category: w.Category, WouldAccept: w.WouldAccept, Terms: w.Terms, Created: s.Books.Now(), Rule: p.Rule(),
+			Category: w.Category, WouldAccept: w.WouldAccept, Terms: w.Terms, Review: rule, Created: s.Books.Now(), Rule: p.Rule(),
 		}
 		if err := tx.AddDecision(d); err != nil {
 			return err
@@ -217,7 +250,7 @@ func (s *Service) settle(tx store.Tx, r anchorhold.Request) error {
 		if err != nil {
 			return err
 		}
-		if approvals(r, name) < max(d.Quorum, 1) {
+		if approvals(r, d) < max(d.Quorum, 1) {
 			return nil
 		}
 	}
@@ -229,14 +262,30 @@ func (s *Service) settle(tx store.Tx, r anchorhold.Request) error {
 	return s.queue(tx, policy.SiteAct(policy.RequestDecide, g.ID), r, g)
 }
 
-// approvals counts who approved a request for a dataset in its present opening.
-func approvals(r anchorhold.Request, dataset string) (n int) {
+// approvals counts who approved a request for a dataset in its present opening,
+// under the rule of review that holds now.
+func approvals(r anchorhold.Request, on anchorhold.Dataset) (n int) {
 	for _, d := range r.Decisions {
-		if d.Opening == r.Opening && d.Dataset == dataset && d.Verdict == anchorhold.Approve {
+		if d.Opening == r.Opening && d.Dataset == on.Name && d.Verdict == anchorhold.Approve && (d.Review == on.Review || on.Review == anchorhold.AnyReview) {
 			n++
 		}
 	}
 	return n
+}
+
+// Waiting lists the datasets of an undecided request whose quorum is not
+// reached.
+func Waiting(tx store.Tx, r anchorhold.Request) (out []anchorhold.Wait, err error) {
+	for _, name := range datasets(r.Assets) {
+		d, err := tx.Dataset(name)
+		if err != nil {
+			return nil, err
+		}
+		if n := approvals(r, d); n < max(d.Quorum, 1) {
+			out = append(out, anchorhold.Wait{Dataset: name, Approvals: n, Quorum: max(d.Quorum, 1), Review: d.Review})
+		}
+	}
+	return out, nil
 }
 
 // Say adds a question to the author or, by the author, an answer.

@@ -25,13 +25,14 @@ const historyDepth = 200
 // DiffToLast compares a request's code with the author's newest earlier request
 // of the same entry function: an approved one if there is any, since that is
 // what somebody has read, otherwise the newest.
-func DiffToLast(tx store.Tx, r anchorhold.Request) (Diff, error) {
+// Those that the reader may not see are passed over.
+func DiffToLast(tx store.Tx, r anchorhold.Request, sees func(anchorhold.Request) bool) (Diff, error) {
 	earlier, _, err := tx.ListRequests(store.RequestFilter{Author: r.Author}, store.Page{Limit: historyDepth})
 	if err != nil {
 		return Diff{}, err
 	}
 	earlier = slices.DeleteFunc(earlier, func(e anchorhold.Request) bool {
-		return e.ID == r.ID || e.Created.After(r.Created) || e.Code.Entry != r.Code.Entry
+		return e.ID == r.ID || e.Created.After(r.Created) || e.Code.Entry != r.Code.Entry || !sees(e)
 	})
 	if len(earlier) == 0 {
 		return Diff{Text: unified(nil, r.Code.Files)}, nil
@@ -53,6 +54,17 @@ func DiffToLast(tx store.Tx, r anchorhold.Request) (Diff, error) {
 // versions of the data and purpose matter to a decision as much as the code.
 func asked(r anchorhold.Request) anchorhold.File {
 	var b strings.Builder
+	fmt.Fprintf(&b, "begins at %s\n", r.Code.Entry)
+	for _, p := range r.Code.Parameters {
+		fmt.Fprintf(&b, "parameter %s: %s", p.Name, p.Type)
+		if p.Default != nil {
+			fmt.Fprintf(&b, ", by default %s", p.Default)
+		}
+		b.WriteString("\n")
+	}
+	for _, o := range r.Code.Outputs {
+		fmt.Fprintf(&b, "output %s: %s\n", o.Name, o.Kind)
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.Values)) {
 		fmt.Fprintf(&b, "value %s = %s\n", name, r.Values[name])
 	}

@@ -97,11 +97,29 @@ func standing(tx store.Tx, r anchorhold.Request, now time.Time) (anchorhold.Gran
 		return v.Number, err == nil
 	}
 	for _, g := range grants {
-		if g.Holds(now) && Covers(g, r, number) {
-			return g, true, nil
+		if !g.Holds(now) || !Covers(g, r, number) {
+			continue
+		}
+		if read, err := readEnough(tx, g); err != nil || read {
+			return g, read, err
 		}
 	}
 	return anchorhold.Grant{}, false, nil
+}
+
+// readEnough says whether those who made a grant had read as much as its
+// datasets ask for now: their owner may have become stricter since.
+func readEnough(tx store.Tx, g anchorhold.Grant) (bool, error) {
+	for _, name := range g.Datasets() {
+		d, err := tx.Dataset(name)
+		if err != nil {
+			return false, err
+		}
+		if d.Review == anchorhold.EveryLine && !slices.Contains(g.Read, name) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // granted is the grant that the approvals of a request's opening amount to: the
@@ -113,12 +131,16 @@ func granted(r anchorhold.Request, now time.Time) anchorhold.Grant {
 		Created: now,
 	}
 	first := true
+	g.Read = g.Datasets()
 	for _, d := range r.Decisions {
 		if d.Opening != r.Opening || d.Verdict != anchorhold.Approve {
 			continue
 		}
 		if !slices.Contains(g.Deciders, d.Decider) {
 			g.Deciders = append(g.Deciders, d.Decider)
+		}
+		if d.Review != anchorhold.EveryLine {
+			g.Read = slices.DeleteFunc(g.Read, func(name string) bool { return name == d.Dataset })
 		}
 		if first {
 			g.Terms = d.Terms

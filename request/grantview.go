@@ -34,7 +34,7 @@ func GrantForDecider(g anchorhold.Grant, yours bool, now time.Time) anchorhold.G
 	v.State, v.Yours, v.Covers, v.Purpose = g.StateAt(now), yours, Words(g), g.Purpose
 	v.GrantCount = &anchorhold.GrantCount{Request: g.Request, Uses: g.Uses, Used: g.Used}
 	v.GrantInside = &anchorhold.GrantInside{
-		Opening: g.Opening, Digest: g.Digest, Author: g.Author, AuthorName: g.AuthorName, For: g.For, Deciders: g.Deciders,
+		Opening: g.Opening, Digest: g.Digest, Author: g.Author, AuthorName: g.AuthorName, For: g.For, Deciders: g.Deciders, Read: g.Read,
 		FailureLimit: g.FailureLimit, Failures: g.Failures, Stopped: g.Stopped, Suspended: g.Suspended,
 		Revoked: g.Revoked, RevokedBy: g.RevokedBy, Reason: g.Reason, Created: g.Created,
 	}

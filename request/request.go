@@ -9,6 +9,7 @@
 package request
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -42,6 +43,9 @@ type Service struct {
 	EnvironmentBuilt func(lock string) bool
 	// Wake tells the queue that a run may be waiting. It must not block.
 	Wake func()
+	// Unchanged looks whether the private sides of assets are still what was
+	// registered.
+	Unchanged func(ctx context.Context, assets []anchorhold.AssetRef) error
 }
 
 // Submission is what a researcher sends.
@@ -245,10 +249,30 @@ func (s *Service) open(tx store.Tx, p policy.Permit, r anchorhold.Request) (anch
 		r = before
 		r.Opening, r.Opened, r.Withdrawn = before.Opening+1, now, false
 	}
+	if r.Undecided, err = undecidedUntil(tx, r, now); err != nil {
+		return r, err
+	}
 	if err := tx.PutRequest(r); err != nil {
 		return r, err
 	}
 	return s.start(tx, p, r)
+}
+
+// undecidedUntil is when a request that opens now expires without a decision:
+// after the shortest time that the owner of one of its datasets set.
+func undecidedUntil(tx store.Tx, r anchorhold.Request, now time.Time) (*time.Time, error) {
+	var until *time.Time
+	for _, name := range datasets(r.Assets) {
+		d, err := tx.Dataset(name)
+		if err != nil {
+			return nil, err
+		}
+		end := now.AddDate(0, 0, cmp.Or(d.RequestDays, anchorhold.DefaultRequestDays))
+		if until == nil || end.Before(*until) {
+			until = &end
+		}
+	}
+	return until, nil
 }
 
 // start queues a run of an undecided request where a grant covers it; what

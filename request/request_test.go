@@ -27,14 +27,16 @@ var (
 type bench struct {
 	*bookstest.Set
 	*request.Service
-	t     *testing.T
-	woken atomic.Int64
+	t       *testing.T
+	woken   atomic.Int64
+	changed error // of the private files
 }
 
 func newBench(t *testing.T) *bench {
 	b := &bench{Set: bookstest.New(t), t: t}
 	b.Service = &request.Service{
 		Books: b.Set.Books, HasEnvironment: func(l string) bool { return l == lock }, EnvironmentBuilt: func(l string) bool { return l == lock }, Wake: func() { b.woken.Add(1) },
+		Unchanged: func(context.Context, []anchorhold.AssetRef) error { return b.changed },
 	}
 	for name, quorum := range map[string]int{"heart": 1, "guarded": 2} {
 		b.offer(name, quorum, 1)
@@ -377,17 +379,19 @@ func TestAuthorSeesNothingBeforeTheRelease(t *testing.T) {
 	}
 }
 
+func everything(anchorhold.Request) bool { return true }
+
 func TestDiffIsAgainstTheAuthorsLastVersion(t *testing.T) {
 	b := newBench(t)
 	first := b.submit(submission("heart", "1"))
 	b.Clock.Move(time.Minute)
 	next := b.submit(submission("heart", "2"))
 	err := b.View(context.Background(), func(tx store.Tx) error {
-		d, err := request.DiffToLast(tx, next)
+		d, err := request.DiffToLast(tx, next, everything)
 		if d.Base != first.ID || !strings.Contains(d.Text, "-    return 1") || !strings.Contains(d.Text, "+    return 2") {
 			t.Errorf("got %+v", d)
 		}
-		d, err2 := request.DiffToLast(tx, first)
+		d, err2 := request.DiffToLast(tx, first, everything)
 		if d.Base != "" || !strings.Contains(d.Text, "+    return 1") {
 			t.Errorf("the first version: got %+v", d)
 		}

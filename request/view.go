@@ -45,13 +45,16 @@ func decisionState(r anchorhold.Request, now time.Time) anchorhold.State {
 			}
 		}
 	}
+	if r.Undecided != nil && !now.Before(*r.Undecided) {
+		state = anchorhold.StateExpired
+	}
 	for _, d := range r.Decisions {
 		switch {
 		case d.Opening != r.Opening:
 		case d.Verdict == anchorhold.Deny:
 			return anchorhold.StateDenied
 		case d.Expires != nil && !now.Before(*d.Expires):
-			return anchorhold.StateExpired // approved by some, but too late for the rest
+			state = anchorhold.StateExpired // approved by some, but too late for the rest
 		}
 	}
 	return state

@@ -127,6 +127,22 @@ func (a *asset) private() error {
 	return nil
 }
 
+// Unchanged looks whether the private sides of assets are still what was
+// registered, as a run would before it begins.
+func (s *Service) Unchanged(ctx context.Context, assets []anchorhold.AssetRef) error {
+	named := map[string]anchorhold.AssetRef{}
+	for _, ref := range assets {
+		named[ref.Version] = ref
+	}
+	t := &task{}
+	defer t.close()
+	err := s.Books.View(ctx, func(tx store.Tx) error { return t.loadAssets(tx, named, (*asset).private) })
+	if err != nil {
+		return err
+	}
+	return s.open(ctx, t)
+}
+
 func (t *task) close() {
 	for _, a := range t.assets {
 		if a.file != nil {

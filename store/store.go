@@ -173,6 +173,10 @@ type Requests interface {
 	// uses left, newest first.
 	GrantsFor(codeDigest string) ([]anchorhold.Grant, error)
 	ListGrants(GrantFilter, Page) ([]anchorhold.Grant, string, error)
+	AddSeen(anchorhold.Seen) error
+	// SeenOf lists who has read which lines of a text, by its digest, oldest
+	// first.
+	SeenOf(digest string) ([]anchorhold.Seen, error)
 }
 
 // RunFilter selects runs of one side.

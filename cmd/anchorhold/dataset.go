@@ -116,6 +116,12 @@ func printDataset(p *show.Printer, d anchorhold.Dataset) {
 			p.Field(string(part)+" for", strings.Join(append([]string{string(to.To)}, to.People...), " "))
 		}
 	}
+	if d.Review != anchorhold.AnyReview {
+		p.Field("review", string(d.Review)+": who approves has marked every line as seen")
+	}
+	if d.RequestDays > 0 {
+		p.Field("requests wait", fmt.Sprintf("%d days for a decision", d.RequestDays))
+	}
 	if d.Quorum > 1 {
 		p.Field("approvals", fmt.Sprint(d.Quorum, " are needed for a request"))
 	}

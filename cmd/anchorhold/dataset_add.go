@@ -42,8 +42,8 @@ func (o *assetOptions) flags(fs *pflag.FlagSet) {
 type datasetAddOptions struct {
 	assetOptions
 	cardOptions
+	reviewOptions
 	title, description, license, population, visibility string
-	quorum                                              int
 }
 
 const factsHelp = `
@@ -70,7 +70,7 @@ func newDatasetAdd(a *app) *cobra.Command {
 	c.Flags().StringVar(&o.license, "license", "", "under which terms the mock is given")
 	c.Flags().StringVar(&o.population, "population", "", "whom the data describe; datasets about the same people share it (default: NAME)")
 	c.Flags().StringVar(&o.visibility, "visibility", "", "who may know of it: users (default), or named (those with a role for dataset:NAME)")
-	c.Flags().IntVar(&o.quorum, "quorum", 0, "approvals that a request needs (default: one)")
+	o.reviewOptions.flags(c.Flags())
 	o.cardOptions.flags(c.Flags())
 	return c
 }
@@ -89,6 +89,10 @@ func runDatasetAdd(ctx context.Context, a *app, name string, o datasetAddOptions
 	if err != nil {
 		return err
 	}
+	rule, days, err := o.rules()
+	if err != nil {
+		return err
+	}
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
@@ -100,7 +104,7 @@ func runDatasetAdd(ctx context.Context, a *app, name string, o datasetAddOptions
 	p := a.watch("reading the tables")
 	d, err := c.AddDataset(ctx, client.NewDataset{
 		Name: name, Title: o.title, Description: o.description, License: o.license, Population: o.population,
-		Visibility: anchorhold.Visibility(o.visibility), Quorum: o.quorum, Assets: assets, Card: card,
+		Visibility: anchorhold.Visibility(o.visibility), Quorum: o.quorum, Review: rule, RequestDays: days, Assets: assets, Card: card,
 	})
 	p.end()
 	if err != nil {

@@ -94,9 +94,34 @@ func readContact(text string) (anchorhold.Contact, error) {
 
 type datasetEditOptions struct {
 	cardOptions
+	reviewOptions
 	title, description, license, visibility string
-	quorum                                  int
 	columns                                 []string
+}
+
+// reviewOptions are the flags that say how requests are decided.
+type reviewOptions struct {
+	quorum       int
+	review, life string
+}
+
+func (o *reviewOptions) flags(fs *pflag.FlagSet) {
+	fs.IntVar(&o.quorum, "quorum", 0, "approvals that a request needs (default: one)")
+	fs.StringVar(&o.review, "review", "", "how a request has to be read: any (default), or every-line (who approves has marked every line as seen, with an account of their own)")
+	fs.StringVar(&o.life, "request-life", "", "how long a request waits for a decision, such as 30d (default: 90d)")
+}
+
+// rules reads the flags.
+func (o *reviewOptions) rules() (rule anchorhold.ReviewRule, days int, err error) {
+	switch o.review {
+	case "", "any":
+	case string(anchorhold.EveryLine):
+		rule = anchorhold.EveryLine
+	default:
+		return rule, 0, usagef("use --review any or every-line", "%q is no way of reading a request", o.review)
+	}
+	days, err = parseDays("request-life", o.life)
+	return rule, days, err
 }
 
 func newDatasetEdit(a *app) *cobra.Command {
@@ -117,9 +142,9 @@ func newDatasetEdit(a *app) *cobra.Command {
 	f.StringVar(&o.description, "description", "", "what it is, in a few sentences")
 	f.StringVar(&o.license, "license", "", "under which terms the mock is given")
 	f.StringVar(&o.visibility, "visibility", "", "who may know of it: users, or named (those with a role for dataset:NAME)")
-	f.IntVar(&o.quorum, "quorum", 0, "approvals that a request needs")
 	list(f, &o.columns, "column", `what a column means: patients.age="Age in years [a]"`)
-	o.flags(f)
+	o.reviewOptions.flags(f)
+	o.cardOptions.flags(f)
 	return c
 }
 
@@ -150,12 +175,17 @@ func (o *datasetEditOptions) edit(given func(string) bool) (e client.Edit, err e
 	if err != nil {
 		return e, err
 	}
+	rule, days, err := o.rules()
+	if err != nil {
+		return e, err
+	}
 	visibility := anchorhold.Visibility(o.visibility)
 	e = client.Edit{Asking: card.Asking, Parts: card.Parts}
 	for flag, take := range map[string]func(){
 		"title": func() { e.Title = &o.title }, "description": func() { e.Description = &o.description },
 		"license": func() { e.License = &o.license }, "visibility": func() { e.Visibility = &visibility },
-		"quorum": func() { e.Quorum = &o.quorum }, "tag": func() { e.Tags = &card.Tags }, "duo": func() { e.DUO = &card.DUO },
+		"quorum": func() { e.Quorum = &o.quorum },
+		"review": func() { e.Review = &rule }, "request-life": func() { e.RequestDays = &days }, "tag": func() { e.Tags = &card.Tags }, "duo": func() { e.DUO = &card.DUO },
 		"contact": func() { e.Contacts = &card.Contacts },
 	} {
 		if given(flag) {

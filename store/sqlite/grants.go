@@ -61,6 +61,18 @@ func (t *tx) ListGrants(f store.GrantFilter, p store.Page) ([]anchorhold.Grant, 
 	return list[anchorhold.Grant](t, "grants x", "x.body", where, args, p, nil)
 }
 
+func (t *tx) AddSeen(s anchorhold.Seen) error {
+	body, err := encode(s)
+	if err != nil {
+		return err
+	}
+	return t.exec("INSERT INTO seen(digest, body) VALUES (?, ?)", s.Digest, body)
+}
+
+func (t *tx) SeenOf(digest string) ([]anchorhold.Seen, error) {
+	return bodies[anchorhold.Seen](t, "SELECT body FROM seen WHERE digest = ? ORDER BY seq", []any{digest})
+}
+
 func (t *tx) OpenRuns(grant string) ([]anchorhold.Run, error) {
 	return t.runs("state IN ('queued', 'running', 'checking') AND json_extract(body, '$.grant') = ? ORDER BY seq", grant)
 }

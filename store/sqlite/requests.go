@@ -9,7 +9,7 @@ import (
 
 func (t *tx) PutRequest(r anchorhold.Request) error {
 	assets := r.Assets
-	r.Decisions, r.Messages, r.Runs, r.Trial, r.State = nil, nil, nil, nil, ""
+	r.Decisions, r.Messages, r.Runs, r.Trial, r.Waits, r.State = nil, nil, nil, nil, nil, ""
 	body, err := encode(r)
 	if err != nil {
 		return err

@@ -30,4 +30,6 @@ CREATE TABLE grant_person (
 INSERT INTO grant_person(grants, person) SELECT g.id, r.author FROM grants g JOIN request r ON r.id = g.request;
 INSERT INTO grant_dataset(grants, dataset)
   SELECT DISTINCT g.id, a.dataset FROM grants g JOIN request_asset a ON a.request = g.request;
+CREATE TABLE seen (seq INTEGER PRIMARY KEY AUTOINCREMENT, digest TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+CREATE INDEX seen_digest ON seen(digest, seq);
 `

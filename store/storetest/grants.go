@@ -81,3 +81,17 @@ func openRuns(t *testing.T, s store.Store) {
 		return err
 	})
 }
+
+func seen(t *testing.T, s store.Store) {
+	first := anchorhold.Seen{Request: "req-1", Path: "main.py", Digest: "sha256:a", First: 1, Last: 4, Reader: "pri-1", ReaderName: "a@example.org", At: clock}
+	second, other := first, first
+	second.First, second.Last, other.Digest = 5, 9, "sha256:b"
+	update(t, s, func(tx store.Tx) error { return errors.Join(tx.AddSeen(first), tx.AddSeen(other), tx.AddSeen(second)) })
+	view(t, s, func(tx store.Tx) error {
+		got, err := tx.SeenOf("sha256:a")
+		equal(t, "lines of one text", got, []anchorhold.Seen{first, second})
+		none, err2 := tx.SeenOf("sha256:c")
+		equal(t, "lines of a text that nobody read", len(none), 0)
+		return errors.Join(err, err2)
+	})
+}

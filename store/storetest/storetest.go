@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"requests", requests},
 		{"grants", grants},
 		{"open runs of a grant", openRuns},
+		{"lines that were read", seen},
 		{"runs are claimed once", claims},
 		{"trials", trials},
 		{"trials are forgotten", forgotten},
