@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/anchorhold/anchorhold"
@@ -81,6 +82,7 @@ func (s *Service) sign(f facts) (envelope []byte, digest string, err error) {
 			Automatic: anchorhold.IsID(anchorhold.PrefixGrant, f.release.Decider),
 		},
 		Output: receipt.Output{Kind: f.output.Kind, Python: f.output.Python, Media: f.output.Media, Size: f.output.Size},
+		Facts:  factsOf(f),
 	})
 	sealed, err := receipt.Sign(st, s.Keys)
 	if err != nil {
@@ -97,6 +99,24 @@ func decisionsOf(f facts) []receipt.Decision {
 		if d.Verdict == anchorhold.Approve && d.Opening == f.grant.Opening {
 			out = append(out, receipt.Decision{Dataset: d.Dataset, Verdict: d.Verdict, Decider: d.DeciderName, Rule: d.Rule, At: d.Created})
 		}
+	}
+	return out
+}
+
+// factsOf says what only a statement of version 2 can: that a standing grant,
+// decided on an earlier request, let this one run, and who has read every line.
+func factsOf(f facts) (out []receipt.Fact) {
+	if f.granted.ID != f.request.ID {
+		out = append(out, receipt.Fact{Name: "standing-grant", Text: "the decisions are on request " + f.granted.ID + ", as grant " + f.grant.ID})
+	}
+	for _, name := range f.grant.Read {
+		var readers []string
+		for _, d := range f.granted.Decisions {
+			if d.Dataset == name && d.Opening == f.grant.Opening && d.Review == anchorhold.EveryLine {
+				readers = append(readers, d.DeciderName)
+			}
+		}
+		out = append(out, receipt.Fact{Name: "every-line:" + name, Text: "every line was read by " + strings.Join(readers, ", ")})
 	}
 	return out
 }

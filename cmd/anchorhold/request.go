@@ -15,7 +15,8 @@ import (
 
 func newRequest(a *app) *cobra.Command {
 	return group("request", "Ask a question, follow it, and decide on it",
-		newRequestSubmit(a), newRequestTry(a), newRequestLs(a), newRequestShow(a), newRequestDiff(a), newRequestApprove(a), newRequestDeny(a),
+		newRequestSubmit(a), newRequestTry(a), newRequestLs(a), newRequestShow(a), newRequestDiff(a), newRequestRead(a), newRequestSeen(a),
+		newRequestApprove(a), newRequestDeny(a),
 		newRequestAsk(a), newRequestAnswer(a), newRequestWithdraw(a))
 }
 
@@ -125,7 +126,7 @@ var meanings = map[anchorhold.State]string{
 	anchorhold.StateApproved:  "it may run",
 	anchorhold.StateDenied:    "it will not run",
 	anchorhold.StateWithdrawn: "its author took it back",
-	anchorhold.StateExpired:   "its approval ended before it ran",
+	anchorhold.StateExpired:   "it was not decided in time",
 	anchorhold.StateQueued:    "its run waits for its turn",
 	anchorhold.StateRunning:   "it runs on the private data",
 	anchorhold.StateFailed:    "its run failed",

@@ -15,15 +15,36 @@ import (
 )
 
 func newRequestShow(a *app) *cobra.Command {
-	return &cobra.Command{
+	review := false
+	c := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show who asks, why, the code, and everything that was decided",
 		Long: `Shows a request as a reviewer reads it. Characters that could deceive the eye
 (invisible ones, those that turn the direction of writing, control characters)
 are written as ⟨U+XXXX⟩, and the lines that hold them are named.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return runRequestShow(c.Context(), a, args[0]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if review {
+				return runRequestReview(c.Context(), a, args[0])
+			}
+			return runRequestShow(c.Context(), a, args[0])
+		},
 	}
+	c.Flags().BoolVar(&review, "review", false, "show which lines have been read, and by whom")
+	return c
+}
+
+func runRequestReview(ctx context.Context, a *app, id string) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	reading, err := c.Reading(ctx, id)
+	if err != nil {
+		return err
+	}
+	return emit(a, reading, printReading)
 }
 
 func runRequestShow(ctx context.Context, a *app, id string) error {
@@ -50,6 +71,12 @@ func printRequest(p *show.Printer, r anchorhold.Request, site client.Site) {
 	p.Field("why", r.Purpose)
 	p.Field("study", r.Study)
 	p.Field("asked", show.Time(r.Opened)+again(r))
+	if len(r.Waits) > 0 && r.Undecided != nil {
+		p.Field("expires", show.TimeOf(r.Undecided)+" if it is not decided")
+	}
+	for _, w := range r.Waits {
+		p.Field("waits for", waiting(w))
+	}
 	p.Field("digest", r.Digest)
 	p.Field("code digest", r.CodeDigest)
 	for _, name := range slices.Sorted(maps.Keys(r.Assets)) {
@@ -65,6 +92,18 @@ func printRequest(p *show.Printer, r anchorhold.Request, site client.Site) {
 	printDecisions(p, r)
 	printMessages(p, r)
 	printRuns(p, r.Runs)
+}
+
+// waiting says what a dataset of a request still waits for.
+func waiting(w anchorhold.Wait) string {
+	text := fmt.Sprintf("%s: %d of %d approvals", w.Dataset, w.Approvals, w.Quorum)
+	if len(w.Deciders) > 0 {
+		text += "; " + strings.Join(w.Deciders, ", ") + " may decide"
+	}
+	if w.Review == anchorhold.EveryLine {
+		text += "; every line has to be read"
+	}
+	return text
 }
 
 // again says how often a request was opened, when not only once.
