@@ -3,6 +3,9 @@ package audit
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -74,20 +77,66 @@ func (e Event) encode() ([]byte, error) {
 	return text, nil
 }
 
-// canonical gives the event's JCS text. For ASCII, as nearly all events are,
-// encoding/json writes exactly that when it does not escape HTML, at a third of
-// the cost; a test compares the two.
+// canonical gives the event's JCS text. For ASCII, as nearly all events are, it
+// is written here, at a tenth of the cost; a test compares the two.
 func (j eventJSON) canonical() ([]byte, error) {
 	if !j.ascii() {
 		return digest.Marshal(j)
 	}
-	b := bytes.NewBuffer(make([]byte, 0, 2*padTo))
-	enc := json.NewEncoder(b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(j); err != nil {
-		return nil, anchorhold.Errorf(anchorhold.Internal, "", "an audit event has no JSON form").Because(err)
+	b := make([]byte, 0, 2*padTo)
+	field := func(name, value string) {
+		b = append(append(b, name...), ':')
+		b = appendASCII(b, value)
+		b = append(b, ',')
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	b = append(b, '{')
+	field(`"action"`, j.Action)
+	field(`"actor"`, j.Actor)
+	b = append(b, `"details":{`...)
+	for i, k := range slices.Sorted(maps.Keys(j.Details)) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendASCII(b, k), ':')
+		b = appendASCII(b, j.Details[k])
+	}
+	b = append(b, "},"...)
+	field(`"digest"`, j.Digest)
+	field(`"rule"`, j.Rule)
+	field(`"subject"`, j.Subject)
+	field(`"time"`, j.Time)
+	b = append(b, `"v":`...)
+	return append(strconv.AppendInt(b, int64(j.V), 10), '}'), nil
+}
+
+// appendASCII writes a text of ASCII as a JSON string (RFC 8785 §3.2.2.2).
+func appendASCII(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\b':
+			b = append(b, `\b`...)
+		case '\t':
+			b = append(b, `\t`...)
+		case '\n':
+			b = append(b, `\n`...)
+		case '\f':
+			b = append(b, `\f`...)
+		case '\r':
+			b = append(b, `\r`...)
+		default:
+			if c < ' ' {
+				b = append(b, `\u00`...)
+				b = append(b, hex[c>>4], hex[c&0xf])
+			} else {
+				b = append(b, c)
+			}
+		}
+	}
+	return append(b, '"')
 }
 
 // ascii says whether all texts are ASCII.

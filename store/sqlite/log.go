@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -18,14 +19,22 @@ import (
 const (
 	sqlSize          = "SELECT COALESCE(MAX(idx) + 1, 0) FROM audit_entry"
 	sqlAppendEntry   = "INSERT INTO audit_entry(idx, at, hashes, checkpoint, ciphertext) VALUES (?, ?, ?, ?, ?)"
+	sqlAppendMany    = "INSERT INTO audit_entry(idx, at, hashes, ciphertext) VALUES " // and manyEntries rows
 	sqlHashes        = "SELECT e.idx, e.hashes FROM json_each(?) j JOIN audit_entry e ON e.idx = j.value"
 	sqlIdempotent    = "SELECT fingerprint, response FROM idempotency WHERE principal = ? AND key = ?"
 	sqlPutIdempotent = "INSERT INTO idempotency(principal, key, fingerprint, response, at) VALUES (?, ?, ?, ?, ?)"
 )
 
+// manyEntries is how many entries one statement writes where there are so many.
+const manyEntries = 64
+
+func sqlMany() string {
+	return sqlAppendMany + "(?, ?, ?, ?)" + strings.Repeat(", (?, ?, ?, ?)", manyEntries-1)
+}
+
 func hotQueries() []string {
 	return []string{
-		sqlSavepoint, sqlRollbackTo, sqlRelease, sqlSize, sqlAppendEntry, sqlHashes, sqlIdempotent, sqlPutIdempotent,
+		sqlMany(), sqlSavepoint, sqlRollbackTo, sqlRelease, sqlSize, sqlAppendEntry, sqlHashes, sqlIdempotent, sqlPutIdempotent,
 	}
 }
 
@@ -61,9 +70,23 @@ func (t *tx) AppendEntry(index int64, data []byte, hashes [][32]byte, at time.Ti
 // writeEntries writes what updates have appended, the checkpoint beside the
 // last.
 func (t *tx) writeEntries(e *edge) error {
-	for i, x := range e.entries {
+	rest := e.entries
+	if len(rest) > manyEntries {
+		many := sqlMany()
+		for len(rest) > manyEntries { // the last one is written below, with the checkpoint
+			args := make([]any, 0, 4*manyEntries)
+			for _, x := range rest[:manyEntries] {
+				args = append(args, x.index, x.at, x.hashes, x.data)
+			}
+			if err := t.exec(many, args...); err != nil {
+				return err
+			}
+			rest = rest[manyEntries:]
+		}
+	}
+	for i, x := range rest {
 		var checkpoint []byte
-		if i == len(e.entries)-1 {
+		if i == len(rest)-1 {
 			checkpoint = e.checkpoint
 		}
 		if err := t.exec(sqlAppendEntry, x.index, x.at, x.hashes, checkpoint, x.data); err != nil {
