@@ -585,18 +585,3 @@ func TestIdempotencyKeys(t *testing.T) {
 		t.Errorf("an endless body: %d %s", w.Code, w.Body)
 	}
 }
-
-func TestOpenAPIDocument(t *testing.T) {
-	f := newFixture(t)
-	w := f.call("none", "GET", "/v1/openapi.json", "")
-	var doc struct {
-		OpenAPI string `json:"openapi"`
-	}
-	data, err := io.ReadAll(w.Body)
-	if err == nil {
-		err = json.Unmarshal(data, &doc)
-	}
-	if err != nil || !strings.HasPrefix(doc.OpenAPI, "3.1") {
-		t.Errorf("status %d, %v, version %q", w.Code, err, doc.OpenAPI)
-	}
-}

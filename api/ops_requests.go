@@ -193,6 +193,10 @@ func (a *API) onDecision(ctx context.Context, in *word) ([]policy.Resource, erro
 	if len(one.Scopes) == 0 {
 		return nil, policy.Missing(policy.TypeRequest, in.ID)
 	}
+	_, err = a.Policy.Check(caller(ctx), policy.RequestDecide, one)
+	if anchorhold.KindOf(err) == anchorhold.NotFound && a.may(ctx, policy.RequestRead, res) {
+		return nil, anchorhold.Errorf(anchorhold.Denied, "one of its own reviewers or owners has to decide", "you may not decide for this dataset")
+	}
 	return []policy.Resource{one}, nil
 }
 
