@@ -21,7 +21,8 @@ import (
 )
 
 func newAudit(a *app) *cobra.Command {
-	return group("audit", "Read and check a site's log of everything that was done", newAuditLs(a), newAuditVerify(a), newAuditExport(a))
+	return group("audit", "Read and check a site's log of everything that was done", newAuditLs(a), newAuditVerify(a), newAuditExport(a),
+		newAuditCheckpoint(a), newAuditLogs(a))
 }
 
 type auditLsOptions struct {
@@ -154,7 +155,7 @@ func fromSite(ctx context.Context, c *client.Client) audit.Source {
 	}
 }
 
-type auditExportOptions struct{ out, key string }
+type auditExportOptions struct{ out, key, log string }
 
 func newAuditExport(a *app) *cobra.Command {
 	var o auditExportOptions
@@ -169,6 +170,7 @@ what was done.`,
 	}
 	c.Flags().StringVar(&o.out, "out", "", "the folder to write; files of an earlier export are replaced")
 	c.Flags().StringVar(&o.key, "key", "", "the site's public key, or a file that holds it (default: as the site tells)")
+	c.Flags().StringVar(&o.log, "log", "", "origin of a log that ended (default: the present one)")
 	return c
 }
 
@@ -181,12 +183,18 @@ func runAuditExport(ctx context.Context, a *app, o auditExportOptions) error {
 		return err
 	}
 	defer c.Close()
-	key, err := a.keyOf(ctx, c.Client, o.key)
+	source, key := fromSite(ctx, c.Client), siteKey{}
+	if o.log != "" {
+		source, key, err = pastLog(ctx, c.Client, o.log)
+	}
+	if err == nil && (o.log == "" || o.key != "") {
+		key, err = a.keyOf(ctx, c.Client, o.key)
+	}
 	if err != nil {
 		return err
 	}
 	w := a.watch("exporting the log")
-	head, err := exportLog(fromSite(ctx, c.Client), key, o.out)
+	head, err := exportLog(source, key, o.out)
 	w.end()
 	if err != nil {
 		return err
