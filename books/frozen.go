@@ -1,6 +1,7 @@
 package books
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -61,6 +62,22 @@ func Freeze(tx store.Tx, f Frozen) error {
 
 // Thaw ends it.
 func Thaw(tx store.Tx) error { return tx.PutSetting(frozenSetting, "") }
+
+// Frozen says whether the site is frozen, for who would do something that is no
+// act, such as write to people.
+func (b *Books) Frozen(ctx context.Context) (frozen bool, err error) {
+	if b.thawed.Load() {
+		return false, nil
+	}
+	err = b.View(ctx, func(tx store.Tx) error {
+		_, frozen, err = FrozenState(tx)
+		return err
+	})
+	if err == nil && !frozen {
+		b.thawed.Store(true)
+	}
+	return frozen, err
+}
 
 // open refuses an act at a frozen site: here, where every act passes, and
 // nowhere else. A site that was seen not to be frozen does not become so while

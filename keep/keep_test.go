@@ -126,6 +126,24 @@ func TestSweepSparesWhatIsNamedOrYoung(t *testing.T) {
 	}
 }
 
+// TestTrialsGo: with what they printed and gave, and not before their time.
+func TestTrialsGo(t *testing.T) {
+	b := newBench(t)
+	log := b.put("a trial's log", 100*day)
+	long := b.Clock.Now().Add(-31 * day)
+	b.update(func(tx store.Tx) error {
+		return errors.Join(
+			tx.PutRun(anchorhold.Run{ID: "run-1", Side: anchorhold.SideMock, State: anchorhold.RunDone, Finished: &long, Log: log}),
+			tx.PutTrial(anchorhold.Trial{Run: "run-1", Author: "a", Created: long}))
+	})
+	if s := b.sweep(true); s.Removed[keep.KindTrials] != 1 || !b.has(log) {
+		t.Errorf("a dry run: %+v", s)
+	}
+	if s := b.sweep(false); s.Removed[keep.KindTrials] != 1 || s.Removed[keep.KindOrphans] != 1 || b.has(log) {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestSweepBesidePuts: what is put again while a sweep goes on is young.
 func TestSweepBesidePuts(t *testing.T) {
 	b := newBench(t)

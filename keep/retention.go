@@ -21,6 +21,7 @@ const (
 	KindLogs    = "run-logs"
 	KindRefused = "refused-outputs"
 	KindAnswers = "repeated-answers"
+	KindTrials  = "trials"
 	KindOrphans = "orphans"
 )
 
@@ -35,6 +36,7 @@ func rules() map[string]rule {
 	return map[string]rule{
 		KindLogs:    {90, 0, "what runs printed, after they ended"},
 		KindRefused: {30, 0, "files of outputs, after a person refused to release them"},
+		KindTrials:  {30, 1, "runs on the mocks, what they executed and what they gave"},
 		KindAnswers: {7, 1, "answers kept for repeated calls"},
 		KindOrphans: {2, 1, "stored files that no record names, such as those of cancelled runs"},
 	}
@@ -170,39 +172,56 @@ func (s *Service) Sweep(ctx context.Context, p policy.Permit, dryRun bool) (Swep
 
 // sweepRecords makes records forget what is too old.
 func (s *Service) sweepRecords(ctx context.Context, p policy.Permit, before map[string]time.Time, dryRun bool) (map[string]int, error) {
-	count := func(tx store.Tx, remove bool) (Swept, error) {
-		out := Swept{Removed: map[string]int{}}
-		var errs []error
-		for kind, fn := range map[string]func(time.Time, bool) (int, error){
-			KindLogs: tx.ForgetLogs, KindRefused: tx.ForgetRefused, KindAnswers: tx.ForgetAnswers,
-		} {
-			if at, ok := before[kind]; ok {
-				n, err := fn(at, remove)
-				out.Removed[kind] = n
-				errs = append(errs, err)
-			}
-		}
-		return out, errors.Join(errs...)
-	}
 	var found Swept
-	err := s.Books.View(ctx, func(tx store.Tx) (err error) {
-		found, err = count(tx, false)
+	// Counting is forgetting that is taken back.
+	err := s.Books.Store.Update(ctx, func(tx store.Tx) (err error) {
+		if found, err = forget(tx, before); err == nil {
+			err = errNothing
+		}
 		return err
 	})
-	if err != nil || dryRun || found.nothing() {
-		return found.Removed, err
+	if !errors.Is(err, errNothing) || dryRun || found.nothing() {
+		return found.Removed, unless(err, errNothing)
 	}
 	found, err = books.Act(ctx, s.Books, p, func(tx store.Tx) (Swept, books.Record, error) {
-		done, err := count(tx, true)
+		done, err := forget(tx, before)
 		if err == nil && done.nothing() {
 			err = errNothing
 		}
 		return done, books.Record{Details: done.details()}, err
 	})
-	if errors.Is(err, errNothing) {
-		err = nil
+	return found.Removed, unless(err, errNothing)
+}
+
+// unless gives an error that is not the expected one.
+func unless(err, expected error) error {
+	if errors.Is(err, expected) {
+		return nil
 	}
-	return found.Removed, err
+	return err
+}
+
+// forget makes records forget what is older than its kind may be.
+func forget(tx store.Tx, before map[string]time.Time) (Swept, error) {
+	out := Swept{Removed: map[string]int{}}
+	trials := func(at time.Time) (int, error) {
+		runs, _, err := tx.ForgetTrials(at) // their files are orphans then
+		return len(runs), err
+	}
+	for kind, fn := range map[string]func(time.Time) (int, error){
+		KindLogs: tx.ForgetLogs, KindRefused: tx.ForgetRefused, KindAnswers: tx.ForgetAnswers, KindTrials: trials,
+	} {
+		at, ok := before[kind]
+		if !ok {
+			continue
+		}
+		n, err := fn(at)
+		if err != nil {
+			return out, err
+		}
+		out.Removed[kind] = n
+	}
+	return out, nil
 }
 
 // sweepFiles removes files that no record names.

@@ -73,7 +73,10 @@ func position(tx store.Tx) (at, size int64, err error) {
 	if err == nil {
 		at, err = strconv.ParseInt(text, 10, 64)
 	}
-	return min(at, size), size, err
+	if at > size {
+		at = 0 // the site was restored, and its log began anew
+	}
+	return at, size, err
 }
 
 // call is what an entry calls for: a kind, and who is to be told.

@@ -179,6 +179,9 @@ func (s *Service) Work(ctx context.Context) {
 
 // round turns new entries into notices and tells what is due.
 func (s *Service) round(ctx context.Context) error {
+	if frozen, err := s.Books.Frozen(ctx); err != nil || frozen {
+		return err // what a restored site would tell may have been told
+	}
 	c, err := s.Configured(ctx)
 	if err != nil || c.Hook == nil && c.Mail == nil {
 		return err

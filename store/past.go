@@ -28,12 +28,12 @@ type Past interface {
 	// EndRights revokes every grant and every credential that still holds, and
 	// gives their number: what they were used for may be lost.
 	EndRights(now time.Time) (int, error)
-	// ForgetLogs counts runs that ended before a time and still name what they
-	// printed, and makes them name it no more if so told.
-	ForgetLogs(before time.Time, remove bool) (int, error)
+	// ForgetLogs makes runs that ended before a time name what they printed no
+	// more, and gives their number.
+	ForgetLogs(before time.Time) (int, error)
 	// ForgetRefused does the same with outputs whose release was denied before a
 	// time, and their files.
-	ForgetRefused(before time.Time, remove bool) (int, error)
+	ForgetRefused(before time.Time) (int, error)
 	// BlobRefs finds every id of a blob that any record holds, in whatever field:
 	// what is not among them is spoken of nowhere.
 	BlobRefs() (map[string]bool, error)

@@ -255,9 +255,8 @@ type Log interface {
 	Idempotent(principal, key string) (fingerprint, response []byte, err error)
 	PutIdempotent(principal, key string, fingerprint, response []byte, at time.Time) error
 
-	// ForgetAnswers counts what was answered before a time, and removes it if so
-	// told.
-	ForgetAnswers(before time.Time, remove bool) (int, error)
+	// ForgetAnswers removes what was answered before a time, and gives its number.
+	ForgetAnswers(before time.Time) (int, error)
 
 	// Setting reads a setting of the site.
 	Setting(key string) (string, error)

@@ -227,8 +227,8 @@ func (t *tx) PutIdempotent(principal, key string, fingerprint, response []byte, 
 		principal, key, fingerprint, response, at.UnixNano())
 }
 
-func (t *tx) ForgetAnswers(before time.Time, remove bool) (int, error) {
-	return t.forget("idempotency WHERE at < ?", "DELETE FROM idempotency WHERE at < ?", remove, before.UnixNano())
+func (t *tx) ForgetAnswers(before time.Time) (int, error) {
+	return t.change("DELETE FROM idempotency WHERE at < ?", before.UnixNano())
 }
 
 func (t *tx) Setting(key string) (value string, err error) {

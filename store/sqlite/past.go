@@ -130,43 +130,39 @@ func (p pastReader) Entries(first int64, n int) ([][]byte, error) {
 	return p.t.entries("SELECT idx, ciphertext FROM past_entry WHERE log = ? AND idx >= ? ORDER BY idx LIMIT ?", []any{p.log, first, n}, first, n)
 }
 
-// forget counts rows, and changes them if so told.
-func (t *tx) forget(from, change string, remove bool, args ...any) (n int, err error) {
-	if err := t.scan("SELECT count(*) FROM "+from, args, &n); err != nil || n == 0 || !remove {
-		return n, err
+// change carries out a statement and gives how many rows it changed.
+func (t *tx) change(query string, args ...any) (int, error) {
+	r, err := t.tx.ExecContext(t.ctx, query, args...)
+	if err != nil {
+		return 0, err
 	}
-	return n, t.exec(change, args...)
+	n, err := r.RowsAffected()
+	return int(n), err
 }
 
 // EndRights implements store.Past.
 func (t *tx) EndRights(now time.Time) (int, error) {
 	at := now.UTC().Format(time.RFC3339Nano)
 	const open = " WHERE body ->> '$.revoked' IS NULL"
-	grants, err := t.forget("grants"+open, "", false)
+	grants, err := t.change("UPDATE grants SET live = 0, body = json_set(body, '$.revoked', ?)"+open, at)
 	if err != nil {
 		return 0, err
 	}
-	credentials, err := t.forget("credential"+open, "", false)
-	if err != nil {
-		return 0, err
-	}
-	return grants + credentials, errors.Join(
-		t.exec("UPDATE grants SET live = 0, body = json_set(body, '$.revoked', ?)"+open, at),
-		t.exec("UPDATE credential SET body = json_set(body, '$.revoked', ?)"+open, at))
+	credentials, err := t.change("UPDATE credential SET body = json_set(body, '$.revoked', ?)"+open, at)
+	return grants + credentials, err
 }
 
 // ForgetLogs implements store.Past. Times stand in bodies as RFC 3339, which
 // julianday reads whatever their fraction.
-func (t *tx) ForgetLogs(before time.Time, remove bool) (int, error) {
-	const old = "run WHERE log_blob <> '' AND julianday(body ->> '$.finished') < julianday(?)"
-	return t.forget(old, "UPDATE run SET log_blob = '' WHERE seq IN (SELECT seq FROM "+old+")", remove, before.UTC().Format(time.RFC3339))
+func (t *tx) ForgetLogs(before time.Time) (int, error) {
+	return t.change("UPDATE run SET log_blob = '' WHERE log_blob <> '' AND julianday(body ->> '$.finished') < julianday(?)",
+		before.UTC().Format(time.RFC3339))
 }
 
 // ForgetRefused implements store.Past.
-func (t *tx) ForgetRefused(before time.Time, remove bool) (int, error) {
-	const old = `output WHERE blob <> '' AND id IN (SELECT output FROM release
-		WHERE state = 'denied' AND julianday(body ->> '$.decided') < julianday(?))`
-	return t.forget(old, "UPDATE output SET blob = '' WHERE seq IN (SELECT seq FROM "+old+")", remove, before.UTC().Format(time.RFC3339))
+func (t *tx) ForgetRefused(before time.Time) (int, error) {
+	return t.change(`UPDATE output SET blob = '' WHERE blob <> '' AND id IN (SELECT output FROM release
+		WHERE state = 'denied' AND julianday(body ->> '$.decided') < julianday(?))`, before.UTC().Format(time.RFC3339))
 }
 
 // BlobRefs implements store.Past. It looks into every text of every table, so

@@ -127,18 +127,6 @@ func copied(t *testing.T, s store.Store) {
 	update(t, s, func(tx store.Tx) error { return tx.PutSetting("a", "2") })
 }
 
-func forgetAnswers(tx store.Tx, before time.Time) error {
-	n, err := tx.ForgetAnswers(before, false)
-	if err != nil {
-		return err
-	}
-	m, err := tx.ForgetAnswers(before, true)
-	if err == nil && n != m {
-		err = fmt.Errorf("%d answers were counted, and %d removed", n, m)
-	}
-	return err
-}
-
 // forget: what is old enough stops naming its file, and nothing else does.
 func forget(t *testing.T, s store.Store) {
 	decided, finished := clock, clock
@@ -153,20 +141,19 @@ func forget(t *testing.T, s store.Store) {
 		}
 		return errors.Join(errs...)
 	})
-	sweep := func(before time.Time, remove bool, logs, outputs int) {
+	sweep := func(before time.Time, logs, outputs int) {
 		t.Helper()
 		update(t, s, func(tx store.Tx) error {
-			n, err := tx.ForgetLogs(before, remove)
+			n, err := tx.ForgetLogs(before)
 			equal(t, "logs", n, logs)
-			m, err2 := tx.ForgetRefused(before, remove)
+			m, err2 := tx.ForgetRefused(before)
 			equal(t, "refused outputs", m, outputs)
 			return errors.Join(err, err2)
 		})
 	}
-	sweep(clock.Add(-time.Hour), true, 0, 0)
-	sweep(clock.Add(time.Hour), false, 1, 1)
-	sweep(clock.Add(time.Hour), true, 1, 1)
-	sweep(clock.Add(time.Hour), true, 0, 0)
+	sweep(clock.Add(-time.Hour), 0, 0)
+	sweep(clock.Add(time.Hour), 1, 1)
+	sweep(clock.Add(time.Hour), 0, 0)
 	view(t, s, func(tx store.Tx) error {
 		run, err := tx.Run("run-1")
 		equal(t, "log of an ended run", run.Log, "")
@@ -201,4 +188,11 @@ func rights(t *testing.T, s store.Store) {
 		equal(t, "a grant is revoked", g.Revoked != nil, true)
 		return errors.Join(err, err2)
 	})
+}
+
+func forgetAnswers(t *testing.T, tx store.Tx, before time.Time, want int) error {
+	t.Helper()
+	n, err := tx.ForgetAnswers(before)
+	equal(t, "answers forgotten", n, want)
+	return err
 }

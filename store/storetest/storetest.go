@@ -335,12 +335,12 @@ func keys(t *testing.T, s store.Store) {
 		absent(t, "an unknown setting", err4)
 		return errors.Join(err, err3)
 	})
-	update(t, s, func(tx store.Tx) error { return forgetAnswers(tx, clock) })
+	update(t, s, func(tx store.Tx) error { return forgetAnswers(t, tx, clock, 0) })
 	view(t, s, func(tx store.Tx) error {
 		_, _, err := tx.Idempotent("pri-1", "k")
 		return err // not before its time
 	})
-	update(t, s, func(tx store.Tx) error { return forgetAnswers(tx, clock.Add(1)) })
+	update(t, s, func(tx store.Tx) error { return forgetAnswers(t, tx, clock.Add(1), 1) })
 	view(t, s, func(tx store.Tx) error {
 		_, _, err := tx.Idempotent("pri-1", "k")
 		absent(t, "a forgotten answer", err)
