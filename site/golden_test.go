@@ -22,6 +22,7 @@ import (
 	"github.com/anchorhold/anchorhold/audit"
 	"github.com/anchorhold/anchorhold/client"
 	"github.com/anchorhold/anchorhold/identity/keys"
+	"github.com/anchorhold/anchorhold/pyenv"
 	"github.com/anchorhold/anchorhold/receipt"
 	"github.com/anchorhold/anchorhold/site"
 )
@@ -293,17 +294,25 @@ func (g golden) goesOn(t *testing.T, c *client.Client) {
 	if _, err := receipt.Verify(file, key); err != nil {
 		t.Error("the receipt of a new release:", err)
 	}
-	pending := g.in(t, anchorhold.StatePending)
-	if r, err := c.Decide(ctx, pending, client.NewDecision{Verdict: anchorhold.Approve}); err != nil || r.State != anchorhold.StateQueued {
-		t.Errorf("a pending request cannot be approved: %s, %v", r.State, err)
+	pending := g.in(t, anchorhold.StatePending) // its table is not where it was
+	if r, err := c.Decide(ctx, pending, client.NewDecision{Verdict: anchorhold.Approve}); err == nil {
+		t.Errorf("a request on a table that is gone was approved: %s", r.State)
+	}
+	path, err := filepath.Abs("../demo/data/cleveland.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := c.AddVersion(ctx, g.Dataset, "patients", client.NewAsset{Path: path})
+	if err != nil || d.Assets[0].Version.Number != 2 || d.Assets[0].Version.Mock == nil {
+		t.Errorf("a new version: %+v, %v", d, err)
 	}
 	if r, err := c.Decide(ctx, g.in(t, anchorhold.StateAsked), client.NewDecision{Verdict: anchorhold.Deny, Reason: "no answer"}); err != nil || r.State != anchorhold.StateDenied {
 		t.Errorf("a request with a question cannot be denied: %s, %v", r.State, err)
 	}
 }
 
-// tokensHold: people of then are known, and see what is theirs; until their
-// tokens expire, and no longer.
+// tokensHold: people of then are known, see what is theirs, and ask anew; until
+// their tokens expire, and no longer.
 func (g golden) tokensHold(t *testing.T, dir string) {
 	t.Helper()
 	s, err := site.Open(t.Context(), dir, site.Options{})
@@ -313,11 +322,14 @@ func (g golden) tokensHold(t *testing.T, dir string) {
 	defer s.Close()
 	srv := httptest.NewServer(s.Handler())
 	defer srv.Close()
+	owner := client.NewHandler(s.LocalHandler(), client.Options{})
+	defer owner.Close()
 	for email, token := range g.Tokens {
 		c, err := client.New(srv.URL, client.Options{Token: token})
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer c.Close()
 		me, err := c.Me(t.Context())
 		if time.Now().After(g.Until) {
 			if anchorhold.KindOf(err) != anchorhold.Unauthenticated {
@@ -332,6 +344,26 @@ func (g golden) tokensHold(t *testing.T, dir string) {
 		if err != nil || len(mine) == 0 {
 			t.Errorf("%s sees %d requests, %v", email, len(mine), err)
 		}
-		c.Close()
+		g.asksAnew(t, c, owner)
+	}
+}
+
+// asksAnew submits code of then with the environment of now, and it is approved.
+func (g golden) asksAnew(t *testing.T, author, owner *client.Client) {
+	t.Helper()
+	old, err := owner.Request(t.Context(), g.in(t, anchorhold.StateReleased))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := old.Code
+	code.Environment = pyenv.Default().Digest()
+	r, err := author.Submit(t.Context(), client.NewRequest{
+		Code: code, Assets: map[string]client.AssetName{"patients": {Dataset: g.Dataset, Asset: "patients"}}, Purpose: "once more",
+	})
+	if err != nil {
+		t.Fatal("nothing can be asked any more:", err)
+	}
+	if r, err = owner.Decide(t.Context(), r.ID, client.NewDecision{Verdict: anchorhold.Approve}); err != nil || r.State != anchorhold.StateQueued {
+		t.Errorf("a new request cannot be approved: %s, %v", r.State, err)
 	}
 }
