@@ -56,6 +56,17 @@ func (c *Client) Parse(ctx context.Context, entry ManifestEntry, data []byte, de
 	return out, cells, err
 }
 
+// Try has a parser read a value of our own and checks what it makes of it: then
+// it is ready, and warm.
+func (c *Client) Try(ctx context.Context) error {
+	entry := ManifestEntry{Name: "try", Kind: KindJSON, Python: "int", File: "try.json"}
+	got, _, err := c.Parse(ctx, entry, []byte("1"), Declared{Name: "try", Kind: KindJSON}, Limits{})
+	if err == nil && string(got.Data) != "1" {
+		err = noAnswer(nil)
+	}
+	return err
+}
+
 func (c *Client) ask(q question, data []byte) error {
 	text, err := json.Marshal(q)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/anchorhold/anchorhold/output"
 	"github.com/anchorhold/anchorhold/run/job"
 	"github.com/anchorhold/anchorhold/sandbox"
+	"github.com/anchorhold/anchorhold/sandbox/warm"
 	"github.com/anchorhold/anchorhold/store"
 )
 
@@ -162,14 +163,9 @@ func (s *Service) attempt(ctx context.Context, t *task, o *outcome) error {
 	if err := s.open(ctx, t); err != nil {
 		return err
 	}
-	parser, err := s.startParser(ctx, t.run.ID)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		parser.Kill()
-		_ = parser.Conn().Close() // the session is over either way
-	}()
+	// Beside the job, so that it is ready when the job ends.
+	parser := s.startParser(ctx, t.run.ID)
+	defer parser.end()
 	answer, err := s.runCode(ctx, t, o)
 	if err != nil {
 		return err
@@ -181,7 +177,11 @@ func (s *Service) attempt(ctx context.Context, t *task, o *outcome) error {
 	if err := s.checking(ctx, t); err != nil {
 		return err
 	}
-	return s.take(ctx, t, output.NewClient(parser.Conn()), answer, o)
+	reader, err := parser.client()
+	if err != nil {
+		return err
+	}
+	return s.take(ctx, t, reader, answer, o)
 }
 
 // open opens every file, and makes sure that a private one is what was
@@ -235,13 +235,63 @@ func (t *task) restamp(tx store.Tx) error {
 	return nil
 }
 
-// startParser starts the parser of outputs beside the job, so that it is ready
-// when the job ends.
-func (s *Service) startParser(ctx context.Context, id string) (sandbox.Session, error) {
-	return s.Sandbox.Start(ctx, sandbox.Spec{
-		ID: "parse-" + id, Argv: []string{parserPath, ParserArgument}, Env: []string{"GOMEMLIMIT=700MiB", "GOMAXPROCS=2"},
-		Binds: []sandbox.Bind{{Host: s.Parser, Guest: parserPath}}, Bare: true, Limits: parserLimits(s.Limits),
-	})
+// parser is a session that parses a run's outputs, or is about to start.
+type parser struct {
+	started chan struct{} // closed when it has started, or failed to
+	session sandbox.Session
+	err     error
+}
+
+func (s *Service) startParser(ctx context.Context, id string) *parser {
+	p := &parser{started: make(chan struct{})}
+	go func() {
+		defer close(p.started)
+		p.session, p.err = s.Boxes.Start(ctx, s.parserKind(), "parse-"+id, parserLimits(s.Limits))
+	}()
+	return p
+}
+
+func (p *parser) client() (*output.Client, error) {
+	<-p.started
+	if p.err != nil {
+		return nil, p.err
+	}
+	return output.NewClient(p.session.Conn()), nil
+}
+
+// end ends the session: it is over either way.
+func (p *parser) end() {
+	<-p.started
+	if p.err == nil {
+		p.session.Kill()
+		_ = p.session.Conn().Close() // nothing more is read from it
+	}
+}
+
+// What a parser costs that waits, and what it may take until then.
+const (
+	parserWaitCost   = 48 << 20
+	parserWaitMemory = 256 << 20
+	parserWaitCPU    = 20 * time.Second
+	parserWaitTime   = time.Hour
+)
+
+// parserKind describes the sessions that parse outputs.
+func (s *Service) parserKind() warm.Kind {
+	argv := []string{parserPath, ParserArgument}
+	return warm.Kind{
+		Name: "parser",
+		Spec: sandbox.Spec{
+			Argv: argv, Env: []string{"GOMEMLIMIT=700MiB", "GOMAXPROCS=2"},
+			Binds: []sandbox.Bind{{Host: s.Parser, Guest: parserPath}}, Bare: true, Limits: parserLimits(s.Limits),
+		},
+		Waiting: argv,
+		Hold:    sandbox.Hold{Memory: parserWaitMemory, CPUTime: parserWaitCPU, Wall: parserWaitTime},
+		Ready: func(ctx context.Context, session sandbox.Session) error {
+			return output.NewClient(session.Conn()).Try(ctx)
+		},
+		Cost: parserWaitCost,
+	}
 }
 
 // ParserArgument makes the program serve as the parser of outputs on its
@@ -264,14 +314,15 @@ func parserLimits(l sandbox.Limits) sandbox.Limits {
 
 // runCode runs the code in its sandbox and gives the files that came out.
 func (s *Service) runCode(ctx context.Context, t *task, o *outcome) (job.Answer, error) {
-	session, err := s.Sandbox.Start(ctx, job.Spec(t.run.ID, o.env, t.limits(s.Limits)))
+	limits := t.limits(s.Limits)
+	session, err := s.Boxes.Start(ctx, job.Kind(o.env, s.Limits), t.run.ID, limits)
 	if err != nil {
 		return job.Answer{}, err
 	}
 	defer session.Kill()
 	release := context.AfterFunc(ctx, session.Kill) // cancelled: nothing of it may go on
 	defer release()
-	answer, jobErr := job.Run(ctx, session, t.job(), t.files())
+	answer, jobErr := job.Run(ctx, session, t.job(limits), t.files())
 	result, err := session.Wait(ctx)
 	if err != nil {
 		return answer, err
@@ -297,10 +348,10 @@ func (s *Service) runCode(ctx context.Context, t *task, o *outcome) (job.Answer,
 }
 
 // job describes the run to the runner.
-func (t *task) job() job.Job {
+func (t *task) job(limits sandbox.Limits) job.Job {
 	j := job.Job{
 		Files: t.code.Files, Entry: t.code.Entry, Values: map[string]json.RawMessage{}, Outputs: t.declared(),
-		Inputs: []job.Input{},
+		Inputs: []job.Input{}, Limits: limits,
 	}
 	types := map[string]string{}
 	for _, p := range t.code.Parameters {

@@ -29,7 +29,9 @@ import (
 	"github.com/anchorhold/anchorhold/pyenv"
 	"github.com/anchorhold/anchorhold/release"
 	"github.com/anchorhold/anchorhold/request"
+	"github.com/anchorhold/anchorhold/run/job"
 	"github.com/anchorhold/anchorhold/sandbox"
+	"github.com/anchorhold/anchorhold/sandbox/warm"
 	"github.com/anchorhold/anchorhold/store"
 )
 
@@ -56,10 +58,10 @@ type Service struct {
 	Envs     *pyenv.Store
 	IndexKey disclosure.Key
 	Limits   sandbox.Limits
-	// Sandbox runs the jobs; Parser is the path of the static program that
-	// parses their outputs in a sandbox of its own.
-	Sandbox sandbox.Sandbox
-	Parser  string
+	// Boxes gives the sessions in which jobs run; Parser is the path of the static
+	// program that parses their outputs in a session of its own.
+	Boxes  *warm.Pool
+	Parser string
 	// Slots is how many runs may go on at once.
 	Slots int
 
@@ -77,12 +79,21 @@ func (s *Service) Wake() {
 	}
 }
 
+// KeepWarm keeps sessions of an environment ready from now on, where it is built.
+func (s *Service) KeepWarm(lock string) {
+	if env, ok := s.Envs.Find(lock); ok {
+		s.Boxes.Keep(job.Kind(env, s.Limits))
+		s.Boxes.Keep(s.parserKind())
+	}
+}
+
 // Work executes queued runs until the context ends, then waits for those that
 // it has begun: they are stopped and put back into the queue.
 func (s *Service) Work(ctx context.Context) {
 	slots := make(chan struct{}, max(s.Slots, 1))
 	var running sync.WaitGroup
 	defer running.Wait()
+	running.Go(func() { s.Boxes.Work(ctx) })
 	poll := time.NewTicker(lease / 3) // for runs whose claimant died
 	defer poll.Stop()
 	for {
@@ -108,6 +119,8 @@ func (s *Service) Work(ctx context.Context) {
 		}
 		running.Go(func() {
 			defer func() { <-slots; s.Wake() }()
+			s.Boxes.Begin()
+			defer s.Boxes.Done()
 			s.execute(ctx, run, claimant)
 		})
 	}

@@ -32,7 +32,15 @@ type Limits struct {
 	Processes int           `json:"processes"`  // processes and threads
 	OpenFiles int           `json:"open_files"` // descriptors per process
 	CPUTime   time.Duration `json:"cpu_time"`   // processor time of the whole job
-	Wall      time.Duration `json:"wall"`       // time from the return of Start to the end
+	Wall      time.Duration `json:"wall"`       // time from the return of Start, or of Begin, to the end
+}
+
+// Hold bounds a session that is started before there is work for it, until
+// Begin: nothing runs in it meanwhile but what gets it ready.
+type Hold struct {
+	Memory  int64         `json:"memory"`   // bytes of the whole session
+	CPUTime time.Duration `json:"cpu_time"` // processor time of getting ready
+	Wall    time.Duration `json:"wall"`     // time from the return of Start to Begin
 }
 
 // Spec describes one session. Nothing else of the host is visible in it, and
@@ -48,12 +56,15 @@ type Spec struct {
 	Bare   bool              `json:"bare"`
 	Files  map[string][]byte `json:"files"` // small read-only files of the root file system, by absolute guest path
 	Limits Limits            `json:"limits"`
+	// Hold makes a session that waits for Begin under these limits. Limits is
+	// then the most that Begin may give. Nil: the session begins at once.
+	Hold *Hold `json:"hold,omitempty"`
 }
 
 // Sandbox starts sessions behind one kind of boundary.
 type Sandbox interface {
 	// Start begins a session and returns once the guest has been set up, from
-	// when its wall time counts. A context that ends while Start waits kills
+	// when its wall time counts (that of its Hold where it has one). A context that ends while Start waits kills
 	// what was begun; it has no effect afterwards. An error means that nothing
 	// ran: there is no other, weaker way to run it.
 	Start(ctx context.Context, s Spec) (Session, error)
@@ -71,6 +82,13 @@ type Session interface {
 	// carries bytes both ways. SendFiles passes open files over it. It is the
 	// caller's to close, and stays readable after the end of the session.
 	Conn() *net.UnixConn
+	// Begin puts the limits of its work in force in a session that was started
+	// with Spec.Hold. Memory, CPUTime and Wall are at most those of the Spec and
+	// count from here; the others MUST be those of the Spec, to which the guest
+	// was built. Only after Begin has returned nil may a session be given
+	// anything of others, and it MUST be given one job in its life. After an
+	// error the session is of no further use.
+	Begin(ctx context.Context, l Limits) error
 	// Wait waits for the end and MAY be called several times. A context that
 	// ends first makes it return the context's error; the session runs on.
 	Wait(ctx context.Context) (Result, error)

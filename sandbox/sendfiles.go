@@ -3,7 +3,9 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"runtime"
@@ -51,6 +53,31 @@ func SendFiles(c *net.UnixConn, data []byte, files ...*os.File) error {
 	}
 	if err != nil {
 		return anchorhold.Errorf(anchorhold.Unavailable, "see how the session ended", "the session does not take input").Because(err)
+	}
+	return nil
+}
+
+// Heard waits until the guest has said something, and leaves it to be read: a
+// session that waits for work says so with its first byte. The connection's
+// read deadline applies.
+func Heard(c *net.UnixConn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	n := 0
+	var peekErr error
+	err = raw.Read(func(fd uintptr) bool {
+		n, _, peekErr = unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK)
+		return !errors.Is(peekErr, unix.EAGAIN)
+	})
+	switch {
+	case err != nil:
+		return err
+	case peekErr != nil:
+		return peekErr
+	case n == 0:
+		return io.EOF
 	}
 	return nil
 }

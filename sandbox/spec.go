@@ -18,6 +18,12 @@ func DefaultLimits() Limits {
 	}
 }
 
+// AddressHeadroom is how much more address space than memory one process may
+// map. It turns most attempts of one process to take too much into a plain
+// error of its allocator; allocators and the Go runtime reserve about this much
+// without using it. What bounds the job as a whole is measured from outside.
+const AddressHeadroom = 2 << 30
+
 // maxFileBytes bounds Spec.Files as a whole: they are copied once per session.
 const maxFileBytes = 16 << 20
 
@@ -58,7 +64,14 @@ func (s Spec) Validate() error {
 	if err := s.validatePaths(); err != nil {
 		return err
 	}
-	return s.Limits.validate()
+	if err := s.Limits.validate(); err != nil {
+		return err
+	}
+	if h := s.Hold; h != nil && (h.Memory < 32<<20 || h.Memory > s.Limits.Memory || h.CPUTime <= 0 || h.Wall <= 0) {
+		return invalid("set every limit of it; its memory is at least 32 MiB and at most the session's own",
+			"the limits of the session's waiting are missing or out of range")
+	}
+	return nil
 }
 
 func (s Spec) validatePaths() error {
@@ -95,6 +108,22 @@ func (s Spec) validatePaths() error {
 	}
 	if total > maxFileBytes {
 		return invalid("pass larger files as descriptors or binds", "the session's files are larger than %d MiB", maxFileBytes>>20)
+	}
+	return nil
+}
+
+// Within says whether a session that was started for the limits most may begin
+// work under l: less memory and time, and else the same.
+func (l Limits) Within(most Limits) error {
+	if err := l.validate(); err != nil {
+		return err
+	}
+	if l.Memory > most.Memory || l.CPUTime > most.CPUTime || l.Wall > most.Wall {
+		return invalid("start a session for these limits", "the work may use more than the session was started for")
+	}
+	l.Memory, l.CPUTime, l.Wall = most.Memory, most.CPUTime, most.Wall
+	if l != most {
+		return invalid("start a session for these limits", "the work needs a limit that cannot change after a session's start")
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/internal/pages"
+	"github.com/anchorhold/anchorhold/pyenv"
 	"github.com/anchorhold/anchorhold/sandbox"
 )
 
@@ -35,7 +36,8 @@ type ServeOptions struct {
 	// Advertise is the host, or host:port, by which others reach the site;
 	// empty: the one it listens on, or this machine's name.
 	Advertise string
-	Slots     int // runs at once; 0: one
+	Slots     int // runs at once; 0: as many as the machine has processors and memory for
+	Warm      int // sessions of each environment that are kept ready; see WarmAuto
 	// NewSandbox starts the sandbox, and gives the path of the static program
 	// that parses outputs. Without a sandbox a site does not serve: requests
 	// would be accepted that nobody could run.
@@ -57,7 +59,13 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 	if err != nil {
 		return errors.Join(err, listener.Close(), local.Close())
 	}
-	s.runs.Sandbox, s.runs.Parser, s.runs.Slots = box, parser, o.Slots
+	if o.Slots <= 0 {
+		o.Slots = slots(s.runs.Limits)
+	}
+	s.runs.Boxes, s.runs.Parser, s.runs.Slots = s.boxes(box, o), parser, o.Slots
+	if o.Warm > 0 {
+		s.runs.KeepWarm(pyenv.Default().Digest())
+	}
 
 	working, stop := context.WithCancel(ctx)
 	defer stop()

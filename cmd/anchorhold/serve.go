@@ -37,6 +37,7 @@ type serveOptions struct {
 	listen, tlsCert, tlsKey, advertise string
 	selfSigned                         bool
 	slots                              int
+	warm                               string
 }
 
 func newServe(a *app) *cobra.Command {
@@ -53,7 +54,12 @@ without TLS: with a certificate that you have, or with --tls-self-signed. Then
 the site makes a key once, keeps it, and prints a connection string that names
 it; whoever uses that string talks to this site or to nobody.
 
-Without a working sandbox it does not start at all.`,
+Without a working sandbox it does not start at all.
+
+Starting a sandbox and importing pandas in it takes most of a second. With
+--warm auto, sandboxes are started and warmed up before there is work for them,
+once an environment has been used, and given back ten minutes after its last
+run. Each takes one run and is then thrown away. --warm 0 starts each run cold.`,
 		Example: `  anchorhold serve --dir /srv/heart --listen 0.0.0.0:7440 --tls-self-signed
   anchorhold serve --dir /srv/heart --listen 0.0.0.0:7440 --tls-cert site.pem --tls-key site.key`,
 		Args: cobra.NoArgs,
@@ -64,7 +70,9 @@ Without a working sandbox it does not start at all.`,
 	c.Flags().StringVar(&o.advertise, "advertise", "", "the host, or host:port, by which others reach the site (default: the address to serve, or this machine's name)")
 	c.Flags().StringVar(&o.tlsCert, "tls-cert", "", "PEM file of the TLS certificate")
 	c.Flags().StringVar(&o.tlsKey, "tls-key", "", "PEM file of its key")
-	c.Flags().IntVar(&o.slots, "slots", 1, "how many runs may go on at once")
+	c.Flags().IntVar(&o.slots, "slots", 0, "how many runs may go on at once (default: as many as there are processors and memory for)")
+	c.Flags().StringVar(&o.warm, "warm", "auto", "how many started sandboxes to keep ready: a number of the default environment at all times, "+
+		"or auto: of environments in use, as many as may run at once; either within a quarter of the free memory")
 	o.flags(c)
 	return c
 }
@@ -77,6 +85,10 @@ type ready struct {
 
 func runServe(ctx context.Context, a *app, o serveOptions) error {
 	dir, err := a.siteDir()
+	if err != nil {
+		return err
+	}
+	warm, err := warmNumber(o.warm)
 	if err != nil {
 		return err
 	}
@@ -100,7 +112,7 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 		defer os.RemoveAll(box.StateDir) //nolint:errcheck // nothing in it is worth keeping
 	}
 	return s.Serve(ctx, site.ServeOptions{
-		Listen: o.listen, TLSCert: o.tlsCert, TLSKey: o.tlsKey, SelfSigned: o.selfSigned, Advertise: o.advertise, Slots: o.slots,
+		Listen: o.listen, TLSCert: o.tlsCert, TLSKey: o.tlsKey, SelfSigned: o.selfSigned, Advertise: o.advertise, Slots: o.slots, Warm: warm,
 		NewSandbox: func() (sandbox.Sandbox, string, error) {
 			g, err := gvisor.New(box)
 			if err != nil {
@@ -119,6 +131,18 @@ func printReady(p *show.Printer, r ready) {
 	if r.Connect != r.URL {
 		p.Printf("others connect to: %s\n", r.Connect)
 	}
+}
+
+// warmNumber reads --warm.
+func warmNumber(text string) (int, error) {
+	if text == "auto" {
+		return site.WarmAuto, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, anchorhold.Errorf(anchorhold.Invalid, "give a number, or auto", "%q is not a number of sandboxes to keep ready", text)
+	}
+	return n, nil
 }
 
 // resolve decides under which account guests run and where the sandbox keeps

@@ -41,6 +41,7 @@ var floors = []place{
 
 	{"sandbox", 2, "the contract of a boundary around foreign code"},
 	{"sandbox/gvisor", 2, "the one implementation, the only room that knows gVisor"},
+	{"sandbox/warm", 2, "keeps sessions of any sandbox ready, and knows no program in them"},
 	{"pyenv", 2, "Python environments from locks"},
 	{"output", 2, "parses what foreign code wrote, as hostile bytes"},
 
@@ -86,6 +87,7 @@ var along = []struct{ from, to, why string }{
 	{"catalog/codec", "catalog/mock", "a codec writes mocks from what the generator draws"},
 	{"sandbox/gvisor", "sandbox", "implements its interface"},
 	{"pyenv", "sandbox", "packages without a wheel are built behind it"},
+	{"sandbox/warm", "sandbox", "starts its sessions"},
 	{"books", "policy", "an act needs a permit, which policy alone makes"},
 	{"account", "books", "a new user or token is a durable act"},
 	{"account", "policy", "acts with a permit"},

@@ -12,13 +12,15 @@
 // The runner (runner.py), the reader of inputs (inputs.py), the writer of results
 // (encode.py, declared.py) and their reader (codec.py) are embedded; inputs.py and codec.py are
 // also the researcher's, so that a mock and the private side look alike. On
-// descriptor 3 the runner says "R" when it is ready; the host answers with a
+// descriptor 3 the runner says "R" when it is ready, which it may be long before
+// there is a job (Kind); the host answers with a
 // length, the job as JSON and the input files' descriptors, as many messages of
 // them as it takes; the runner ends with
 // one tar stream: manifest.json, then one file for each output.
 package job
 
 import (
+	"context"
 	_ "embed"
 	"encoding/json"
 	"math"
@@ -26,12 +28,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/digest"
 	"github.com/anchorhold/anchorhold/output"
 	"github.com/anchorhold/anchorhold/pyenv"
 	"github.com/anchorhold/anchorhold/sandbox"
+	"github.com/anchorhold/anchorhold/sandbox/warm"
 )
 
 // Job describes one call of a function.
@@ -41,6 +45,9 @@ type Job struct {
 	Inputs  []Input
 	Values  map[string]json.RawMessage // by parameter name
 	Outputs []output.Declared          // one: what the function returns; several: the values of a dict with these keys
+	// Limits are those of the session. The runner sets the ones that each process
+	// has for itself, which in a session that waited were larger; zero: none.
+	Limits sandbox.Limits
 }
 
 // Input is a registered asset for one parameter of the function.
@@ -118,6 +125,31 @@ func Spec(id string, env pyenv.Env, limits sandbox.Limits) sandbox.Spec {
 	}
 }
 
+// What a session costs that has warmed up and waits, and what it may take until
+// then: on a busy machine the imports alone need seconds of processor time.
+const (
+	waitingCost   = 160 << 20
+	waitingMemory = 1 << 30
+	waitingCPU    = time.Minute
+	waitingTime   = time.Hour
+)
+
+// Kind describes the sessions in which jobs of an environment run, so that some
+// can be kept ready: interpreter started, usual libraries loaded and tried.
+func Kind(env pyenv.Env, limits sandbox.Limits) warm.Kind {
+	spec := Spec("", env, limits)
+	return warm.Kind{
+		Name: "python " + env.BuiltDigest + " " + env.Dir, Spec: spec, Waiting: append(slices.Clone(spec.Argv), "wait"),
+		Hold: sandbox.Hold{Memory: min(waitingMemory, limits.Memory), CPUTime: waitingCPU, Wall: waitingTime},
+		Ready: func(ctx context.Context, s sandbox.Session) error {
+			stop := context.AfterFunc(ctx, func() { _ = s.Conn().SetReadDeadline(time.Unix(1, 0)) }) // ends the waiting
+			defer stop()
+			return sandbox.Heard(s.Conn()) // its "R", which Run reads
+		},
+		Cost: waitingCost,
+	}
+}
+
 // argv starts the runner. -P and -s keep the working and the home directory off
 // the module path, -S the distribution's own packages: an environment is what
 // its lock says. -I would do so too, but also ignore PYTHONHASHSEED; here the
@@ -152,6 +184,9 @@ type message struct {
 	Descriptors int                        `json:"descriptors"`
 	Values      map[string]json.RawMessage `json:"values"`
 	Outputs     []output.Declared          `json:"outputs"`
+	// Of the process that runs the code, beside those of its session.
+	CPUSeconds   int64 `json:"cpu_seconds,omitempty"`
+	AddressSpace int64 `json:"address_space,omitempty"`
 }
 
 // MaxDescriptors is how many open files a job may have: fewer than the guest may
@@ -179,6 +214,9 @@ func (j Job) marshal(files int) ([]byte, error) {
 	m := message{
 		V: 1, Files: j.Files, Entry: j.Entry, Inputs: make([]Input, len(j.Inputs)), Descriptors: files,
 		Values: j.Values, Outputs: j.Outputs,
+	}
+	if j.Limits != (sandbox.Limits{}) {
+		m.CPUSeconds, m.AddressSpace = int64(math.Ceil(j.Limits.CPUTime.Seconds())), j.Limits.Memory+sandbox.AddressHeadroom
 	}
 	copy(m.Inputs, j.Inputs)
 	used := make([]bool, files)

@@ -103,6 +103,8 @@ func pair(t testing.TB) (*net.UnixConn, *os.File) {
 	return c.(*net.UnixConn), os.NewFile(uintptr(fds[1]), "guest")
 }
 
+func (s *native) Begin(context.Context, sandbox.Limits) error { return nil }
+
 func (s *native) Conn() *net.UnixConn { return s.conn }
 
 func (s *native) Wait(ctx context.Context) (sandbox.Result, error) {
@@ -146,6 +148,8 @@ func startScripted(t testing.TB, guest func(*net.UnixConn, <-chan struct{})) *sc
 	t.Cleanup(func() { s.Kill(); <-s.done; host.Close() })
 	return s
 }
+
+func (s *scripted) Begin(context.Context, sandbox.Limits) error { return nil }
 
 func (s *scripted) Conn() *net.UnixConn { return s.conn }
 

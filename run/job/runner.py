@@ -1,7 +1,8 @@
 """Runs one job inside the sandbox: started with the folder of the environment
 and the folder for results, it speaks over descriptor 3.
 
-    guest: one byte "R" when it is ready
+    guest: one byte "R" when it is ready; started with "wait", once it has also
+           loaded and tried the libraries that most jobs use
     host:  length (4 bytes, big-endian) and JSON of the job, with the first open
            input files attached to the message that carries the length; more
            files follow, attached to one byte each time
@@ -37,7 +38,7 @@ class CodeRefused(Exception):
     """Code that cannot be started as the job says."""
 
 
-def main(environment, out):
+def main(environment, out, wait=None):
     channel = socket.socket(fileno=CHANNEL)
     channel.set_inheritable(False)
     here = os.path.dirname(os.path.abspath(__file__))
@@ -47,10 +48,14 @@ def main(environment, out):
     encoder = load("_anchorhold_encode", os.path.join(here, "encode.py"))
     sys.path.append(os.path.join(environment, "packages"))
     prepare_fonts(environment)
+    if wait:
+        warm_up(inputs, encoder)
     channel.sendall(b"R")
     job, files = receive(channel)
     if job is None:
         return 2
+    if "cpu_seconds" in job:
+        take_limits(job)
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # what was printed survives a kill
     manifest = answer(inputs, encoder, job, files, out)
     for stream in (sys.stdout, sys.stderr):
@@ -88,6 +93,57 @@ def prepare_fonts(environment):
         for name in os.listdir(fonts):
             os.symlink(os.path.join(fonts, name), os.path.join(folder, name))
         os.environ["MPLCONFIGDIR"] = folder
+
+
+def warm_up(inputs, encoder):
+    """Load the libraries that most jobs use, and use them once.
+
+    Nothing of it may show to the job: no file is left, and no generator of
+    random numbers is touched.
+    """
+    import gc
+    import shutil
+    import tarfile  # noqa: F401 (send wants it)
+
+    folder = temporary("warm")
+    with contextlib.suppress(ImportError):  # an environment need not have them
+        import numpy  # noqa: ICN001, F401
+        import pandas  # noqa: ICN001
+        import pyarrow.parquet
+
+        columns = [{"name": n, "type": t} for n, t in (("g", "string"), ("i", "int"), ("f", "float"))]
+        text = os.path.join(folder, "warm.csv")
+        with open(text, "w", encoding="utf-8") as f:
+            f.write("g,i,f\n" + "".join(f"{n % 3},{n},{n}.5\n" for n in range(64)))
+        spec = {"type": "dataframe", "format": "csv", "columns": columns, "missing": []}
+        frame = inputs.read_input(text, spec)
+        means = frame.groupby("g")[["i", "f"]].mean()
+        frame.describe()
+        rows = os.path.join(folder, "warm.parquet")
+        pyarrow.parquet.write_table(pyarrow.Table.from_pandas(frame), rows)
+        inputs.read_input(rows, {**spec, "format": "parquet"})
+        for n, value in enumerate((means, means["f"], frame["f"].to_numpy(), {"n": 1}, 1.5, "text")):
+            encoder.encode_result(value, f"warm{n}", "any", folder)
+        del frame, means
+    shutil.rmtree(folder)
+    gc.collect()
+    gc.freeze()  # what was loaded will not be looked through again
+
+
+def take_limits(job):
+    """Set the limits that each process has for itself.
+
+    They only make for better messages: what bounds a job is outside. Those that
+    a waiting session was started with are larger, and count its warm-up.
+    """
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime) + job["cpu_seconds"] + 2
+    for what, value in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, job["address_space"])):
+        most = resource.getrlimit(what)[1]
+        value = value if most == resource.RLIM_INFINITY else min(value, most)
+        resource.setrlimit(what, (value, value))
 
 
 # ---- the conversation -------------------------------------------------------
@@ -162,15 +218,26 @@ def entry_point(job, code):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "x", encoding="utf-8", newline="") as f:
             f.write(file["text"])
+    refuse_taken_names(job["files"])
     sys.path.insert(0, code)
     path, _, name = job["entry"].rpartition(":")
     module = path.removesuffix(".py").replace("/", ".")
-    if module in sys.modules or module in sys.stdlib_module_names:
-        raise CodeRefused(f"the file {path} has the name of a module of Python; give it another name")
     function = getattr(load(module, os.path.join(code, path)), name, None)
     if not callable(function):
         raise CodeRefused(f"{path} has no function {name}; check the entry point")
     return function
+
+
+def refuse_taken_names(files):
+    """Refuse files that import would find under a name that is taken.
+
+    Which of two modules is meant would depend on what has been loaded before.
+    """
+    from importlib.machinery import PathFinder
+
+    for name in {file["path"].partition("/")[0].removesuffix(".py") for file in files if file["path"].endswith(".py")}:
+        if name in sys.modules or name in sys.stdlib_module_names or PathFinder.find_spec(name):
+            raise CodeRefused(f"a file has the name of the module {name}, which is there already; give it another name")
 
 
 def assets(inputs, job, files):

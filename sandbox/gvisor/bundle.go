@@ -17,12 +17,6 @@ import (
 	"github.com/anchorhold/anchorhold/sandbox"
 )
 
-// addressHeadroom is how much more address space than memory one process may
-// map. It turns most attempts of one process to take too much into a plain
-// error of its allocator; allocators and the Go runtime reserve about this much
-// without using it. What bounds the job as a whole is the meter.
-const addressHeadroom = 2 << 30
-
 // bundle is a session's directory: DIR/config.json and DIR/rootfs are what
 // gVisor reads, DIR/state and DIR/runsc.log what it writes.
 type bundle struct{ dir string }
@@ -172,7 +166,7 @@ func ociSpec(s sandbox.Spec, binds []sandbox.Bind) *specs.Spec {
 			Args: s.Argv, Env: append([]string{}, s.Env...), Cwd: "/tmp",
 			NoNewPrivileges: true,
 			Capabilities:    &specs.LinuxCapabilities{Bounding: caps, Effective: caps, Permitted: caps, Inheritable: []string{}, Ambient: []string{}},
-			Rlimits:         rlimits(s.Limits),
+			Rlimits:         rlimits(s),
 		},
 		Linux: &specs.Linux{
 			Namespaces: []specs.LinuxNamespace{
@@ -199,14 +193,18 @@ func memoryMount(at string, size int64, options ...string) specs.Mount {
 
 // rlimits are the per-process limits that the guest's kernel enforces. The
 // processor time here is a second line: it counts each process alone.
-func rlimits(l sandbox.Limits) []specs.POSIXRlimit {
-	seconds := uint64(math.Ceil(l.CPUTime.Seconds())) + 1
+func rlimits(s sandbox.Spec) []specs.POSIXRlimit {
+	l, time := s.Limits, s.Limits.CPUTime
+	if s.Hold != nil {
+		time += s.Hold.CPUTime // of getting ready, which the guest's kernel counts along
+	}
+	seconds := uint64(math.Ceil(time.Seconds())) + 1
 	var r []specs.POSIXRlimit
 	for _, v := range []struct {
 		name  string
 		value uint64
 	}{
-		{"RLIMIT_AS", uint64(l.Memory) + addressHeadroom},
+		{"RLIMIT_AS", uint64(l.Memory) + sandbox.AddressHeadroom},
 		{"RLIMIT_CPU", seconds},
 		{"RLIMIT_NPROC", uint64(l.Processes)},
 		{"RLIMIT_NOFILE", uint64(l.OpenFiles)},

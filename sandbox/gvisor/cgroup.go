@@ -182,7 +182,7 @@ type jobCgroup struct{ dirs []string }
 // made is an error: the boundary was announced with it.
 func (b cgroupBase) job(id string, l sandbox.Limits) (jobCgroup, error) {
 	quota := strconv.Itoa(int(math.Ceil(l.CPUs * cpuPeriod)))
-	memory := strconv.FormatInt(l.Memory+cgroupOverhead, 10)
+	memory := groupMemory(l.Memory)
 	var j jobCgroup
 	add := func(base string, knobs map[string]string) error {
 		if base == "" {
@@ -211,6 +211,26 @@ func (b cgroupBase) job(id string, l sandbox.Limits) (jobCgroup, error) {
 	}
 	return j, nil
 }
+
+// limitMemory lowers the job's memory to a limit that is given after its start.
+func (j jobCgroup) limitMemory(memory int64) error {
+	for _, dir := range j.dirs {
+		for _, name := range memoryKnobs() {
+			if path := filepath.Join(dir, name); writable(path) {
+				if err := write(path, groupMemory(memory)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// memoryKnobs are the names of the memory limit in version 2 and in version 1.
+func memoryKnobs() []string { return []string{"memory.max", "memory.limit_in_bytes"} }
+
+// groupMemory is a job's memory limit as a control group is told.
+func groupMemory(memory int64) string { return strconv.FormatInt(memory+cgroupOverhead, 10) }
 
 // oomKills says how often the kernel killed a process of the job for memory:
 // several processes in one group are killed one by one, and the first process

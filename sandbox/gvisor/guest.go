@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +25,10 @@ type guest struct {
 	control *net.UnixConn
 	pipe    *os.File
 	log     head
+	most    sandbox.Limits
+	held    atomic.Bool // waits for Begin
 	drained chan struct{}
+	begun   chan struct{} // closed when the launcher has put the limits of Begin in force
 	done    chan struct{}
 	result  sandbox.Result // complete when done is closed
 }
@@ -33,7 +37,11 @@ var _ sandbox.Session = (*guest)(nil)
 
 // begin hands a session's descriptors to the launcher.
 func (l *launching) begin(spec sandbox.Spec) (*guest, error) {
-	g := &guest{log: head{most: spec.Limits.LogBytes}, drained: make(chan struct{}), done: make(chan struct{})}
+	g := &guest{
+		log: head{most: spec.Limits.LogBytes}, most: spec.Limits,
+		drained: make(chan struct{}), begun: make(chan struct{}), done: make(chan struct{}),
+	}
+	g.held.Store(spec.Hold != nil)
 	var ends [startFiles]*os.File
 	defer func() {
 		for _, f := range ends {
@@ -95,8 +103,8 @@ func pipe() (r, out, err *os.File, _ error) {
 	return r, out, err, nil
 }
 
-// started waits for the launcher's word on whether the guest is set up.
-func (g *guest) started() (report, error) {
+// hear waits for the launcher's next word on the session.
+func (g *guest) hear() (report, error) {
 	var r report
 	files, err := receive(g.control, &r)
 	closeAll(files)
@@ -119,9 +127,11 @@ func (g *guest) explained(e *anchorhold.Error) error {
 func (g *guest) follow() {
 	defer close(g.done)
 	defer shut(g.control)
-	var r report
-	files, err := receive(g.control, &r)
-	closeAll(files)
+	r, err := g.hear()
+	if err == nil && r.Begun {
+		close(g.begun)
+		r, err = g.hear()
+	}
 	// Every process is gone, so the pipe ends at once. Were it not so, the log
 	// is cut rather than waited for.
 	_ = g.pipe.SetReadDeadline(time.Now().Add(2 * time.Second))
@@ -137,6 +147,32 @@ func (g *guest) follow() {
 
 // Conn is the host's end of the guest's descriptor 3.
 func (g *guest) Conn() *net.UnixConn { return g.conn }
+
+// Begin has the launcher put the limits of the session's work in force; see
+// sandbox.Session. A launcher that cannot ends the session.
+func (g *guest) Begin(ctx context.Context, l sandbox.Limits) error {
+	if !g.held.CompareAndSwap(true, false) {
+		return anchorhold.Errorf(anchorhold.Conflict, "start another one: a session does one job", "the session has begun before")
+	}
+	if err := l.Within(g.most); err != nil {
+		g.Kill()
+		return err
+	}
+	gone := anchorhold.Errorf(anchorhold.Unavailable, "start another one", "the session ended while it waited")
+	if err := send(g.control, order{Begin: &l}); err != nil {
+		g.Kill()
+		return gone.Because(err)
+	}
+	select {
+	case <-g.begun:
+		return nil
+	case <-g.done:
+		return gone
+	case <-ctx.Done():
+		g.Kill()
+		return ctx.Err()
+	}
+}
 
 // Wait waits for the end of the session.
 func (g *guest) Wait(ctx context.Context) (sandbox.Result, error) {

@@ -332,7 +332,7 @@ func (s *Sandbox) start(ctx context.Context, spec sandbox.Spec) (*guest, error) 
 	}
 	stop := context.AfterFunc(ctx, g.Kill)
 	defer stop()
-	r, err := g.started()
+	r, err := g.hear()
 	if err == nil && r.Started {
 		go g.follow()
 		return g, nil

@@ -44,7 +44,7 @@ func FuzzParseStat(f *testing.F) {
 
 func TestCPUTimeOfTree(t *testing.T) {
 	table := map[int]process{1: {0, 1000}, 2: {1, 10}, 3: {2, 20}, 4: {3, 30}, 5: {1, 40}}
-	if got := cpuTime(table, 2); got != 600*time.Millisecond {
+	if got := cpuTime(table, family(table, 2)); got != 600*time.Millisecond {
 		t.Errorf("got %v", got)
 	}
 	if got := children(table, 1); len(got) != 2 {
@@ -344,7 +344,7 @@ func TestJudge(t *testing.T) {
 		"the guest says 128":           {128, 0, "", 0, 0, sandbox.Failed},
 		"gVisor grumbled but went on":  {3, 0, "a warning", 0, 0, sandbox.Failed},
 	} {
-		j := &job{spec: sandbox.Spec{Limits: l}, meter: meter{peak: c.peak}}
+		j := &job{limits: l, meter: meter{peak: c.peak}}
 		if got := j.judge(c.code, c.kills, c.log, c.cpu); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}

@@ -58,6 +58,11 @@ func runscArgs(b bundle, directFS bool) []string {
 	}
 }
 
+// hardCap is the file size limit for a job's memory. A guest's memory and its
+// memory file systems are one file, which grows in steps of a GiB: this limit is
+// the hard cap of the whole job.
+func hardCap(memory int64) uint64 { return uint64((memory + gib - 1) / gib * gib) }
+
 // takeLimits bounds this process and everything that it will start.
 func takeLimits(c jobConfig) error {
 	for _, dir := range c.Cgroups {
@@ -65,9 +70,7 @@ func takeLimits(c jobConfig) error {
 			return fmt.Errorf("entering the control group: %w", err)
 		}
 	}
-	// A guest's memory and its memory file systems are one file, which grows in
-	// steps of a GiB: this limit is the hard cap of the whole job.
-	size := uint64((c.Memory + gib - 1) / gib * gib)
+	size := hardCap(c.Memory)
 	var files unix.Rlimit
 	err := errors.Join(
 		unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: size, Max: size}),

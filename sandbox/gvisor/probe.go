@@ -26,9 +26,10 @@ const (
 	probeWall        = time.Second
 )
 
-// Probe runs three hostile guests at once: one tries everything that a guest
-// must not be able to do, one takes memory in several processes, one ignores
-// every signal. It takes about a second, and longer on a busy host.
+// Probe runs hostile guests at once: one tries everything that a guest must not
+// be able to do, one takes memory in several processes, one ignores every
+// signal; and the latter two once more in sessions that were started before and
+// given their limits by Begin. It takes about a second, and longer on a busy host.
 func (s *Sandbox) Probe(ctx context.Context) (sandbox.Boundary, error) {
 	b, err := s.Boundary()
 	if err != nil {
@@ -44,13 +45,23 @@ func (s *Sandbox) Probe(ctx context.Context) (sandbox.Boundary, error) {
 	// The attempts differ only in whether the boundary holds: so first make
 	// sure that they succeed from outside.
 	b.Checks = append(b.Checks, host.control())
-	var look, memory, stay []sandbox.Check
+	var look []sandbox.Check
+	ends := []*probeEnding{
+		{part: "memory", name: "memory of several processes", want: sandbox.OutOfMemory},
+		{part: "memory", name: "memory of several processes, started before", want: sandbox.OutOfMemory, held: true},
+		{part: "stay", name: "ignored signals", want: sandbox.Timeout},
+		{part: "stay", name: "ignored signals, started before", want: sandbox.Timeout, held: true},
+	}
 	var all sync.WaitGroup
 	all.Go(func() { look = s.probeLook(ctx, host) })
-	all.Go(func() { memory = s.probeEnd(ctx, "memory", "memory of several processes", sandbox.OutOfMemory) })
-	all.Go(func() { stay = s.probeEnd(ctx, "stay", "ignored signals", sandbox.Timeout) })
+	for _, e := range ends {
+		all.Go(func() { s.probeEnd(ctx, e) })
+	}
 	all.Wait()
-	b.Checks = append(append(append(b.Checks, look...), memory...), stay...)
+	b.Checks = append(b.Checks, look...)
+	for _, e := range ends {
+		b.Checks = append(b.Checks, e.check)
+	}
 	b.Checks = append(b.Checks, host.untouched())
 	return b, b.Err()
 }
@@ -132,19 +143,26 @@ func (s *Sandbox) probeAnswer(ctx context.Context, spec sandbox.Spec, input stri
 	return reached, nil
 }
 
-// probeEnd runs a guest that must be ended from outside, for the right reason
+// probeEnding is a guest that must be ended from outside, for the right reason
 // and in time.
-func (s *Sandbox) probeEnd(ctx context.Context, part, name string, want sandbox.Status) []sandbox.Check {
-	spec := probeSpec(part)
+type probeEnding struct {
+	part, name string
+	want       sandbox.Status
+	held       bool // its session was started before, and waited
+	check      sandbox.Check
+}
+
+func (s *Sandbox) probeEnd(ctx context.Context, e *probeEnding) {
+	e.check.Name = e.name
+	spec := probeSpec(e.part)
 	spec.Binds = []sandbox.Bind{{Host: s.program, Guest: probePath}}
-	if want == sandbox.Timeout {
+	if e.want == sandbox.Timeout {
 		spec.Limits.Wall = probeWall
 	}
-	c := sandbox.Check{Name: name}
-	g, err := s.Start(ctx, spec)
+	g, err := s.probeStart(ctx, spec, e.held)
 	if err != nil {
-		c.Detail = detail(err)
-		return []sandbox.Check{c}
+		e.check.Detail = detail(err)
+		return
 	}
 	began := time.Now()
 	defer shut(g.Conn())
@@ -153,15 +171,39 @@ func (s *Sandbox) probeEnd(ctx context.Context, part, name string, want sandbox.
 	switch {
 	case err != nil:
 		g.Kill()
-		c.Detail = "the guest was not ended"
-	case r.Status != want:
-		c.Detail = fmt.Sprintf("ended as %s, not as %s", r.Status, want)
+		e.check.Detail = "the guest was not ended"
+	case r.Status != e.want:
+		e.check.Detail = fmt.Sprintf("ended as %s, not as %s", r.Status, e.want)
 	case late:
-		c.Detail = "the guest was ended too late"
+		e.check.Detail = "the guest was ended too late"
 	default:
-		c.OK = true
+		e.check.OK = true
 	}
-	return []sandbox.Check{c}
+}
+
+// probeStart starts a session, or one for larger limits that waits, and then
+// gives it those of the Spec.
+func (s *Sandbox) probeStart(ctx context.Context, spec sandbox.Spec, held bool) (sandbox.Session, error) {
+	if !held {
+		return s.Start(ctx, spec)
+	}
+	small := spec.Limits
+	spec.Argv = append(spec.Argv, probeHeld)
+	spec.Limits.Memory, spec.Limits.Wall = 8*small.Memory, 60*small.Wall
+	spec.Hold = &sandbox.Hold{Memory: 4 * small.Memory, CPUTime: small.CPUTime, Wall: time.Minute}
+	g, err := s.Start(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	if err = g.Begin(ctx, small); err == nil {
+		_, err = g.Conn().Write([]byte{1})
+	}
+	if err != nil {
+		g.Kill()
+		shut(g.Conn())
+		return nil, err
+	}
+	return g, nil
 }
 
 // detail is an error with its cause: Boundary is for owners.

@@ -57,10 +57,16 @@ func escapes() []escape {
 // probeHold is how long a guest that waits to be ended would wait.
 const probeHold = time.Hour
 
+// probeHeld makes a guest wait for its first byte: its session waits for Begin.
+const probeHeld = "held"
+
 // runProbeGuest is the guest's side of Probe.
 func runProbeGuest(args []string) int {
 	if len(args) == 0 {
 		return exitUsage
+	}
+	if len(args) == 2 && args[1] == probeHeld {
+		_, _ = os.NewFile(3, "site").Read(make([]byte, 1)) // the end of the waiting, whatever it brings
 	}
 	switch args[0] {
 	case "look":

@@ -4,8 +4,10 @@ package gvisor
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,12 +34,20 @@ func processTable() map[int]process {
 	}
 	defer dir.Close()
 	names, _ := dir.Readdirnames(-1)
+	var pids []int
 	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			continue
+		if pid, err := strconv.Atoi(name); err == nil {
+			pids = append(pids, pid)
 		}
-		if b, err := os.ReadFile("/proc/" + name + "/stat"); err == nil {
+	}
+	return processes(pids)
+}
+
+// processes reads the lines of some processes, as far as they live.
+func processes(pids []int) map[int]process {
+	table := make(map[int]process, len(pids))
+	for _, pid := range pids {
+		if b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err == nil {
 			if p, ok := parseStat(b); ok {
 				table[pid] = p
 			}
@@ -73,8 +83,8 @@ func parseStat(b []byte) (process, bool) {
 	return p, true
 }
 
-// cpuTime adds up the processor time of pid and everything below it.
-func cpuTime(table map[int]process, pid int) time.Duration {
+// family lists pid and everything below it.
+func family(table map[int]process, pid int) []int {
 	below := map[int]bool{pid: true}
 	for grew := true; grew; {
 		grew = false
@@ -84,8 +94,13 @@ func cpuTime(table map[int]process, pid int) time.Duration {
 			}
 		}
 	}
+	return slices.Collect(maps.Keys(below))
+}
+
+// cpuTime adds up the processor time of some processes.
+func cpuTime(table map[int]process, pids []int) time.Duration {
 	var ticks int64
-	for p := range below {
+	for _, p := range pids {
 		ticks += table[p].ticks
 	}
 	return time.Duration(ticks) * time.Second / ticksPerSecond

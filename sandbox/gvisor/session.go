@@ -4,6 +4,7 @@ package gvisor
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -29,6 +30,9 @@ const (
 	meterInterval = 50 * time.Millisecond
 	cpuEvery      = 5
 	blindMost     = 40 // times in a row that the meter may find nothing
+	// A session that waits runs nothing of others, and there may be many: each
+	// look is twice as long after the one before.
+	heldFirst, heldMost = 250 * time.Millisecond, 5 * time.Second
 )
 
 // bootMost is how long a guest's setting up may take, which is a tenth of a
@@ -39,13 +43,16 @@ const bootMost = time.Minute
 type job struct {
 	l       *launcher
 	spec    sandbox.Spec
-	began   time.Time
+	limits  sandbox.Limits // that are in force now
+	held    bool           // waits for its work
+	began   time.Time      // its work, where it waited; else its start
 	bundle  bundle
 	pidFile *os.File
 	cgroup  jobCgroup
 	cmd     *exec.Cmd
 	exited  chan struct{} // closed when cmd has been waited for
 	asked   chan struct{} // closed when the site wants the end
+	begins  chan sandbox.Limits
 
 	meter meter
 }
@@ -54,16 +61,18 @@ type job struct {
 type meter struct {
 	sandbox int      // process of the guest's kernel
 	below   []int    // processes that the job has started
+	all     []int    // processes of the job, when last looked for
 	files   []string // where the guest's memory is
 	blind   int      // times in a row that it was not found
 	looks   int
 	peak    int64
 	cpu     time.Duration
+	before  time.Duration // processor time that was used before the work began
 }
 
 // runSession plays one session from its start packet to its end.
 func (l *launcher) runSession(files []*os.File) {
-	j := &job{l: l, began: time.Now(), asked: make(chan struct{})}
+	j := &job{l: l, began: time.Now(), asked: make(chan struct{}), begins: make(chan sandbox.Limits, 1)}
 	control, err := unixConn(files[startControl])
 	if err != nil {
 		closeAll(files)
@@ -76,6 +85,7 @@ func (l *launcher) runSession(files []*os.File) {
 	}
 	if err == nil {
 		j.bundle = bundle{filepath.Join(l.c.Run, j.spec.ID)}
+		j.hold()
 		err = j.start(files)
 	}
 	closeAll(files)
@@ -88,8 +98,39 @@ func (l *launcher) runSession(files []*os.File) {
 		return
 	}
 	_ = send(control, report{Started: true})
-	end := j.end(j.watch())
+	end := j.end(j.watch(control))
 	_ = send(control, report{Ending: &end})
+}
+
+// hold puts the limits in force under which the session starts.
+func (j *job) hold() {
+	j.limits = j.spec.Limits
+	if h := j.spec.Hold; h != nil {
+		j.held = true
+		j.limits.Memory, j.limits.CPUTime, j.limits.Wall = h.Memory, h.CPUTime, h.Wall
+	}
+}
+
+// begin puts the limits of its work in force in a session that waits. What was
+// set at its start was the most of each, so there is nothing to raise.
+func (j *job) begin(l sandbox.Limits) error {
+	if !j.held {
+		return errors.New("the session does not wait")
+	}
+	if err := l.Within(j.spec.Limits); err != nil {
+		return err
+	}
+	size := hardCap(l.Memory)
+	if err := unix.Prlimit(j.meter.sandbox, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: size, Max: size}, nil); err != nil {
+		return fmt.Errorf("limiting the session's memory: %w", err)
+	}
+	if err := j.cgroup.limitMemory(l.Memory); err != nil {
+		return fmt.Errorf("limiting the session's control group: %w", err)
+	}
+	// No walk through the whole process table here: somebody waits for this.
+	j.meter.before = max(j.meter.cpu, cpuTime(processes(j.meter.all), j.meter.all))
+	j.held, j.limits, j.began = false, l, time.Now()
+	return nil
 }
 
 // start makes the session's directory and starts its process.
@@ -157,12 +198,24 @@ func (j *job) spawn(files []*os.File) error {
 	return nil
 }
 
-// listen waits for the site to close its end, which means: kill. So does any
-// other failure of the pair.
+// listen takes the site's one order to begin, and waits for the site to close
+// its end, which means: kill. So does any other failure of the pair, and any
+// other word.
 func (j *job) listen(control *net.UnixConn) {
-	var one [1]byte
-	_, _ = control.Read(one[:])
-	close(j.asked)
+	defer close(j.asked)
+	for range 2 {
+		var o order
+		files, err := receive(control, &o)
+		closeAll(files)
+		if err != nil || o.Begin == nil {
+			return
+		}
+		select {
+		case j.begins <- *o.Begin:
+		default: // a second order
+			return
+		}
+	}
 }
 
 // boot waits until the guest's kernel has been set up, which is when gVisor
@@ -204,18 +257,29 @@ func (j *job) boot() error {
 
 // watch looks at the job until it ends or breaks a limit, and says which; ""
 // means that it ended by itself.
-func (j *job) watch() sandbox.Status {
+func (j *job) watch(control *net.UnixConn) sandbox.Status {
+	pause := heldFirst
 	tick := time.NewTicker(meterInterval)
 	defer tick.Stop()
-	wall := time.NewTimer(j.spec.Limits.Wall)
+	wall := time.NewTimer(j.limits.Wall)
 	defer wall.Stop()
 	for {
 		if s := j.look(); s != "" {
 			return s
 		}
+		if j.held {
+			tick.Reset(pause)
+			pause = min(2*pause, heldMost)
+		}
 		select {
 		case <-j.exited:
 			return ""
+		case l := <-j.begins:
+			if j.begin(l) != nil || send(control, report{Begun: true}) != nil {
+				return sandbox.SandboxError
+			}
+			wall.Reset(l.Wall)
+			tick.Reset(meterInterval)
 		case <-wall.C:
 			return sandbox.Timeout
 		case <-j.asked:
@@ -240,14 +304,16 @@ func (j *job) look() sandbox.Status {
 		m.blind++
 		m.files = nil // look for them anew: they may have moved
 	}
-	if m.looks%cpuEvery == 0 {
-		m.cpu = max(m.cpu, cpuTime(processTable(), j.cmd.Process.Pid))
+	if j.held || m.looks%cpuEvery == 0 {
+		table := processTable()
+		m.all = family(table, j.cmd.Process.Pid)
+		m.cpu = max(m.cpu, cpuTime(table, m.all))
 	}
 	m.looks++
 	switch {
-	case use > j.spec.Limits.Memory:
+	case use > j.limits.Memory:
 		return sandbox.OutOfMemory
-	case m.cpu > j.spec.Limits.CPUTime:
+	case m.cpu-m.before > j.limits.CPUTime:
 		return sandbox.CPUTime
 	case m.blind > blindMost:
 		return sandbox.SandboxError
@@ -267,6 +333,7 @@ func (j *job) end(broke sandbox.Status) ending {
 	}
 	j.remove()
 	cpu := max(j.meter.cpu, j.cmd.ProcessState.UserTime()+j.cmd.ProcessState.SystemTime()+j.l.takeSpent(j.meter.below))
+	cpu = max(0, cpu-j.meter.before)
 	e := ending{
 		ExitCode: exitCode(j.cmd.ProcessState), Boundary: j.l.boundary.String(),
 		Usage: anchorhold.Usage{CPUSeconds: cpu.Seconds(), WallSeconds: wall.Seconds(), PeakBytes: j.meter.peak},
@@ -283,7 +350,7 @@ func (j *job) end(broke sandbox.Status) ending {
 func (j *job) judge(code, kills int, log string, cpu time.Duration) sandbox.Status {
 	// The guest's kernel ends a process that hits the hard cap with a signal;
 	// so do bugs, so the signal counts only when the memory was nearly used up.
-	nearly := j.meter.peak > j.spec.Limits.Memory/8*7
+	nearly := j.meter.peak > j.limits.Memory/8*7
 	signalled := slices.Contains([]int{128 + int(unix.SIGKILL), 128 + int(unix.SIGSEGV), 128 + int(unix.SIGBUS), 128 + int(unix.SIGABRT)}, code)
 	switch {
 	case code == exitRunsc && log != "":
@@ -292,7 +359,7 @@ func (j *job) judge(code, kills int, log string, cpu time.Duration) sandbox.Stat
 		return sandbox.OutOfMemory
 	case code == 0:
 		return sandbox.OK
-	case code == 128+int(unix.SIGKILL) && cpu > j.spec.Limits.CPUTime, code == 128+int(unix.SIGXCPU):
+	case code == 128+int(unix.SIGKILL) && cpu > j.limits.CPUTime, code == 128+int(unix.SIGXCPU):
 		return sandbox.CPUTime
 	}
 	return sandbox.Failed
@@ -300,7 +367,7 @@ func (j *job) judge(code, kills int, log string, cpu time.Duration) sandbox.Stat
 
 // reason says the status in a sentence.
 func (j *job) reason(e ending) string {
-	l := j.spec.Limits
+	l := j.limits
 	switch e.Status {
 	case sandbox.OK:
 		return "the program ended normally"

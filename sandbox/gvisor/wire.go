@@ -47,10 +47,16 @@ const (
 	startFiles          // how many
 )
 
+// order is a packet of the site about one session that waits.
+type order struct {
+	Begin *sandbox.Limits `json:"begin"`
+}
+
 // report is a packet of the launcher about one session: first Started or
-// Error, later Ending.
+// Error, then Begun if it was told to begin, later Ending.
 type report struct {
 	Started bool       `json:"started,omitempty"`
+	Begun   bool       `json:"begun,omitempty"`
 	Error   *wireError `json:"error,omitempty"`
 	Ending  *ending    `json:"ending,omitempty"`
 }

@@ -5,6 +5,7 @@ package sandboxed
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -51,14 +52,97 @@ func TestSandboxed(t *testing.T) {
 	t.Cleanup(func() { box.Close() })
 	b := bench{box: box, env: env, ids: make(chan int, 1)}
 	b.ids <- 0
-	t.Run("group by", b.groupBy)
-	t.Run("figure", b.figure)
-	t.Run("parameters", b.parameters)
-	t.Run("error", b.raises)
-	t.Run("result too large", b.tooLarge)
-	t.Run("endless loop", b.endless)
-	t.Run("memory", b.memory)
-	t.Run("forged answer", b.forged)
+	for name, start := range map[string]func(*testing.T, string, sandbox.Limits) sandbox.Session{"cold": b.cold, "waiting": b.waiting} {
+		t.Run(name, func(t *testing.T) {
+			b := b
+			b.start = start
+			t.Run("group by", b.groupBy)
+			t.Run("figure", b.figure)
+			t.Run("parameters", b.parameters)
+			t.Run("error", b.raises)
+			t.Run("result too large", b.tooLarge)
+			t.Run("endless loop", b.endless)
+			t.Run("memory", b.memory)
+			t.Run("forged answer", b.forged)
+		})
+	}
+	t.Run("fresh", b.fresh)
+}
+
+// cold starts a session for one job.
+func (b bench) cold(t *testing.T, id string, l sandbox.Limits) sandbox.Session {
+	t.Helper()
+	s, err := b.box.Start(t.Context(), job.Spec(id, b.env, l))
+	if err != nil {
+		t.Fatal(err, errors.Unwrap(err))
+	}
+	return s
+}
+
+// waiting starts a session that warms up and waits, for larger limits, and then
+// gives it those of the job: as package warm does.
+func (b bench) waiting(t *testing.T, id string, l sandbox.Limits) sandbox.Session {
+	t.Helper()
+	most := l
+	most.Memory, most.Wall, most.CPUTime = 4*l.Memory, 10*l.Wall, 10*l.CPUTime
+	k := job.Kind(b.env, most)
+	spec := k.Spec
+	spec.ID, spec.Argv, spec.Hold = id, k.Waiting, &k.Hold
+	s, err := b.box.Start(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err, errors.Unwrap(err))
+	}
+	if err := errors.Join(k.Ready(t.Context(), s), s.Begin(t.Context(), l)); err != nil {
+		s.Kill()
+		t.Fatal(err, errors.Unwrap(err))
+	}
+	return s
+}
+
+// fresh: what a job draws by chance is another thing in every session, also in
+// those that waited; all else that it can see is the same. The seed of hashes is
+// fixed on purpose: see environ.
+func (b bench) fresh(t *testing.T) {
+	const code = `import gc, hashlib, os, random, resource, secrets, sys, uuid, warnings
+import numpy, pandas
+def f():
+    chance = [random.random(), float(numpy.random.rand()), float(numpy.random.default_rng().random()),
+        uuid.uuid4().hex, uuid.uuid1().hex, os.urandom(8).hex(), secrets.token_hex(8)]
+    limits = [resource.getrlimit(r) for r in (resource.RLIMIT_AS, resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE)]
+    same = [hash("a"), sorted(os.listdir("/tmp")), os.listdir("/out"), sorted(os.environ), str(limits), gc.isenabled(), sys.path[1:],
+        len(warnings.filters), len(os.listdir("/proc/self/fd")), str(numpy.geterr()), pandas.get_option("display.max_rows")]
+    return {"chance": chance, "same": same, "cpu": resource.getrlimit(resource.RLIMIT_CPU)[0]}
+`
+	drawn := map[string]bool{}
+	var first string
+	for i, start := range []func(*testing.T, string, sandbox.Limits) sandbox.Session{b.cold, b.waiting, b.waiting, b.waiting} {
+		b := b
+		b.start = start
+		got := b.value(t, call(code), "__import__('json').dumps(x)")
+		var x struct {
+			Chance []any           `json:"chance"`
+			Same   json.RawMessage `json:"same"`
+			CPU    float64         `json:"cpu"`
+		}
+		if err := json.Unmarshal([]byte(got), &x); err != nil || len(x.Chance) != 7 {
+			t.Fatal(got, err)
+		}
+		for n, v := range x.Chance {
+			key := fmt.Sprint(n, " ", v)
+			if drawn[key] {
+				t.Errorf("the %dth source of chance gave %v a second time", n+1, v)
+			}
+			drawn[key] = true
+		}
+		if i == 0 {
+			first = string(x.Same)
+		} else if string(x.Same) != first {
+			t.Errorf("a session that waited differs:\n%s\nnot\n%s", x.Same, first)
+		}
+		if most := limits().CPUTime.Seconds() + 120; x.CPU > most {
+			t.Errorf("processor time of a process is limited to %v s, want at most %v", x.CPU, most)
+		}
+	}
 }
 
 // environment finds the default environment, which is built before the tests.
@@ -80,6 +164,8 @@ type bench struct {
 	box sandbox.Sandbox
 	env pyenv.Env
 	ids chan int
+	// start starts a session for one job.
+	start func(t *testing.T, id string, l sandbox.Limits) sandbox.Session
 }
 
 func limits() sandbox.Limits {
@@ -102,11 +188,9 @@ func (b bench) run(t *testing.T, l sandbox.Limits, j job.Job) (job.Answer, sandb
 		files = append(files, f)
 	}
 	begin := time.Now()
-	s, err := b.box.Start(t.Context(), job.Spec(fmt.Sprintf("job-%d", n), b.env, l))
-	if err != nil {
-		t.Fatal(err, errors.Unwrap(err))
-	}
+	s := b.start(t, fmt.Sprintf("job-%d", n), l)
 	defer s.Kill()
+	j.Limits = l
 	a, runErr := job.Run(t.Context(), s, j, files)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
