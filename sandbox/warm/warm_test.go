@@ -167,10 +167,13 @@ func run(t *testing.T, p *Pool, k Kind, lasts time.Duration) (s *session, waited
 	if s.spec.Hold != nil && (len(s.begun) != 1 || s.begun[0] != l) || s.spec.Hold == nil && s.spec.Limits != l {
 		t.Error("the job's limits are not in force")
 	}
-	time.Sleep(lasts)
+	pass(lasts)
 	s.Kill()
 	return s, waited
 }
+
+// pass lets the clock of the world move on, which takes no time.
+func pass(d time.Duration) { <-time.After(d) }
 
 func ready(t *testing.T, p *Pool, name string, want int) {
 	t.Helper()
@@ -192,7 +195,7 @@ func TestOneRunEach(t *testing.T) {
 			if i > 0 && (waited != 0 || s.spec.Argv[0] != "/waiting") {
 				t.Errorf("run %d waited %v", i, waited)
 			}
-			time.Sleep(10 * time.Second) // nobody asks: two get ready
+			pass(10 * time.Second) // nobody asks: two get ready
 			ready(t, p, "python", 2)
 		}
 	})
@@ -205,7 +208,7 @@ func TestRefilledAfterTheResult(t *testing.T) {
 		if n, _ := m.count(); n != 1 {
 			t.Errorf("%d sessions were started during a short run", n)
 		}
-		time.Sleep(settle + coldTime)
+		pass(settle + coldTime)
 		ready(t, p, "python", 1)
 		run(t, p, kind("python"), time.Minute)
 		ready(t, p, "python", 1)
@@ -220,7 +223,7 @@ func TestRefilledAfterTheResult(t *testing.T) {
 func TestTakenWhileItWarmsUp(t *testing.T) {
 	play(t, 1, nil, func(t *testing.T, p *Pool, m *machine) {
 		run(t, p, kind("python"), 0)
-		time.Sleep(settle + coldTime/2)
+		pass(settle + coldTime/2)
 		s, waited := run(t, p, kind("python"), 0)
 		if s.spec.Hold == nil || waited != coldTime/2 {
 			t.Errorf("waited %v", waited)
@@ -234,7 +237,7 @@ func TestTakenWhileItWarmsUp(t *testing.T) {
 func TestColdWhenNoneIsReady(t *testing.T) {
 	play(t, 0, nil, func(t *testing.T, p *Pool, m *machine) {
 		run(t, p, kind("python"), 0)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if s, _ := run(t, p, kind("python"), 0); s.spec.Argv[0] != "/cold" || s.spec.Hold != nil {
 			t.Error("a session waited although none should")
 		}
@@ -247,9 +250,9 @@ func TestColdWhenNoneIsReady(t *testing.T) {
 func TestGivenBack(t *testing.T) {
 	play(t, 2, nil, func(t *testing.T, p *Pool, m *machine) {
 		run(t, p, kind("python"), 0)
-		time.Sleep(9 * time.Minute)
+		pass(9 * time.Minute)
 		ready(t, p, "python", 2)
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		synctest.Wait()
 		if _, alive := m.count(); alive != 0 {
 			t.Errorf("%d sessions wait for nobody", alive)
@@ -260,7 +263,7 @@ func TestGivenBack(t *testing.T) {
 func TestKept(t *testing.T) {
 	play(t, 2, nil, func(t *testing.T, p *Pool, _ *machine) {
 		p.Keep(kind("python"))
-		time.Sleep(24 * time.Hour)
+		pass(24 * time.Hour)
 		ready(t, p, "python", 2)
 		if s, waited := run(t, p, kind("python"), 0); waited != 0 || s.spec.Hold == nil {
 			t.Error("the first run starts cold")
@@ -272,12 +275,12 @@ func TestKept(t *testing.T) {
 func TestMemory(t *testing.T) {
 	play(t, 50, func(_ *Pool, m *machine) { m.free = 5*boxCost + 50 }, func(t *testing.T, p *Pool, m *machine) {
 		p.Keep(kind("python"))
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		ready(t, p, "python", 2) // half of what there was is 2.75 sessions
 		m.mu.Lock()
 		m.free = boxCost / 2
 		m.mu.Unlock()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		ready(t, p, "python", 1)
 		if s, _ := run(t, p, kind("other"), 0); s.spec.Hold != nil {
 			t.Error("a session of another kind was handed out")
@@ -289,12 +292,12 @@ func TestMemory(t *testing.T) {
 func TestDead(t *testing.T) {
 	play(t, 1, nil, func(t *testing.T, p *Pool, m *machine) {
 		p.Keep(kind("python"))
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		m.started[0].Kill()
 		if s, _ := run(t, p, kind("python"), 0); s.spec.Hold != nil && s == m.started[0] {
 			t.Error("a dead session was handed out")
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		ready(t, p, "python", 1)
 	})
 }
@@ -309,7 +312,7 @@ func TestFails(t *testing.T) {
 			return errors.New("no")
 		}
 		p.Keep(k)
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		if tries < 2 || tries > 12 {
 			t.Errorf("tried %d times in ten minutes", tries)
 		}
@@ -326,13 +329,13 @@ func TestFails(t *testing.T) {
 func TestGivenUp(t *testing.T) {
 	play(t, 1, nil, func(t *testing.T, p *Pool, m *machine) {
 		p.Keep(kind("python"))
-		time.Sleep(settle + coldTime/2)
+		pass(settle + coldTime/2)
 		ctx, cancel := context.WithTimeout(t.Context(), coldTime/4)
 		defer cancel()
 		if _, err := p.Start(ctx, kind("python"), "job", sandbox.DefaultLimits()); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v", err)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		synctest.Wait()
 		if _, alive := m.count(); alive != 1 {
 			t.Errorf("%d sessions live, want the one that replaced it", alive)
