@@ -94,6 +94,7 @@ type Request struct {
 	Opened     time.Time                  `json:"opened"`
 	Undecided  *time.Time                 `json:"undecided_until,omitempty"` // when this opening expires without a decision
 	Withdrawn  bool                       `json:"withdrawn,omitempty"`       // in this opening
+	Priority   int                        `json:"priority,omitempty"`        // of its runs
 	State      State                      `json:"state"`
 	Decisions  []Decision                 `json:"decisions"`
 	Messages   []Message                  `json:"messages,omitempty"`

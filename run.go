@@ -45,8 +45,10 @@ type Run struct {
 	Python      string     `json:"python,omitempty"`      // version of the interpreter
 	Boundary    string     `json:"boundary,omitempty"`    // which isolation and limits held
 	Usage       Usage      `json:"usage"`
-	Log         string     `json:"-"`                 // blob; owners only
-	Failure     string     `json:"failure,omitempty"` // of a trial: the traceback of the code's error
+	Priority    int        `json:"priority,omitempty"` // PriorityLow to PriorityHigh
+	Ahead       *int       `json:"ahead,omitempty"`    // about how many runs come before it; only while it waits
+	Log         string     `json:"-"`                  // blob; owners only
+	Failure     string     `json:"failure,omitempty"`  // of a trial: the traceback of the code's error
 	Outputs     []Output   `json:"outputs"`
 }
 
@@ -65,6 +67,19 @@ type Trial struct {
 	Assets     map[string]AssetRef        `json:"assets"`     // by parameter name
 	Values     map[string]json.RawMessage `json:"parameters"` // by parameter name
 	Created    time.Time                  `json:"created"`
+}
+
+// The priorities of runs: of higher ones all are claimed before any of a lower.
+const (
+	PriorityLow    = -1
+	PriorityNormal = 0
+	PriorityHigh   = 1
+)
+
+// Quota bounds what one researcher's runs may take; zero fields do not.
+type Quota struct {
+	Queued     int     `json:"queued"`      // runs on private data that have not ended
+	CPUSeconds float64 `json:"cpu_seconds"` // of processor time in one day (UTC), after which further runs wait for the next
 }
 
 // Usage is what a run used. Of a run on private data owners only.

@@ -53,6 +53,7 @@ type Tx interface {
 	Catalog
 	Requests
 	Runs
+	Queue
 	Trials
 	Releases
 	Log
@@ -196,9 +197,12 @@ type Runs interface {
 	OpenRuns(grant string) ([]anchorhold.Run, error)
 	// RunWaiting says whether ClaimRun would find one.
 	RunWaiting(now time.Time) (bool, error)
-	// ClaimRun takes the oldest run that is queued, or whose claimant's lease
-	// has ended, and a trial only when there is no other: it sets state running, attempt + 1, claimant and lease, and
-	// returns it. ErrNotFound when there is none.
+	// ClaimRun takes the run whose turn it is: one whose claimant's lease has
+	// ended; else a queued one, private runs before trials, of the highest
+	// priority, and among its authors in turn, each one's oldest. Runs of an author
+	// whose quota of processor time is used up for the day wait. It sets state
+	// running, attempt + 1, claimant and lease, and returns the run. ErrNotFound
+	// when there is none.
 	ClaimRun(claimant string, now, lease time.Time) (anchorhold.Run, error)
 	// ExtendLease moves the lease of a run that the claimant still holds;
 	// ErrNotFound when it does not.
@@ -207,6 +211,24 @@ type Runs interface {
 	// if it had not been claimed: the attempt is not counted. ErrNotFound when
 	// the claimant does not hold it.
 	ReturnRun(run, claimant string) error
+}
+
+// Queue says in which order runs are claimed, and who may have how many.
+type Queue interface {
+	// RunsAhead is how many runs would be claimed before a queued one, if nothing
+	// changed; ErrNotFound when it is not queued.
+	RunsAhead(run string, now time.Time) (int, error)
+	// Prioritize changes a run's priority.
+	Prioritize(run string, priority int) error
+	// CountQueued counts the runs on private data of an author that have not ended.
+	CountQueued(author string) (int, error)
+	// Spend adds what a run used to its author's account of a day; Spent reads it.
+	Spend(run string, at time.Time, cpuSeconds float64) error
+	Spent(author string, at time.Time) (cpuSeconds float64, err error)
+	// PutQuota sets the quota of an author, or with "" of everybody who has none of
+	// their own; the zero Quota takes one's own away. Quota reads what holds.
+	PutQuota(author string, q anchorhold.Quota) error
+	Quota(author string) (anchorhold.Quota, error)
 }
 
 // Trials keeps what runs on the mocks execute, for a time.

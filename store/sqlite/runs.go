@@ -10,15 +10,16 @@ import (
 
 func (t *tx) PutRun(r anchorhold.Run) error {
 	log := r.Log
-	r.Outputs = nil
+	r.Outputs, r.Ahead = nil, nil
 	body, err := encode(r)
 	if err != nil {
 		return err
 	}
 	t.touch(r.Request)
-	return t.exec(`INSERT INTO run(id, side, request, state, study, log_blob, body) VALUES (?, ?, NULLIF(?, ''), ?, ?, ?, ?)
-		ON CONFLICT(id) DO UPDATE SET state = excluded.state, log_blob = excluded.log_blob, body = excluded.body`,
-		r.ID, r.Side, r.Request, r.State, r.Study, log, body)
+	return t.exec(`INSERT INTO run(id, side, request, state, study, log_blob, priority, body, author)
+		VALUES (?, ?, NULLIF(?, ''), ?, ?, ?, ?, ?, COALESCE((SELECT q.author FROM request q WHERE q.id = ?), ''))
+		ON CONFLICT(id) DO UPDATE SET state = excluded.state, log_blob = excluded.log_blob, priority = excluded.priority, body = excluded.body`,
+		r.ID, r.Side, r.Request, r.State, r.Study, log, r.Priority, body, r.Request)
 }
 
 // runs reads the runs that a condition selects, in the order that it gives.
@@ -94,30 +95,6 @@ func (t *tx) ListRuns(f store.RunFilter, p store.Page) ([]anchorhold.Run, string
 		copy(listed, full)
 		return err
 	})
-}
-
-// claimable selects the runs that ClaimRun may take.
-const claimable = "state = 'queued' OR (state IN ('running', 'checking') AND lease < ?)"
-
-func (t *tx) RunWaiting(now time.Time) (waiting bool, err error) {
-	err = t.scan("SELECT EXISTS (SELECT 1 FROM run WHERE "+claimable+")", []any{now.UnixNano()}, &waiting)
-	return waiting, err
-}
-
-func (t *tx) ClaimRun(claimant string, now, lease time.Time) (r anchorhold.Run, err error) {
-	var id string
-	err = t.scan("SELECT id FROM run WHERE "+claimable+" ORDER BY side, seq LIMIT 1", []any{now.UnixNano()}, &id) // "" before "mock"
-	if err != nil {
-		return r, err
-	}
-	if r, err = t.Run(id); err != nil {
-		return r, err
-	}
-	r.State, r.Attempt, r.Started = anchorhold.RunRunning, r.Attempt+1, &now
-	if err := t.PutRun(r); err != nil {
-		return r, err
-	}
-	return r, t.exec("UPDATE run SET claimant = ?, lease = ? WHERE id = ?", claimant, lease.UnixNano(), id)
 }
 
 func (t *tx) ExtendLease(run, claimant string, lease time.Time) error {

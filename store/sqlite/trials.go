@@ -13,7 +13,11 @@ func (t *tx) PutTrial(tr anchorhold.Trial) error {
 	if err != nil {
 		return err
 	}
-	return t.exec("INSERT INTO trial(run, author, created, body) VALUES (?, ?, ?, ?)", tr.Run, tr.Author, tr.Created.UnixNano(), body)
+	err = t.exec("INSERT INTO trial(run, author, created, body) VALUES (?, ?, ?, ?)", tr.Run, tr.Author, tr.Created.UnixNano(), body)
+	if err != nil {
+		return err
+	}
+	return t.exec("UPDATE run SET author = ? WHERE id = ?", tr.Author, tr.Run)
 }
 
 func (t *tx) Trial(run string) (tr anchorhold.Trial, err error) {

@@ -36,6 +36,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"open runs of a grant", openRuns},
 		{"lines that were read", seen},
 		{"runs are claimed once", claims},
+		{"the queue is fair", fairQueue},
+		{"quotas hold", quotas},
 		{"trials", trials},
 		{"trials are forgotten", forgotten},
 		{"outputs and releases", releases},

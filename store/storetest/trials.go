@@ -54,10 +54,10 @@ func trials(t *testing.T, s store.Store) {
 	if err := s.Update(context.Background(), func(tx store.Tx) error { return tx.PutRun(anchorhold.Run{ID: "run-9", State: anchorhold.RunQueued}) }); err == nil {
 		t.Error("a run on private data without a request was stored")
 	}
-	for _, want := range []string{"run-4", "run-1", "run-2"} {
+	for _, want := range []string{"run-4", "run-2", "run-1"} {
 		update(t, s, func(tx store.Tx) error {
 			run, err := tx.ClaimRun("a", clock, clock.Add(time.Minute))
-			equal(t, "private runs come before trials, then the oldest: claimed", run.ID, want)
+			equal(t, "private runs come before trials, then their authors in turn: claimed", run.ID, want)
 			return err
 		})
 	}
