@@ -121,6 +121,7 @@ func New(s Services) *API {
 	a.grantOperations()
 	a.runOperations()
 	a.trialOperations()
+	a.queueOperations()
 	a.releaseOperations()
 	a.bookOperations()
 	a.notifyOperations()

@@ -36,8 +36,11 @@ func (a *API) forCaller(ctx context.Context, r anchorhold.Request, res policy.Re
 		r.Trial = nil // some of its mocks are hidden from the caller
 	}
 	if !a.may(ctx, policy.RequestReview, res) {
-		return request.ForAuthor(r, a.Books.Now())
+		r = request.ForAuthor(r, a.Books.Now())
+		a.placed(ctx, r.Runs)
+		return r
 	}
+	a.placed(ctx, r.Runs)
 	r = request.ForReviewer(r, a.Books.Now())
 	if !a.seesOutputs(ctx, res) {
 		for i := range r.Runs {

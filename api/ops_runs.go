@@ -73,6 +73,13 @@ func (a *API) onRun(ctx context.Context, in *AnyID) ([]policy.Resource, error) {
 	return []policy.Resource{res}, err
 }
 
+// placed says of runs that wait about how many come before them.
+func (a *API) placed(ctx context.Context, runs []anchorhold.Run) {
+	for i := range runs {
+		runs[i].Ahead = a.Runs.Ahead(ctx, runs[i])
+	}
+}
+
 // showRun shows a run as the caller may see it.
 func (a *API) showRun(ctx context.Context, run anchorhold.Run, res policy.Resource) anchorhold.Run {
 	res.Type = policy.TypeRequest
@@ -80,7 +87,9 @@ func (a *API) showRun(ctx context.Context, run anchorhold.Run, res policy.Resour
 	case run.Side == anchorhold.SideMock:
 		return run // whoever may read it at all may see the mocks
 	case !a.may(ctx, policy.RequestReview, res):
-		return request.RunForAuthor(run)
+		own := []anchorhold.Run{request.RunForAuthor(run)}
+		a.placed(ctx, own)
+		return own[0]
 	case !a.seesOutputs(ctx, res):
 		return request.RunForAuditor(run)
 	}

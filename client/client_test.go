@@ -524,15 +524,23 @@ func TestOperations(t *testing.T) {
 			}
 			return err
 		},
-		`GET /v1/requests/r/diff`:                   func() error { _, err := c.Diff(ctx, "r"); return err },
-		`POST /v1/requests/r/answers {"text":"so"}`: func() error { _, err := c.Answer(ctx, "r", "so"); return err },
-		`POST /v1/requests/r/withdraw`:              func() error { _, err := c.Withdraw(ctx, "r"); return err },
-		`GET /v1/runs/r/log`:                        func() error { _, err := c.RunLog(ctx, "r"); return err },
-		`GET /v1/runs/r`:                            func() error { _, err := c.Run(ctx, "r"); return err },
-		`POST /v1/runs/r/cancel`:                    func() error { _, err := c.CancelRun(ctx, "r"); return err },
-		`GET /v1/audit/entries?from=-1&limit=9`:     func() error { _, err := c.AuditLatest(ctx, 9); return err },
-		`GET /v1/releases/r`:                        func() error { _, err := c.Release(ctx, "r"); return err },
-		`GET /v1/audit/tile/0/x001/067`:             func() error { _, err := c.Tile(ctx, "0/x001/067"); return err },
+		`GET /v1/requests/r/diff`:                      func() error { _, err := c.Diff(ctx, "r"); return err },
+		`POST /v1/requests/r/answers {"text":"so"}`:    func() error { _, err := c.Answer(ctx, "r", "so"); return err },
+		`POST /v1/requests/r/withdraw`:                 func() error { _, err := c.Withdraw(ctx, "r"); return err },
+		`GET /v1/runs/r/log`:                           func() error { _, err := c.RunLog(ctx, "r"); return err },
+		`GET /v1/runs/r`:                               func() error { _, err := c.Run(ctx, "r"); return err },
+		`POST /v1/runs/r/cancel`:                       func() error { _, err := c.CancelRun(ctx, "r"); return err },
+		`POST /v1/runs/r/priority {"priority":"high"}`: func() error { _, err := c.Prioritize(ctx, "r", "high"); return err },
+		`GET /v1/queue`:                                func() error { _, err := c.Queue(ctx); return err },
+		`GET /v1/quota`:                                func() error { _, err := c.Quota(ctx, ""); return err },
+		`GET /v1/users/a@b.c/quota`:                    func() error { _, err := c.Quota(ctx, "a@b.c"); return err },
+		`PUT /v1/users/a@b.c/quota {"queued":3,"cpu_seconds":60}`: func() error {
+			_, err := c.SetQuota(ctx, "a@b.c", anchorhold.Quota{Queued: 3, CPUSeconds: 60})
+			return err
+		},
+		`GET /v1/audit/entries?from=-1&limit=9`: func() error { _, err := c.AuditLatest(ctx, 9); return err },
+		`GET /v1/releases/r`:                    func() error { _, err := c.Release(ctx, "r"); return err },
+		`GET /v1/audit/tile/0/x001/067`:         func() error { _, err := c.Tile(ctx, "0/x001/067"); return err },
 		`POST /v1/requests/r/decisions {"verdict":"approve","uses":2}`: func() error {
 			_, err := c.Decide(ctx, "r", client.NewDecision{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{Uses: 2}})
 			return err

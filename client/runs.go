@@ -36,6 +36,56 @@ func (c *Client) CancelRun(ctx context.Context, id string) (anchorhold.Run, erro
 	return send[anchorhold.Run](ctx, c, http.MethodPost, "/runs/"+segment(id)+"/cancel", nil)
 }
 
+// Prioritize has a run, and its request's others, claimed before or after those
+// of others: priority is low, normal or high.
+func (c *Client) Prioritize(ctx context.Context, id, priority string) (anchorhold.Run, error) {
+	body := struct {
+		Priority string `json:"priority"`
+	}{priority}
+	return send[anchorhold.Run](ctx, c, http.MethodPost, "/runs/"+segment(id)+"/priority", body)
+}
+
+// Queue is what goes on at a site; owners only.
+type Queue struct {
+	Slots   int            `json:"slots"`
+	Waiting int            `json:"waiting"`
+	Running int            `json:"running"`
+	Ready   map[string]int `json:"ready"`
+}
+
+// Queue counts what waits and what goes on.
+func (c *Client) Queue(ctx context.Context) (Queue, error) {
+	return get[Queue](ctx, c, "/queue", nil)
+}
+
+// Allowance is what somebody's runs may take, and what they have taken.
+type Allowance struct {
+	anchorhold.Quota
+	Own    bool    `json:"own"`
+	Open   int     `json:"open"`
+	Spent  float64 `json:"spent"`
+	Person string  `json:"person"`
+}
+
+// Quota reads what a person's runs may take, or with "" those of everybody
+// without a quota of their own.
+func (c *Client) Quota(ctx context.Context, email string) (Allowance, error) {
+	return get[Allowance](ctx, c, quotaPath(email), nil)
+}
+
+// SetQuota bounds what a person's runs may take, or with "" those of everybody
+// without a quota of their own.
+func (c *Client) SetQuota(ctx context.Context, email string, q anchorhold.Quota) (Allowance, error) {
+	return send[Allowance](ctx, c, http.MethodPut, quotaPath(email), q)
+}
+
+func quotaPath(email string) string {
+	if email == "" {
+		return "/quota"
+	}
+	return "/users/" + segment(email) + "/quota"
+}
+
 // Release is a release with the output that it speaks of.
 type Release struct {
 	anchorhold.Release

@@ -66,6 +66,10 @@ const (
 	RunCancel       Action = "run.cancel"
 	RunTry          Action = "run.try"    // run code on mocks
 	RunOutput       Action = "run.output" // fetch what a run on mocks gave
+	RunPriority     Action = "run.priority"
+	QueueRead       Action = "queue.read"
+	QuotaRead       Action = "quota.read"
+	QuotaSet        Action = "quota.set"
 	ReleaseList     Action = "release.list"
 	ReleaseRead     Action = "release.read"
 	ReleaseDecide   Action = "release.decide"

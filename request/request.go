@@ -287,6 +287,9 @@ func (s *Service) start(tx store.Tx, p policy.Permit, r anchorhold.Request) (anc
 		return r, err
 	}
 	if found {
+		if err := room(tx, r.Author); err != nil {
+			return r, err
+		}
 		if err := s.queue(tx, policy.SiteAct(p.Action(), g.ID), r, g); err != nil {
 			return r, err
 		}
@@ -298,6 +301,21 @@ func (s *Service) start(tx store.Tx, p policy.Permit, r anchorhold.Request) (anc
 	return tx.Request(r.ID)
 }
 
+// room refuses one more run of somebody who has as many as they may. Only what
+// people ask for is refused: a run that an owner approves is queued in any case.
+func room(tx store.Tx, author string) error {
+	q, err := tx.Quota(author)
+	if err != nil || q.Queued == 0 {
+		return err
+	}
+	n, err := tx.CountQueued(author)
+	if err == nil && n >= q.Queued {
+		err = anchorhold.Errorf(anchorhold.Conflict, "submit again when some have ended, or ask the owner for a larger quota",
+			"%d of your runs have not ended, and more may not wait at once", n)
+	}
+	return err
+}
+
 // queue adds a run under a grant, consuming one of its uses.
 func (s *Service) queue(tx store.Tx, p policy.Permit, r anchorhold.Request, g anchorhold.Grant) error {
 	g.Used++
@@ -306,7 +324,7 @@ func (s *Service) queue(tx store.Tx, p policy.Permit, r anchorhold.Request, g an
 	}
 	run := anchorhold.Run{
 		ID: anchorhold.NewID(anchorhold.PrefixRun), Request: r.ID, Opening: r.Opening, Grant: g.ID, Study: r.Study,
-		State: anchorhold.RunQueued, Queued: s.Books.Now(),
+		State: anchorhold.RunQueued, Queued: s.Books.Now(), Priority: r.Priority,
 	}
 	if err := tx.PutRun(run); err != nil {
 		return err

@@ -280,7 +280,7 @@ const (
 func (s *Service) parserKind() warm.Kind {
 	argv := []string{parserPath, ParserArgument}
 	return warm.Kind{
-		Name: "parser",
+		Name: "parser of outputs",
 		Spec: sandbox.Spec{
 			Argv: argv, Env: []string{"GOMEMLIMIT=700MiB", "GOMAXPROCS=2"},
 			Binds: []sandbox.Bind{{Host: s.Parser, Guest: parserPath}}, Bare: true, Limits: parserLimits(s.Limits),
@@ -312,6 +312,10 @@ func parserLimits(l sandbox.Limits) sandbox.Limits {
 	return l
 }
 
+// killTime is how long the end of a session that has answered, or is being
+// killed, is waited for.
+const killTime = 30 * time.Second
+
 // runCode runs the code in its sandbox and gives the files that came out.
 func (s *Service) runCode(ctx context.Context, t *task, o *outcome) (job.Answer, error) {
 	limits := t.limits(s.Limits)
@@ -323,11 +327,17 @@ func (s *Service) runCode(ctx context.Context, t *task, o *outcome) (job.Answer,
 	release := context.AfterFunc(ctx, session.Kill) // cancelled: nothing of it may go on
 	defer release()
 	answer, jobErr := job.Run(ctx, session, t.job(limits), t.files())
-	result, err := session.Wait(ctx)
+	// Also of a run that was cancelled: it is being killed, and what it used counts.
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), killTime)
+	defer cancel()
+	result, err := session.Wait(ending)
 	if err != nil {
 		return answer, err
 	}
 	o.boundary, o.usage = result.Boundary, result.Usage
+	if ctx.Err() != nil {
+		return answer, ctx.Err()
+	}
 	o.log = result.Log
 	if result.LogTruncated {
 		o.log = append(o.log, "\n(what was printed after this was not kept)\n"...)

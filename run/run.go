@@ -65,7 +65,8 @@ type Service struct {
 	// Slots is how many runs may go on at once.
 	Slots int
 
-	wake chan struct{}
+	wake   chan struct{}
+	places places
 }
 
 // Ready prepares the service for Wake.
@@ -156,7 +157,8 @@ func (s *Service) execute(ctx context.Context, run anchorhold.Run, claimant stri
 	stop(nil)
 	renewing.Wait()
 	if errors.Is(context.Cause(working), errLost) {
-		return // cancelled or taken over: not ours to finish
+		s.charge(context.WithoutCancel(ctx), run.ID, done) // cancelled or taken over: not ours to finish
+		return
 	}
 	if ctx.Err() != nil && done.state != anchorhold.RunDone {
 		s.giveBack(context.WithoutCancel(ctx), run, claimant)
@@ -167,6 +169,23 @@ func (s *Service) execute(ctx context.Context, run anchorhold.Run, claimant stri
 	err := s.finish(context.WithoutCancel(ctx), run.ID, claimant, done)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		slog.Error("a run's end could not be written; it will be run again", "run", run.ID, "kind", anchorhold.KindOf(err))
+	}
+}
+
+// charge writes what a run used that was ended before its end: cancelling in time
+// must not be a way to more processor time than one may have.
+func (s *Service) charge(ctx context.Context, id string, o outcome) {
+	now := s.Books.Now()
+	err := s.Books.Store.Update(ctx, func(tx store.Tx) error {
+		run, err := tx.Run(id)
+		if err == nil && run.State == anchorhold.RunCancelled {
+			run.Usage, run.Boundary = o.usage, o.boundary
+			err = tx.PutRun(run)
+		}
+		return errors.Join(err, tx.Spend(id, now, o.usage.CPUSeconds))
+	})
+	if err != nil {
+		slog.Error("what a cancelled run used could not be written", "run", id, "kind", anchorhold.KindOf(err))
 	}
 }
 
@@ -250,7 +269,7 @@ func (s *Service) finish(ctx context.Context, id, claimant string, o outcome) er
 		run.State, run.Reason, run.Finished, run.Boundary, run.Usage, run.Log = o.state, o.reason, &now, o.boundary, o.usage, log
 		run.Failure = o.failure
 		run.Environment, run.Python = o.env.BuiltDigest, o.env.PythonVersion
-		if err := tx.PutRun(run); err != nil {
+		if err := errors.Join(tx.PutRun(run), tx.Spend(id, now, o.usage.CPUSeconds)); err != nil {
 			return none, books.Record{}, err
 		}
 		if run.State == anchorhold.RunFailed && run.Side != anchorhold.SideMock {

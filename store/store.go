@@ -218,6 +218,8 @@ type Queue interface {
 	// RunsAhead is how many runs would be claimed before a queued one, if nothing
 	// changed; ErrNotFound when it is not queued.
 	RunsAhead(run string, now time.Time) (int, error)
+	// CountRuns counts the runs in a state.
+	CountRuns(anchorhold.RunState) (int, error)
 	// Prioritize changes a run's priority.
 	Prioritize(run string, priority int) error
 	// CountQueued counts the runs on private data of an author that have not ended.

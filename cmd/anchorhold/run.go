@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,7 +15,7 @@ import (
 )
 
 func newRun(a *app) *cobra.Command {
-	return group("run", "See what runs and what it did; end it", newRunLs(a), newRunShow(a), newRunLogs(a), newRunCancel(a))
+	return group("run", "See what runs and what it did; end it", newRunLs(a), newRunShow(a), newRunLogs(a), newRunCancel(a), newRunPriority(a), newRunQueue(a))
 }
 
 func newRunLs(a *app) *cobra.Command {
@@ -74,6 +76,70 @@ func newRunCancel(a *app) *cobra.Command {
 	}
 }
 
+func newRunPriority(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "priority ID low|normal|high",
+		Short: "Have a run claimed before or after those of others (of a request: all its runs, also later ones)",
+		Long: `Sets the priority of a run that waits, and of the other runs of its request,
+those to come included. Of higher priorities all are claimed before any of a
+lower; within one priority, researchers take turns.`,
+		Example: "  anchorhold run priority REQUEST high --dir /srv/heart",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			if !slices.Contains([]string{"low", "normal", "high"}, args[1]) {
+				return usagef("say low, normal or high", "%q is not a priority", args[1])
+			}
+			return withRun(c.Context(), a, args[0], func(c *client.Client, ctx context.Context, id string) (anchorhold.Run, error) {
+				return c.Prioritize(ctx, id, args[1])
+			})
+		},
+	}
+}
+
+func newRunQueue(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "queue",
+		Short: "Show how many runs wait and go on, and how many sandboxes are ready",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			conn, err := a.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			q, err := conn.Queue(c.Context())
+			if err != nil {
+				return err
+			}
+			return emit(a, q, func(p *show.Printer, q client.Queue) {
+				p.Field("waiting", fmt.Sprintf("%d runs", q.Waiting))
+				p.Field("running", fmt.Sprintf("%d runs, at most %d at once", q.Running, q.Slots))
+				for _, name := range slices.Sorted(maps.Keys(q.Ready)) {
+					p.Field("ready", fmt.Sprintf("%d for %s", q.Ready[name], name))
+				}
+			})
+		},
+	}
+}
+
+// priorityWord is a priority as people say it; normal is not worth a line.
+func priorityWord(n int) string {
+	return map[int]string{anchorhold.PriorityLow: "low", anchorhold.PriorityHigh: "high"}[n]
+}
+
+// aheadWords says how many runs come before one.
+func aheadWords(n *int) string {
+	switch {
+	case n == nil:
+		return ""
+	case *n == 0:
+		return "it is the next"
+	case *n == 1:
+		return "one run is before it"
+	}
+	return fmt.Sprintf("about %d runs are before it", *n)
+}
+
 func withRun(ctx context.Context, a *app, id string, act func(*client.Client, context.Context, string) (anchorhold.Run, error)) error {
 	c, err := a.connect(ctx)
 	if err != nil {
@@ -92,6 +158,8 @@ func printRun(p *show.Printer, r anchorhold.Run) {
 	p.Field("side", string(r.Side))
 	p.Field("request", r.Request)
 	p.Field("state", string(r.State))
+	p.Field("queue", aheadWords(r.Ahead))
+	p.Field("priority", priorityWord(r.Priority))
 	p.Field("reason", r.Reason)
 	p.Field("queued", show.Time(r.Queued))
 	p.Field("started", show.TimeOf(r.Started))

@@ -14,7 +14,7 @@ import (
 
 func newUser(a *app) *cobra.Command {
 	return group("user", "Add people, give them tokens, take them back",
-		newUserAdd(a), newUserLs(a), newUserToken(a), newUserRm(a))
+		newUserAdd(a), newUserLs(a), newUserToken(a), newUserRm(a), newUserQuota(a))
 }
 
 type userAddOptions struct{ role, scope, expires string }

@@ -139,7 +139,7 @@ const (
 func Kind(env pyenv.Env, limits sandbox.Limits) warm.Kind {
 	spec := Spec("", env, limits)
 	return warm.Kind{
-		Name: "python " + env.BuiltDigest + " " + env.Dir, Spec: spec, Waiting: append(slices.Clone(spec.Argv), "wait"),
+		Name: "environment " + env.BuiltDigest, Spec: spec, Waiting: append(slices.Clone(spec.Argv), "wait"),
 		Hold: sandbox.Hold{Memory: min(waitingMemory, limits.Memory), CPUTime: waitingCPU, Wall: waitingTime},
 		Ready: func(ctx context.Context, s sandbox.Session) error {
 			stop := context.AfterFunc(ctx, func() { _ = s.Conn().SetReadDeadline(time.Unix(1, 0)) }) // ends the waiting

@@ -97,6 +97,11 @@ func (t *tx) RunsAhead(id string, now time.Time) (ahead int, err error) {
 	return ahead, err
 }
 
+func (t *tx) CountRuns(state anchorhold.RunState) (n int, err error) {
+	err = t.scan("SELECT COUNT(*) FROM run WHERE state = ?", []any{state}, &n)
+	return n, err
+}
+
 func (t *tx) Prioritize(run string, priority int) error {
 	r, err := t.Run(run)
 	if err != nil {

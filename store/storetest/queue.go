@@ -81,6 +81,11 @@ func fairQueue(t *testing.T, s store.Store) {
 	update(t, s, func(tx store.Tx) error { return tx.Prioritize("run-a200", anchorhold.PriorityHigh) })
 	equal(t, "runs ahead of one that was moved up", ahead(t, s, "a200"), 1)
 	equal(t, "a higher priority", claimed(t, s, 4, clock), []string{"b4", "a200", "b5", "a6"})
+	view(t, s, func(tx store.Tx) error {
+		n, err := tx.CountRuns(anchorhold.RunQueued)
+		equal(t, "runs that wait", n, 193+2)
+		return err
+	})
 	rest := claimed(t, s, 300, clock)
 	equal(t, "all that is left", len(rest), 193+2)
 	equal(t, "the lowest priority at last", rest[193:], []string{"d1", "d2"})
