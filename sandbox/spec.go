@@ -51,6 +51,19 @@ func (s Spec) Validate() error {
 	if len(s.Argv) > maxTexts || len(s.Env) > maxTexts || len(s.Binds) > maxTexts || len(s.Files) > maxTexts {
 		return invalid("pass larger things over the session's connection", "the session's description is too long")
 	}
+	if err := s.validateTexts(); err != nil {
+		return err
+	}
+	if err := s.validatePaths(); err != nil {
+		return err
+	}
+	if err := s.Limits.validate(); err != nil {
+		return err
+	}
+	return s.Hold.validate(s.Limits)
+}
+
+func (s Spec) validateTexts() error {
 	for _, a := range s.Argv {
 		if strings.ContainsRune(a, 0) {
 			return invalid("remove it", "an argument holds a zero byte")
@@ -61,13 +74,11 @@ func (s Spec) Validate() error {
 			return invalid("write NAME=value", "an environment entry is malformed")
 		}
 	}
-	if err := s.validatePaths(); err != nil {
-		return err
-	}
-	if err := s.Limits.validate(); err != nil {
-		return err
-	}
-	if h := s.Hold; h != nil && (h.Memory < 32<<20 || h.Memory > s.Limits.Memory || h.CPUTime <= 0 || h.Wall <= 0) {
+	return nil
+}
+
+func (h *Hold) validate(most Limits) error {
+	if h != nil && (h.Memory < 32<<20 || h.Memory > most.Memory || h.CPUTime <= 0 || h.Wall <= 0) {
 		return invalid("set every limit of it; its memory is at least 32 MiB and at most the session's own",
 			"the limits of the session's waiting are missing or out of range")
 	}

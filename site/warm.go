@@ -34,4 +34,3 @@ func slots(l sandbox.Limits) int {
 	byMemory := int(float64(warm.MemoryAtHand()) * 0.75 / float64(l.Memory))
 	return max(1, min(runtime.NumCPU(), byMemory))
 }
-

@@ -126,7 +126,8 @@ func TestHoldLimits(t *testing.T) {
 		"processor": {"while True: pass", sandbox.Hold{Memory: 256 << 20, CPUTime: time.Second, Wall: time.Minute}, sandbox.CPUTime},
 		"memory": {
 			"b = bytearray(300 << 20); import time; time.sleep(3600)",
-			sandbox.Hold{Memory: 128 << 20, CPUTime: time.Minute, Wall: time.Minute}, sandbox.OutOfMemory,
+			sandbox.Hold{Memory: 128 << 20, CPUTime: time.Minute, Wall: time.Minute},
+			sandbox.OutOfMemory,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
