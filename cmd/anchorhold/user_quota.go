@@ -69,8 +69,8 @@ func runUserQuota(ctx context.Context, a *app, email string, set bool, q anchorh
 }
 
 func printAllowance(p *show.Printer, l client.Allowance) {
-	bound := func(any bool, text string) string {
-		if !any {
+	bound := func(is bool, text string) string {
+		if !is {
 			return "no bound"
 		}
 		return text
