@@ -24,7 +24,7 @@ func (s *Service) Prioritize(ctx context.Context, p policy.Permit, id string, pr
 		if err != nil {
 			return run, books.Record{}, err
 		}
-		rec := books.Record{Subject: id, Details: map[string]string{"request": run.Request, "priority": strconv.Itoa(priority)}}
+		rec := books.Record{Subject: id, Details: about(run, "priority", strconv.Itoa(priority))}
 		if run.Request == "" {
 			if run.State != anchorhold.RunQueued {
 				return run, rec, anchorhold.Errorf(anchorhold.Conflict, "nothing needs to be done", "the trial does not wait any more")
