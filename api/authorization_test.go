@@ -272,12 +272,6 @@ func coreOperations() map[string]struct{ may, body string } {
 		"cancel-run":       {"author owner", ""},
 		"try":              {"author researcher owner", strings.Replace(submission, `,"purpose":"p"`, "", 1)},
 		"run-output":       {"", ""}, // of a run on private data: see TestWhoSeesATrial
-		"prioritize-run":   {"owner", `{"priority":"high"}`},
-		"show-queue":       {"owner", ""},
-		"show-quota":       {"owner", ""},
-		"set-quota":        {"owner", `{"queued":5,"cpu_seconds":0}`},
-		"show-user-quota":  {"owner", ""},
-		"set-user-quota":   {"owner", `{"queued":5,"cpu_seconds":60}`},
 		"list-releases":    {users, ""},
 		"show-release":     {"reviewer owner auditor", ""}, // held: its author does not see it
 		"decide-release":   {reviewers, `{"verdict":"deny","reason":"r"}`},

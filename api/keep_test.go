@@ -2,9 +2,11 @@ package api_test
 
 import "maps"
 
-// operations are those of coreOperations and of what keeps a site over years.
+// operations are those of coreOperations, of the queue, and of what keeps a site
+// over years.
 func operations() map[string]struct{ may, body string } {
 	all := coreOperations()
+	maps.Copy(all, queueOperations())
 	maps.Copy(all, map[string]struct{ may, body string }{
 		"audit-logs":         {users, ""},
 		"make-backup":        {"", `{"passphrase":"correct horse battery staple"}`},
