@@ -379,12 +379,6 @@ func TestEveryOperationWithEveryRoleAndCredential(t *testing.T) {
 	}
 }
 
-// emptyIsAbsent knows the operations that are permitted but find nothing here: a
-// receipt of a release that is held, tiles of an empty log.
-func emptyIsAbsent(id string, w *httptest.ResponseRecorder) bool {
-	return w.Code == http.StatusNotFound && slices.Contains([]string{"release-receipt", "audit-tile", "audit-checkpoint", "end-notices"}, id)
-}
-
 // For those who may not see a dataset, every operation on it, or on what
 // belongs to it, answers exactly as if it did not exist.
 func TestHiddenThingsLookAbsent(t *testing.T) {
