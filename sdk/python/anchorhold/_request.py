@@ -332,6 +332,24 @@ class Request(Record):
         body |= {"dataset": dataset or ""}
         return self._post("/decisions", {k: v for k, v in body.items() if v})
 
+    def reading(self) -> Listing[Json]:
+        """How far the request has been read, text by text: what you have not marked as seen, and who has read all."""
+        return reading_table(self._http.get(self._path("/reading")))
+
+    def seen(self, path: str, first: int | None = None, last: int | None = None) -> Listing[Json]:
+        """Mark lines of one of its texts as read by you; without numbers all of them.
+
+        A dataset whose review is every-line is approved only by who has marked every
+        line of the code, and of "(what is asked)".
+        """
+        parts = {str(p.get("path")): p for p in self._http.get(self._path("/reading")).get("parts") or []}
+        if path not in parts:
+            raise Invalid(f"the request has no text {path}", f"name one of: {', '.join(map(visible, parts))}")
+        part = parts[path]
+        first = 1 if first is None else first
+        mark = {"path": path, "digest": part["digest"], "first": first, "last": part["lines"] if last is None else last}
+        return reading_table(self._http.post(self._path("/seen"), {"marks": [mark]}))
+
     def ask(self, text: str) -> Request:
         """Ask the author something before you decide."""
         return self._post("/questions", {"text": text})
@@ -359,6 +377,7 @@ class Request(Record):
             ("entry", (self._data.get("code") or {}).get("entry")),
             ("created", short_time(self._data.get("created"))),
             ("question", self._question() if self.state == "asked" else ""),
+            *[("waits for", waits_words(w)) for w in self._items("waits_for")],
         ]
 
     def __repr__(self) -> str:
@@ -385,6 +404,23 @@ NEXT = {
     "withdrawn": "Next: submit again if you still want the answer.",
     "cancelled": "Next: submit again if you still want the answer.",
 }
+
+
+def waits_words(w: Json) -> str:
+    """What a dataset of an undecided request still waits for."""
+    who = ", ".join(map(str, w.get("deciders") or []))
+    return f"{w.get('dataset')}: {w.get('approvals')} of {w.get('quorum')} approvals" + (f" ({who})" if who else "")
+
+
+def reading_table(found: Json) -> Listing[Json]:
+    """The texts of a request, with what is unread."""
+    head = ("text", "lines", "unread by you", "read by")
+    return Listing([p for p in found.get("parts") or [] if isinstance(p, dict)], head, reading_row)
+
+
+def reading_row(p: Json) -> list[object]:
+    unread = ", ".join(f"{s.get('first')}-{s.get('last')}" for s in p.get("unread") or [])
+    return [p.get("path"), p.get("lines"), unread, ", ".join(map(str, p.get("readers") or []))]
 
 
 def decision_row(d: Decision) -> list[object]:

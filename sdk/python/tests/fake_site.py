@@ -339,6 +339,18 @@ def withdraw(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, Any]
     return 200, site.move(site.request(name), "withdrawn")
 
 
+@route("GET", "/requests/([^/]+)/reading")
+def reading(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, Any]:
+    unread = [] if site.calls("POST", f"/v1/requests/{name}/seen") else [{"first": 1, "last": 2}]
+    part = {"path": "main.py", "digest": "sha256:x", "lines": 2, "unread": unread, "readers": ["eva@example.org"]}
+    return 200, {"datasets": ["heart"], "unread": 2 * len(unread), "parts": [part]}
+
+
+@route("POST", "/requests/([^/]+)/seen")
+def mark_seen(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, Any]:
+    return reading(site, call, name)
+
+
 @route("GET", "/grants")
 def list_grants(site: FakeSite, call: dict[str, Any]) -> tuple[int, Any]:
     wanted = call["query"].get("dataset")

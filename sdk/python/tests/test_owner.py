@@ -109,6 +109,23 @@ def test_bounds_that_say_nothing_are_refused(olga: ah.Site, site: FakeSite, requ
     assert not site.calls("POST", f"/v1/requests/{request_id}/decisions")
 
 
+def test_a_reviewer_marks_what_they_have_read(olga: ah.Site, site: FakeSite, request_id: str) -> None:
+    request = olga.requests[request_id]
+    assert "main.py" in repr(request.reading())
+    assert "1-2" in repr(request.reading())
+    assert "1-2" not in repr(request.seen("main.py"))
+    (call,) = site.calls("POST", f"/v1/requests/{request_id}/seen")
+    assert call["body"] == {"marks": [{"path": "main.py", "digest": "sha256:x", "first": 1, "last": 2}]}
+    request.seen("main.py", 2, 2)
+    with pytest.raises(ah.Invalid, match=r"main\.py"):
+        request.seen("other.py")
+
+
+def test_a_request_says_what_it_waits_for(ada: ah.Site, site: FakeSite, request_id: str) -> None:
+    site.requests[request_id]["waits_for"] = [{"dataset": "heart", "approvals": 1, "quorum": 2}]
+    assert "heart: 1 of 2 approvals" in repr(ada.requests[request_id])
+
+
 def test_a_denial_says_what_would_be_accepted(olga: ah.Site, ada: ah.Site, request_id: str) -> None:
     olga.requests[request_id].deny("single rows", category="disclosure-risk", would_accept="groups of ten")
     with pytest.raises(ah.Denied) as caught:
