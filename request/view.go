@@ -101,28 +101,37 @@ func ForReviewer(r anchorhold.Request, now time.Time) anchorhold.Request {
 	return r
 }
 
-// ForAuthor completes a request for its author, without anything that private
+// ForAuthor is a request as its author sees it, without anything that private
 // data could have shaped before a release: reasons of failures, checks, held
-// outputs, use of resources, exact times.
+// outputs, use of resources, exact times. It names what is shown, so that a new
+// field is hidden until somebody decides about it; a test asks them to.
 func ForAuthor(r anchorhold.Request, now time.Time) anchorhold.Request {
-	r.State = authorState(StateOf(r, now))
-	runs := make([]anchorhold.Run, len(r.Runs))
-	for i, run := range r.Runs {
-		runs[i] = RunForAuthor(run)
+	out := anchorhold.Request{
+		ID: r.ID, Digest: r.Digest, CodeDigest: r.CodeDigest, Code: r.Code, Author: r.Author, AuthorName: r.AuthorName, Assets: r.Assets,
+		Values: r.Values, Purpose: r.Purpose, Study: r.Study, Created: r.Created, Opening: r.Opening, Opened: r.Opened, Undecided: r.Undecided,
+		Withdrawn: r.Withdrawn, Messages: r.Messages, Waits: r.Waits, Trial: r.Trial, TrialNote: r.TrialNote,
+		State: authorState(StateOf(r, now)), Decisions: make([]anchorhold.Decision, len(r.Decisions)), Runs: make([]anchorhold.Run, len(r.Runs)),
 	}
-	r.Runs = runs
-	r.Decisions = decisionsForAuthor(r.Decisions)
-	return r
-}
-
-// decisionsForAuthor leaves out whom else an approval names.
-func decisionsForAuthor(all []anchorhold.Decision) []anchorhold.Decision {
-	out := make([]anchorhold.Decision, len(all))
-	for i, d := range all {
-		d.For = nil
-		out[i] = d
+	for i, d := range r.Decisions {
+		out.Decisions[i] = DecisionForAuthor(d)
+	}
+	for i, run := range r.Runs {
+		out.Runs[i] = RunForAuthor(run)
 	}
 	return out
+}
+
+// DecisionForAuthor is a decision as the request's author sees it: without whom
+// else an approval names.
+func DecisionForAuthor(d anchorhold.Decision) anchorhold.Decision {
+	return anchorhold.Decision{
+		ID: d.ID, Request: d.Request, Opening: d.Opening, Dataset: d.Dataset, Verdict: d.Verdict, Decider: d.Decider, DeciderName: d.DeciderName,
+		Reason: d.Reason, Category: d.Category, WouldAccept: d.WouldAccept, Review: d.Review, Created: d.Created, Rule: d.Rule,
+		Terms: anchorhold.Terms{
+			Uses: d.Uses, Expires: d.Expires, AutoRelease: d.AutoRelease, FailureLimit: d.FailureLimit, Params: d.Params,
+			AnyLaterVersion: d.AnyLaterVersion, AnyPurpose: d.AnyPurpose,
+		},
+	}
 }
 
 // RunForAuthor is a run as the request's author sees it.
