@@ -96,6 +96,11 @@ type plainSession struct {
 
 func (s *plainSession) Conn() *net.UnixConn { return s.conn }
 
+// Begin is for sessions that are held; a build is not.
+func (s *plainSession) Begin(context.Context, sandbox.Limits) error {
+	return errors.New("this session has begun")
+}
+
 func (s *plainSession) Kill() {
 	if s.cmd != nil {
 		_ = s.cmd.Process.Kill()
