@@ -10,6 +10,7 @@ figure is a median; a table says how many times it was taken.
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -60,7 +61,7 @@ class Site:
         self.dir = folder / "site"
         self.act("init", "--name", "bench")
         self.act("dataset", "add", "heart", "--asset", f"patients={TABLE}", "--mock", "patients=generate", "--confirm-facts")
-        self.token = self.act("user", "add", "ada@example.org", "--role", "researcher")["token"]
+        self.token = self.user("ada@example.org")
         self.url = ""
         self.pid = 0
 
@@ -68,10 +69,19 @@ class Site:
         """Does something as the owner at the site's machine."""
         return json.loads(run(PROGRAM, *words, "--dir", self.dir, "--json"))
 
+    def user(self, email: str) -> str:
+        """Makes a researcher and gives their token."""
+        return str(self.act("user", "add", email, "--role", "researcher")["token"])
+
+    def ready(self) -> bool:
+        """Says whether a sandbox of every kind in use waits for a run, and nothing else goes on."""
+        queue = self.act("run", "queue")
+        return not queue["running"] and len(queue["ready"]) > 1 and all(queue["ready"].values())
+
     @contextmanager
-    def serving(self) -> Iterator[None]:
+    def serving(self, *flags: str) -> Iterator[None]:
         """Serves the site for a while."""
-        command = [str(PROGRAM), "serve", "--dir", str(self.dir), "--listen", "127.0.0.1:0"]
+        command = [str(PROGRAM), "serve", "--dir", str(self.dir), "--listen", "127.0.0.1:0", *flags]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout is not None
@@ -97,6 +107,11 @@ class Site:
                 rollup = status.with_name("smaps_rollup").read_text()
                 kib += sum(int(n) for n in re.findall(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE))
         return kib / 1024
+
+    def resident(self) -> float:
+        """MiB of memory of the serving process itself."""
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)[1]) / 1024  # type: ignore[index]
 
 
 class Table:
@@ -124,20 +139,22 @@ class Table:
             print(f"  {what:<{width}}  {value:>18}  {goal:<14} {verdict}".rstrip())
 
 
-def measure_question(site: Site, rounds: int) -> Table:
-    """Times an approved question against the same lines by hand."""
+def asking(site: Site, text: str, name: str) -> Callable[[], Any]:
+    """Prepares a question as a researcher's program asks it."""
     import anchorhold
 
     names: dict[str, Any] = {}
-    source = site.dir.parent / "question.py"
-    source.write_text(FUNCTION)  # a function is collected from the file that it stands in
-    exec(compile(FUNCTION, str(source), "exec"), names)
+    source = site.dir.parent / f"{name}.py"
+    source.write_text(text)  # a function is collected from the file that it stands in
+    exec(compile(text, str(source), "exec"), names)
     researcher = anchorhold.connect(site.url, token=site.token)
     heart = researcher.datasets["heart"]
+    return lambda: researcher.submit(names[name], patients=heart, purpose="bench")
 
-    def ask() -> Any:
-        return researcher.submit(names["age_by_diagnosis"], patients=heart, purpose="bench")
 
+def measure_question(site: Site, rounds: int) -> Table:
+    """Times an approved question, cold, against the same lines by hand."""
+    ask = asking(site, FUNCTION, "age_by_diagnosis")
     first = ask()
     site.act("request", "approve", first.id, "--uses", str(rounds + 1), "--auto-release")
     first.wait(timeout=600)
@@ -157,6 +174,109 @@ def measure_question(site: Site, rounds: int) -> Table:
     table.add("difference", answer - hand, "s", most=1.5)
     table.add("inside the sandbox", statistics.median(inside), "s")
     return table
+
+
+def measure_ready(site: Site, rounds: int) -> Table:
+    """Times the same question where a sandbox is ready, beside a bare script and PySyft 0.9.5."""
+    ask = asking(site, FUNCTION, "age_by_diagnosis")
+    first = ask()
+    site.act("request", "approve", first.id, "--uses", str(rounds + 1), "--auto-release")
+    first.wait(timeout=600)
+    script = site.dir.parent / "by_hand.py"
+    script.write_text(BY_HAND)
+    answers, by_hand = [], []
+    for _ in range(rounds):
+        until(site.ready, "a sandbox was not made ready")
+        answers.append(timed(lambda: ask().wait(timeout=600)))
+        by_hand.append(timed(lambda: run(sys.executable, script)))
+    table = Table(f"The same where a sandbox is ready, {rounds} rounds")
+    table.add("approved, submit to released, median", 1000 * statistics.median(answers), "ms", most=150)
+    table.add("the same, 95th percentile", 1000 * p95(answers), "ms", most=300)
+    table.add("python script.py, median", 1000 * statistics.median(by_hand), "ms")
+    table.add("python script.py, 95th percentile", 1000 * p95(by_hand), "ms")
+    peer = measure_syft(min(rounds, 5))
+    if isinstance(peer, str):
+        table.rows.append((f"PySyft 0.9.5: {peer}", "not measured", "", ""))
+    else:
+        table.add("PySyft 0.9.5, approved, call to answer, median", 1000 * statistics.median(peer), "ms")
+    return table
+
+
+def measure_syft(rounds: int) -> list[float] | str:
+    """Seconds that PySyft takes for the same question, or why it could not be asked."""
+    home = ROOT / ".cache" / "bench-syft"
+    python = home / "bin" / "python"
+    if not (home / "ready").exists():
+        uv = ROOT / ".venv" / "bin" / "uv"
+        for command in (
+            [uv, "venv", "--quiet", "--clear", "--python", "/usr/bin/python3", home],
+            [uv, "pip", "install", "--quiet", "--python", python, "syft==0.9.5", "sniffio"],
+        ):
+            if subprocess.run([str(c) for c in command], capture_output=True, check=False).returncode:
+                return "it cannot be installed here"
+        (home / "ready").touch()
+    try:
+        command = [python, ROOT / "bench" / "peer_syft.py", TABLE, rounds]
+        done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False, timeout=600)
+    except subprocess.TimeoutExpired:
+        return "it did not end within ten minutes"
+    if done.returncode:
+        return f"it ended with exit code {done.returncode}"
+    return [float(n) for n in json.loads(done.stdout.splitlines()[-1])]
+
+
+def measure_crowd(site: Site, people: int, each: int) -> Table:
+    """Has many researchers ask at once, and counts what comes back."""
+    text = 'def mean_age(patients, k: int):\n    return float(patients["age"].mean()) + 0 * k\n'
+    import anchorhold
+
+    names: dict[str, Any] = {}
+    source = site.dir.parent / "crowd.py"
+    source.write_text(text)
+    exec(compile(text, str(source), "exec"), names)
+    tokens = [site.user(f"r{n}@example.org") for n in range(people)]
+    ready = [anchorhold.connect(site.url, token=token) for token in tokens]
+
+    def ask(who: int, k: int) -> Any:
+        return ready[who].submit(names["mean_age"], patients=ready[who].datasets["heart"], k=k, purpose="bench")
+
+    costs = []
+    for who in range(people):  # one decision for each person; what it costs is taken from these runs
+        first = ask(who, 0)
+        site.act("request", "approve", first.id, "--uses", str(each + 1), "--param", "k=int:0..100000", "--auto-release")
+        first.wait(timeout=600)
+        costs.append(site.act("request", "show", first.id)["runs"][-1]["usage"]["cpu_seconds"])
+    heaviest = 0.0
+    begin = time.perf_counter()
+    with concurrent.futures.ThreadPoolExecutor(people) as pool:
+        done = [pool.submit(lambda w: [ask(w, k).wait(timeout=3600) for k in [w * each + i + 1 for i in range(each)]], w) for w in range(people)]
+        while not all(d.done() for d in done):
+            heaviest = max(heaviest, site.resident())
+            concurrent.futures.wait(done, timeout=0.5)
+    took = time.perf_counter() - begin
+    answered = sum(r.state == "released" for d in done for r in d.result())
+    cores = os.cpu_count() or 1
+    cost = statistics.median(costs)
+    table = Table(f"{people * each} requests of {people} researchers at once, load {os.getloadavg()[0]:.1f}")
+    table.add("answered", answered, "", least=people * each)
+    table.add("processor time of one run", cost, "s")
+    table.add("runs in a second", people * each / took, "", least=round(0.8 * cores / cost, 2))
+    table.add("memory of the site's process at most", heaviest, "MiB", most=150)
+    return table
+
+
+def until(holds: Callable[[], bool], otherwise: str) -> None:
+    """Waits until something holds, for two minutes."""
+    end = time.monotonic() + 120
+    while not holds():
+        if time.monotonic() > end:
+            sys.exit(otherwise)
+        time.sleep(0.1)
+
+
+def p95(values: list[float]) -> float:
+    """The 95th percentile."""
+    return sorted(values)[min(len(values) - 1, int(0.95 * len(values)))]
 
 
 def measure_idle(site: Site) -> Table:
@@ -194,15 +314,30 @@ def main() -> None:
     """Takes every figure."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=7)
-    rounds = options.parse_args().rounds
+    options.add_argument("--crowd", type=int, default=200, help="requests of 20 researchers at once")
+    options.add_argument("--site-only", action="store_true", help="only what needs a serving site")
+    asked = options.parse_args()
+    rounds = asked.rounds
     os.chdir(ROOT)
     machine = f"{platform.system()} {platform.release()}, {os.cpu_count()} processors"
     print(f"{machine}, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}")
     with tempfile.TemporaryDirectory(prefix="anchorhold-bench-") as folder:
         site = Site(pathlib.Path(folder))
         with site.serving():
-            tables = [measure_idle(site), measure_question(site, rounds)]
-    tables.append(measure_import(rounds))
+            tables = [measure_idle(site)]
+        with site.serving("--warm", "0"):
+            tables.append(measure_question(site, rounds))
+        with site.serving():
+            tables += [measure_ready(site, 3 * rounds), measure_crowd(site, 20, asked.crowd // 20)]
+    if not asked.site_only:
+        tables += measure_rooms(rounds)
+    for table in tables:
+        table.show()
+
+
+def measure_rooms(rounds: int) -> list[Table]:
+    """Takes the figures that need no serving site."""
+    tables = [measure_import(rounds)]
     tables.append(
         measure_go("SitesPart", "The site's own part of a question", {"ms/question": ("submit to released, sandboxes that take no time", "ms", 60, None)})
     )
@@ -222,8 +357,7 @@ def main() -> None:
             {"ms/list": ("the slowest list or search, median", "ms", 50, None)},
         )
     )
-    for table in tables:
-        table.show()
+    return tables
 
 
 if __name__ == "__main__":

@@ -459,11 +459,26 @@ func TestCancel(t *testing.T) {
 	if _, err := s.owner().Wait(ctx, r.ID, func(r anchorhold.Request) bool { return r.State == anchorhold.StateRunning }); err != nil {
 		t.Fatal(err)
 	}
+	began := time.Now()
 	if _, err := who.CancelRun(ctx, r.ID); err != nil {
 		t.Fatal(err)
 	}
 	if r, err = who.Request(ctx, r.ID); err != nil || r.State != anchorhold.StateCancelled {
 		t.Fatalf("the request is %s (%v)", r.State, err)
+	}
+	// What it used is written once nothing of it is left, and counts against its
+	// author. Two seconds are promised; the rest is slack for a busy host.
+	for run := (anchorhold.Run{}); run.Usage.WallSeconds == 0; {
+		if run, err = s.owner().Run(ctx, r.ID); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > 8*time.Second {
+			t.Fatalf("the run goes on %v after it was cancelled", took)
+		}
+	}
+	quota, err := s.owner().Quota(ctx, "ada@example.org")
+	if err != nil || quota.Spent == 0 {
+		t.Errorf("a cancelled run is not charged: %+v, %v", quota, err)
 	}
 	// The queue is free again for the next.
 	if next := s.ask(who, `return int(patients["age"].count())`, true); next.State != anchorhold.StateReleased {
