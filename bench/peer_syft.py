@@ -11,15 +11,16 @@ process, without a sandbox.
 import json
 import sys
 import time
+from typing import Any
 
 import pandas
-import syft
+import syft  # type: ignore[import-not-found]
 
 
-def ask(owner, researcher, asset, number):
+def ask(owner: Any, researcher: Any, asset: Any, number: int) -> float:
     """One question: submit, approve, call. Gives the seconds from the call to the answer."""
 
-    def mean_age(df):
+    def mean_age(df: Any) -> Any:
         return df.groupby("num")["age"].mean()
 
     mean_age.__name__ = f"mean_age_{number}"
@@ -34,15 +35,15 @@ def ask(owner, researcher, asset, number):
     return took
 
 
-def main(path, rounds):
+def main(path: str, rounds: int) -> None:
     """A server in this process, as its own documentation starts one."""
-    server = syft.orchestra.launch(name="bench", port="auto", reset=True)
-    owner = server.login(email="info@openmined.org", password="changethis")
-    owner.register(name="R", email="r@example.org", password="pw1234567", password_verify="pw1234567")
+    server = syft.orchestra.launch(name="bench", port="auto", host="127.0.0.1", reset=True)
+    owner = server.login(email="info@openmined.org", password="changethis")  # noqa: S106
+    owner.register(name="R", email="r@example.org", password="pw1234567", password_verify="pw1234567")  # noqa: S106
     table = pandas.read_csv(path)
     asset = syft.Asset(name="patients", data=table, mock=table.head(20))
     owner.upload_dataset(syft.Dataset(name="heart", asset_list=[asset]))
-    researcher = server.login(email="r@example.org", password="pw1234567")
+    researcher = server.login(email="r@example.org", password="pw1234567")  # noqa: S106
     asset = researcher.datasets["heart"].assets["patients"]
     print(json.dumps([ask(owner, researcher, asset, n) for n in range(rounds)]))
 

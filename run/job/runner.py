@@ -107,8 +107,7 @@ def warm_up(inputs, encoder):
 
     folder = temporary("warm")
     with contextlib.suppress(ImportError):  # an environment need not have them
-        import numpy  # noqa: ICN001, F401
-        import pandas  # noqa: ICN001
+        import numpy  # noqa: F401
         import pyarrow.parquet
 
         columns = [{"name": n, "type": t} for n, t in (("g", "string"), ("i", "int"), ("f", "float"))]
@@ -140,9 +139,9 @@ def take_limits(job):
 
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime) + job["cpu_seconds"] + 2
-    for what, value in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, job["address_space"])):
+    for what, wanted in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, job["address_space"])):
         most = resource.getrlimit(what)[1]
-        value = value if most == resource.RLIM_INFINITY else min(value, most)
+        value = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
         resource.setrlimit(what, (value, value))
 
 
