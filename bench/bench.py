@@ -176,7 +176,7 @@ def measure_question(site: Site, rounds: int) -> Table:
     return table
 
 
-def measure_ready(site: Site, rounds: int) -> Table:
+def measure_ready(site: Site, rounds: int, *, peers: bool) -> Table:
     """Times the same question where a sandbox is ready, beside a bare script and PySyft 0.9.5."""
     ask = asking(site, FUNCTION, "age_by_diagnosis")
     first = ask()
@@ -194,7 +194,7 @@ def measure_ready(site: Site, rounds: int) -> Table:
     table.add("the same, 95th percentile", 1000 * p95(answers), "ms", most=300)
     table.add("python script.py, median", 1000 * statistics.median(by_hand), "ms")
     table.add("python script.py, 95th percentile", 1000 * p95(by_hand), "ms")
-    peer = measure_syft(min(rounds, 5))
+    peer = measure_syft(min(rounds, 5)) if peers else "left out"
     if isinstance(peer, str):
         table.rows.append((f"PySyft 0.9.5: {peer}", "not measured", "", ""))
     else:
@@ -315,6 +315,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=7)
     options.add_argument("--crowd", type=int, default=200, help="requests of 20 researchers at once")
+    options.add_argument("--no-peers", action="store_true", help="without PySyft, which takes minutes to install")
     options.add_argument("--site-only", action="store_true", help="only what needs a serving site")
     asked = options.parse_args()
     rounds = asked.rounds
@@ -328,7 +329,7 @@ def main() -> None:
         with site.serving("--warm", "0"):
             tables.append(measure_question(site, rounds))
         with site.serving():
-            tables += [measure_ready(site, 3 * rounds), measure_crowd(site, 20, asked.crowd // 20)]
+            tables += [measure_ready(site, 3 * rounds, peers=not asked.no_peers), measure_crowd(site, 20, asked.crowd // 20)]
     if not asked.site_only:
         tables += measure_rooms(rounds)
     for table in tables:
