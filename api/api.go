@@ -117,6 +117,7 @@ func New(s Services) *API {
 	a.environmentOperations()
 	a.accountOperations()
 	a.datasetOperations()
+	a.haltOperations()
 	a.requestOperations()
 	a.grantOperations()
 	a.runOperations()

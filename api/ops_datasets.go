@@ -10,6 +10,7 @@ import (
 	"github.com/anchorhold/anchorhold/catalog"
 	"github.com/anchorhold/anchorhold/dataset"
 	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/release"
 	"github.com/anchorhold/anchorhold/store"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -66,6 +67,16 @@ type listDatasets struct {
 	Column []string `query:"column,explode" maxItems:"32" doc:"only datasets with a column of this name"`
 	Tag    []string `query:"tag,explode" maxItems:"32"`
 	DUO    []string `query:"duo,explode" maxItems:"32" doc:"only datasets under this term of the Data Use Ontology"`
+}
+
+type haltDataset struct {
+	DatasetName
+	Body dataset.Halting
+}
+
+type withdrawDataset struct {
+	DatasetName
+	Body release.Withdrawing
 }
 
 type editDataset struct {
@@ -136,6 +147,35 @@ func (a *API) datasetOperations() {
 		func(ctx context.Context, p policy.Permit, in *newVersion) (*body[anchorhold.Dataset], error) {
 			d, err := a.Datasets.AddVersion(ctx, p, in.Name, in.Asset, in.Body)
 			return &body[anchorhold.Dataset]{a.showDataset(ctx, d)}, err
+		})
+}
+
+// haltOperations end what a dataset is asked for, for a while or for good.
+func (a *API) haltOperations() {
+	on := func(ctx context.Context, in *haltDataset) ([]policy.Resource, error) {
+		return a.onDataset(ctx, &in.DatasetName)
+	}
+	turn := func(do func(context.Context, policy.Permit, string, dataset.Halting) (anchorhold.Dataset, error)) func(context.Context, policy.Permit, *haltDataset) (*body[anchorhold.Dataset], error) {
+		return func(ctx context.Context, p policy.Permit, in *haltDataset) (*body[anchorhold.Dataset], error) {
+			d, err := do(ctx, p, in.Name, in.Body)
+			a.Runs.Wake()
+			return &body[anchorhold.Dataset]{a.showDataset(ctx, d)}, err
+		}
+	}
+	add(a, op("freeze-dataset", http.MethodPost, "/datasets/{name}/freeze", "Take no new request and begin no new run; what runs ends held"), policy.DatasetFreeze, on, turn(a.Datasets.Freeze))
+	add(a, op("thaw-dataset", http.MethodPost, "/datasets/{name}/thaw", "Let a frozen dataset go on"), policy.DatasetThaw, on, turn(a.Datasets.Thaw))
+	add(a, op("preview-withdrawal", http.MethodGet, "/datasets/{name}/withdrawal", "What withdrawing a dataset would do, and what it could not"), policy.DatasetWithdraw, a.onDataset,
+		func(ctx context.Context, _ policy.Permit, in *DatasetName) (*body[release.Withdrawal], error) {
+			w, err := a.Releases.PreviewWithdrawal(ctx, in.Name)
+			return &body[release.Withdrawal]{w}, err
+		})
+	add(a, op("withdraw-dataset", http.MethodPost, "/datasets/{name}/withdrawal", "Take a dataset back for good"), policy.DatasetWithdraw,
+		func(ctx context.Context, in *withdrawDataset) ([]policy.Resource, error) {
+			return a.onDataset(ctx, &in.DatasetName)
+		},
+		func(ctx context.Context, p policy.Permit, in *withdrawDataset) (*body[release.Withdrawal], error) {
+			w, err := a.Releases.Withdraw(ctx, p, in.Name, in.Body)
+			return &body[release.Withdrawal]{w}, err
 		})
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"time"
 
 	"github.com/anchorhold/anchorhold"
 )
@@ -154,4 +155,54 @@ func (c *Client) Card(ctx context.Context, name string) (json.RawMessage, error)
 // Mock opens the mock of an asset; the caller closes it.
 func (c *Client) Mock(ctx context.Context, dataset, asset string) (io.ReadCloser, error) {
 	return c.stream(ctx, "/datasets/"+segment(dataset)+"/assets/"+segment(asset)+"/mock")
+}
+
+// Halting is why a dataset is halted or goes on.
+type Halting struct {
+	Reason     string `json:"reason"`
+	ShowReason bool   `json:"show_reason,omitempty"` // to researchers
+}
+
+// Withdrawal is what withdrawing a dataset does, and what it cannot.
+type Withdrawal struct {
+	Dataset  string     `json:"dataset"`
+	Requests int        `json:"requests"`
+	Grants   int        `json:"grants"`   // revoked
+	Outputs  int        `json:"outputs"`  // answers that are deleted at the site
+	Mocks    int        `json:"mocks"`    // deleted at the site; who has one keeps it
+	Released []Released `json:"released"` // cannot be recalled
+}
+
+// Released is an answer that has left the site.
+type Released struct {
+	Release string     `json:"release"`
+	Request string     `json:"request"`
+	Output  string     `json:"output"`
+	To      string     `json:"to"`
+	Decided *time.Time `json:"decided"`
+	By      string     `json:"by"`
+}
+
+// FreezeDataset stops new requests and runs over a dataset; ThawDataset lets it
+// go on.
+func (c *Client) FreezeDataset(ctx context.Context, name string, h Halting) (anchorhold.Dataset, error) {
+	return send[anchorhold.Dataset](ctx, c, http.MethodPost, "/datasets/"+segment(name)+"/freeze", h)
+}
+
+// ThawDataset lets a frozen dataset go on.
+func (c *Client) ThawDataset(ctx context.Context, name string, h Halting) (anchorhold.Dataset, error) {
+	return send[anchorhold.Dataset](ctx, c, http.MethodPost, "/datasets/"+segment(name)+"/thaw", h)
+}
+
+// PreviewWithdrawal says what withdrawing a dataset would do.
+func (c *Client) PreviewWithdrawal(ctx context.Context, name string) (Withdrawal, error) {
+	return get[Withdrawal](ctx, c, "/datasets/"+segment(name)+"/withdrawal", nil)
+}
+
+// WithdrawDataset takes a dataset back for good; confirm is its name once more.
+func (c *Client) WithdrawDataset(ctx context.Context, name, confirm string, h Halting) (Withdrawal, error) {
+	return send[Withdrawal](ctx, c, http.MethodPost, "/datasets/"+segment(name)+"/withdrawal", struct {
+		Halting
+		Confirm string `json:"confirm"`
+	}{h, confirm})
 }

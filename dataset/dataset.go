@@ -170,6 +170,9 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 	if err != nil {
 		return d, err
 	}
+	if d.State == anchorhold.DatasetWithdrawn {
+		return d, withdrawn(dataset)
+	}
 	a, ok := d.Asset(asset)
 	if !ok {
 		return d, anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold dataset show "+dataset+"`", "the dataset %q has no asset %q", dataset, asset)

@@ -53,6 +53,13 @@ func (s *Service) Offer(tx store.Tx, r anchorhold.Request, g anchorhold.Grant, o
 	rel := anchorhold.Release{
 		ID: anchorhold.NewID(anchorhold.PrefixRelease), Output: o.ID, Request: r.ID, State: anchorhold.ReleaseHeld,
 	}
+	halted, err := request.Halted(tx, r)
+	if err != nil {
+		return err
+	}
+	if halted { // a person decides, whatever was granted; it is no fault of the code's
+		return tx.PutRelease(rel)
+	}
 	if g.Releases(s.Books.Now()) && Ready(o.Checks) {
 		rel.Decider, rel.DeciderName = g.ID, "automatic, by grant "+g.ID
 		return s.approve(tx, policy.SiteAct(policy.ReleaseDecide, g.ID), rel)

@@ -221,6 +221,9 @@ func current(tx store.Tx, ref anchorhold.AssetRef, usable side) (full anchorhold
 	if err != nil {
 		return ref, "", err
 	}
+	if err := takes(d); err != nil {
+		return ref, "", err
+	}
 	a, ok := d.Asset(ref.Asset)
 	if !ok {
 		return ref, "", anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold dataset show "+d.Name+"`",

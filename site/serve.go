@@ -67,6 +67,9 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 		s.runs.KeepWarm(pyenv.Default().Digest())
 	}
 
+	if err := s.sweep(ctx); err != nil {
+		return errors.Join(err, listener.Close(), local.Close(), box.Close())
+	}
 	working, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup

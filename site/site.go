@@ -62,6 +62,7 @@ type Site struct {
 	accounts *account.Service
 	runs     *run.Service
 	notify   *notify.Service
+	sweep    func(context.Context) error // finishes withdrawals that were interrupted
 	api      *api.API
 }
 
@@ -131,6 +132,7 @@ func (s *Site) compose(o Options) error {
 	b := &books.Books{Store: s.store, Log: log, Now: func() time.Time { return time.Now().UTC() }}
 	s.books, s.blobs = b, blobs
 	releases := &release.Service{Books: b, Blobs: blobs, Keys: s.keys}
+	s.sweep = releases.Sweep
 	indexKey := disclosure.Key(s.keys.IndexKey())
 	s.accounts = &account.Service{Books: b}
 	s.runs = &run.Service{Books: b, Blobs: blobs, Releases: releases, Envs: s.envs, IndexKey: indexKey, Limits: o.Limits}

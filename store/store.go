@@ -128,6 +128,13 @@ type Catalog interface {
 	// ListDatasets gives a page without those that keep refuses, which is asked
 	// before their assets are read; nil keeps all.
 	ListDatasets(f DatasetFilter, p Page, keep func(FoundDataset) bool) ([]anchorhold.Dataset, string, error)
+	// ForgetDataset takes the files of a dataset out of its records: mocks and
+	// indexes of every version, outputs and logs of every run over it. What named
+	// them stays. GivenUp lists the files so given up that nothing names any
+	// more, with when; Gone says that some were removed.
+	ForgetDataset(name string, at time.Time) error
+	GivenUp() (map[string]time.Time, error)
+	Gone(blobs []string) error
 	// PutVersion inserts a version of an asset of a dataset (creating the asset
 	// with the first), or replaces the version with the same id.
 	PutVersion(dataset, asset string, v anchorhold.Version) error
@@ -200,7 +207,8 @@ type Runs interface {
 	// ClaimRun takes the run whose turn it is: one whose claimant's lease has
 	// ended; else a queued one, private runs before trials, of the highest
 	// priority, and among its authors in turn, each one's oldest. Runs of an author
-	// whose quota of processor time is used up for the day wait. It sets state
+	// whose quota of processor time is used up for the day wait, and so do runs
+	// of a request over a dataset that is not open. It sets state
 	// running, attempt + 1, claimant and lease, and returns the run. ErrNotFound
 	// when there is none.
 	ClaimRun(claimant string, now, lease time.Time) (anchorhold.Run, error)

@@ -107,6 +107,7 @@ var along = []struct{ from, to, why string }{
 	{"run", "policy", "acts with a permit"},
 	{"release", "books", "a release is a durable act"},
 	{"release", "policy", "acts with a permit"},
+	{"release", "dataset", "withdrawing a dataset is an act over all that it led to"},
 	{"release", "request", "what leaves is shown as its request is"},
 	{"release", "receipt", "what left is described by the receipt made with it"},
 	{"keep", "books", "what is removed, and the end of a freeze, are durable acts"},

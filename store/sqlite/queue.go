@@ -12,12 +12,15 @@ import (
 // day numbers the days on which quotas count, in UTC.
 func day(at time.Time) int64 { return at.Unix() / int64(24*time.Hour/time.Second) }
 
+// halted says of a run x that it is of a request over a dataset that is not open.
+const halted = `EXISTS (SELECT 1 FROM request_asset a JOIN dataset d ON d.name = a.dataset WHERE a.request = x.request AND d.state <> '')`
+
 // waitingGroups are the queued runs of one author with one priority on one side:
 // the first of them, and how many. Authors who have used up their processor time
-// of the day are left out.
+// of the day are left out, and so are runs over datasets that are not open.
 const waitingGroups = `SELECT w.side, w.priority, w.author, MIN(w.seq) AS first, COUNT(*) AS n, COALESCE(t.turn, 0) AS turn
 	FROM run w LEFT JOIN turn t ON t.author = w.author
-	WHERE w.state = 'queued' AND NOT EXISTS (
+	WHERE w.state = 'queued' AND w.seq NOT IN (SELECT x.seq FROM run x WHERE x.state = 'queued' AND ` + halted + `) AND NOT EXISTS (
 	  SELECT 1 FROM spent s, quota q WHERE s.author = w.author AND s.day = ? AND q.cpu_seconds > 0 AND s.cpu_seconds >= q.cpu_seconds
 	  AND q.author = COALESCE((SELECT o.author FROM quota o WHERE o.author = w.author), ''))
 	GROUP BY w.side, w.priority, w.author`
@@ -26,7 +29,7 @@ const waitingGroups = `SELECT w.side, w.priority, w.author, MIN(w.seq) AS first,
 // had its turn; else of private runs before trials, of the highest priority, of
 // the author whose last turn is longest ago, the oldest.
 const nextRun = `SELECT id FROM run WHERE seq = COALESCE(
-	(SELECT MIN(l.seq) FROM run l WHERE l.state IN ('running', 'checking') AND l.lease < ?),
+	(SELECT MIN(x.seq) FROM run x WHERE x.state IN ('running', 'checking') AND x.lease < ? AND NOT ` + halted + `),
 	(SELECT first FROM (` + waitingGroups + `) ORDER BY side, priority DESC, turn, first LIMIT 1))`
 
 func (t *tx) nextRun(now time.Time) (id string, err error) {

@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"principals", principals},
 		{"datasets", datasets},
 		{"datasets are found", searches},
+		{"no run over a halted dataset", halted},
 		{"requests", requests},
 		{"grants", grants},
 		{"open runs of a grant", openRuns},

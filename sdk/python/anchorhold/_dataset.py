@@ -270,6 +270,31 @@ class Dataset(Record):
         self.__init__(self._http, self._http.patch(f"/v1/datasets/{quote(self.name)}", given))  # type: ignore[misc]
         return self
 
+    def freeze(self, reason: str, *, show_reason: bool = False) -> Dataset:
+        """Take no new request and begin no new run; for owners. What runs already ends held."""
+        return self._turn("freeze", reason, show_reason)
+
+    def thaw(self, reason: str) -> Dataset:
+        """Let a frozen dataset go on; for owners."""
+        return self._turn("thaw", reason, False)
+
+    def withdraw(self, reason: str, *, confirm: str, show_reason: bool = False) -> Json:
+        """Take the dataset back for good; for owners. ``confirm`` is its name once more.
+
+        Grants are revoked; mocks, indexes, answers and logs are deleted at the site. The
+        books stay. What is returned says what was done, and under "released" what cannot
+        be recalled.
+        """
+        body = {"reason": reason, "confirm": confirm, "show_reason": show_reason}
+        found: Json = self._http.post(f"/v1/datasets/{quote(self.name)}/withdrawal", body)
+        return found
+
+    def _turn(self, way: str, reason: str, show_reason: bool) -> Dataset:
+        body = {"reason": reason, "show_reason": show_reason}
+        data = self._http.post(f"/v1/datasets/{quote(self.name)}/{way}", body)
+        self.__init__(self._http, data)  # type: ignore[misc]
+        return self
+
     def _column_edits(self, columns: Json) -> list[Json]:
         tables = columns if len(self.assets) != 1 else {self.only.name: columns}
         edits = []

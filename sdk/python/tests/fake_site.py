@@ -213,6 +213,14 @@ def edit_dataset(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, 
     return show_dataset(site, call, name)
 
 
+@route("POST", "/datasets/([^/]+)/(freeze|thaw|withdrawal)")
+def halt_dataset(site: FakeSite, call: dict[str, Any], name: str, way: str) -> tuple[int, Any]:
+    if way == "withdrawal":
+        return 200, {"dataset": name, "released": []}
+    site.datasets[name] |= {"state": "frozen" if way == "freeze" else ""}
+    return show_dataset(site, call, name)
+
+
 @route("GET", "/datasets/([^/]+)/card")
 def card(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, Any]:
     return 200, {"@type": "sc:Dataset", "name": name}

@@ -245,3 +245,13 @@ def test_a_halted_dataset_says_so(olga: ah.Site, site: FakeSite) -> None:
     assert (heart.state, heart.reason) == ("frozen", "moving house")
     assert "frozen: moving house" in repr(heart)
     assert "moving house" in heart._repr_html_()
+
+
+def test_an_owner_freezes_and_withdraws(olga: ah.Site, site: FakeSite) -> None:
+    heart = olga.datasets["heart"]
+    assert heart.freeze("a question", show_reason=True).state == "frozen"
+    assert heart.thaw("answered").state == "open"
+    assert heart.withdraw("no consent", confirm="heart") == {"dataset": "heart", "released": []}
+    (call,) = site.calls("POST", "/v1/datasets/heart/withdrawal")
+    assert call["body"] == {"reason": "no consent", "confirm": "heart", "show_reason": False}
+    assert site.calls("POST", "/v1/datasets/heart/freeze")[0]["body"] == {"reason": "a question", "show_reason": True}
