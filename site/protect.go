@@ -31,6 +31,9 @@ func (s *Site) Protect(ctx context.Context, l keys.Lock) error {
 	})
 }
 
+// Frozen says whether the site was restored from a backup and takes nothing yet.
+func (s *Site) Frozen(ctx context.Context) (bool, error) { return s.books.Frozen(ctx) }
+
 // act carries out what a site does to itself.
 func (s *Site) act(ctx context.Context, p policy.Permit, fn func(store.Tx) (books.Record, error)) error {
 	_, err := books.Act(ctx, s.books, p, func(tx store.Tx) (struct{}, books.Record, error) {

@@ -101,6 +101,11 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 		return err
 	}
 	defer s.Close() //nolint:errcheck // every act was durable when it was answered
+	if frozen, err := s.Frozen(ctx); err != nil {
+		return err
+	} else if frozen {
+		show.NewPrinter(a.err).Printf("The site was restored from a backup and is frozen: see `anchorhold restore status`.\n")
+	}
 	if _, err := a.buildEnvironment(ctx, pyenv.Default(), ""); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
