@@ -13,6 +13,7 @@ func operations() map[string]struct{ may, body string } {
 		"restored":           {"owner auditor", ""},
 		"restore-checkpoint": {"", `{"checkpoint":"c"}`},
 		"restore-accept":     {"", `{"reason":"r"}`},
+		"restore-missing":    {"", `{"first":0,"entries":[]}`},
 		"retention":          {"owner auditor", ""},
 		"set-retention":      {"owner", `{"days":9}`},
 		"sweep":              {"owner", `{}`},

@@ -33,6 +33,13 @@ type acceptedRestore struct {
 	}
 }
 
+type lostEntries struct {
+	Body struct {
+		First   int64    `json:"first" minimum:"0" doc:"index of the first"`
+		Entries [][]byte `json:"entries" maxItems:"256" doc:"entries of the log in the backup that it lacks, as an export of it holds them"`
+	}
+}
+
 type newPeriod struct {
 	Kind string `path:"kind" maxLength:"50"`
 	Body struct {
@@ -71,6 +78,15 @@ func (a *API) keepOperations() {
 		func(ctx context.Context, p policy.Permit, in *acceptedRestore) (*body[keep.Restored], error) {
 			r, err := a.Keep.Accept(ctx, p, in.Body.Reason)
 			return &body[keep.Restored]{r}, err
+		})
+	add(a, op("restore-missing", http.MethodPost, "/restore/missing", "Open entries that the backup lacks"), policy.RestoreMissing, onSite,
+		func(ctx context.Context, _ policy.Permit, in *lostEntries) (*body[page[auditEntry]], error) {
+			out := page[auditEntry]{Items: []auditEntry{}}
+			events, err := a.Keep.Missing(ctx, in.Body.First, in.Body.Entries)
+			for i, e := range events {
+				out.Items = append(out.Items, auditEntry{in.Body.First + int64(i), auditEvent(e)})
+			}
+			return &body[page[auditEntry]]{out}, err
 		})
 	add(a, op("retention", http.MethodGet, "/retention", "How long what is kept"), policy.RetentionRead, onSite,
 		func(ctx context.Context, _ policy.Permit, _ *struct{}) (*body[page[keep.Period]], error) {

@@ -40,6 +40,7 @@ type Restored struct {
 	Origin  string     `json:"origin,omitempty"`  // of the log in the backup
 	Key     string     `json:"key,omitempty"`     // of that log
 	Size    int64      `json:"size,omitempty"`    // its entries
+	Root    []byte     `json:"root,omitempty"`    // root hash over them
 	Missing int64      `json:"missing,omitempty"` // entries that a checkpoint showed to be missing
 }
 
@@ -52,6 +53,13 @@ func (c *Client) Restored(ctx context.Context) (Restored, error) {
 // had. The site is frozen still where the answer says so.
 func (c *Client) ShowCheckpoint(ctx context.Context, checkpoint []byte) (Restored, error) {
 	return send[Restored](ctx, c, http.MethodPost, "/restore/checkpoint", map[string]string{"checkpoint": string(checkpoint)})
+}
+
+// OpenMissing has a frozen site open entries of the log that it had, which the
+// backup lacks and an export of that log holds.
+func (c *Client) OpenMissing(ctx context.Context, first int64, entries [][]byte) ([]AuditEntry, error) {
+	p, err := send[page[AuditEntry]](ctx, c, http.MethodPost, "/restore/missing", map[string]any{"first": first, "entries": entries})
+	return p.Items, err
 }
 
 // AcceptRestore ends the freeze of a restored site by decision.

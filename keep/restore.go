@@ -42,6 +42,7 @@ type Restored struct {
 	Origin  string     `json:"origin,omitempty" doc:"of the log in the backup"`
 	Key     string     `json:"key,omitempty" doc:"public key of that log"`
 	Size    int64      `json:"size,omitempty" doc:"its entries"`
+	Root    []byte     `json:"root,omitempty" doc:"root hash over them"`
 	Missing int64      `json:"missing,omitempty" doc:"entries that a checkpoint showed to be missing"`
 }
 
@@ -50,7 +51,7 @@ func restoredOf(f books.Frozen, frozen bool) Restored {
 		return Restored{}
 	}
 	return Restored{
-		Frozen: true, Since: &f.Since, Backup: f.Backup, Made: &f.Made, Origin: f.Origin, Key: f.Key, Size: f.Size,
+		Frozen: true, Since: &f.Since, Backup: f.Backup, Made: &f.Made, Origin: f.Origin, Key: f.Key, Size: f.Size, Root: f.Root,
 		Missing: max(f.Shown-f.Size, 0),
 	}
 }
@@ -136,6 +137,34 @@ func compare(tx store.Tx, f books.Frozen, shown audit.Checkpoint) error {
 	}
 	return anchorhold.Errorf(anchorhold.Conflict, "show the newest checkpoint that anybody has: an export of the log, a receipt, a copy at a partner",
 		"the checkpoint is older than the backup, so it cannot show that nothing is missing")
+}
+
+// maxMissing bounds how many entries are opened at once.
+const maxMissing = 256
+
+// Missing opens entries of the former log that the backup does not hold, which
+// somebody else has kept: they are sealed, and this site has the secret still.
+// So an owner sees what was done after the backup, before they decide.
+func (s *Service) Missing(ctx context.Context, first int64, entries [][]byte) (out []audit.Event, err error) {
+	err = s.Books.View(ctx, func(tx store.Tx) error {
+		f, frozen, err := books.FrozenState(tx)
+		if err != nil || !frozen {
+			return orElse(err, notFrozen())
+		}
+		if first < f.Size || len(entries) > maxMissing {
+			return anchorhold.Errorf(anchorhold.Invalid, "give entries after the backup, at most "+strconv.Itoa(maxMissing), "these are not entries that the backup lacks")
+		}
+		log := s.Books.Log.Past(f.Origin)
+		for i, entry := range entries {
+			e, err := log.Open(first+int64(i), entry)
+			if err != nil {
+				return err
+			}
+			out = append(out, e)
+		}
+		return nil
+	})
+	return out, err
 }
 
 // Accept ends the freeze of a restored site by an owner's decision. What may

@@ -8,6 +8,7 @@ const (
 	RestoreBegin      Action = "log.begin" // the first entry of a restored site's log
 	RestoreCheckpoint Action = "restore.checkpoint"
 	RestoreAccept     Action = "restore.accept"
+	RestoreMissing    Action = "restore.missing"
 	RetentionRead     Action = "retention.read"
 	RetentionSet      Action = "retention.set"
 	RetentionSweep    Action = "retention.sweep"

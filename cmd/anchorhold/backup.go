@@ -267,7 +267,7 @@ the former key as ever; give the new one to whoever checks receipts.`,
 	}
 	o.flags(c)
 	o.lock.flags(c)
-	c.AddCommand(newRestoreStatus(a), newRestoreCheckpoint(a), newRestoreAccept(a))
+	c.AddCommand(newRestoreStatus(a), newRestoreCheckpoint(a), newRestoreMissing(a), newRestoreAccept(a))
 	return c
 }
 

@@ -35,7 +35,7 @@ func newBackup(*app) *cobra.Command {
 // newRestore can ask and decide from here, about a site elsewhere.
 func newRestore(a *app) *cobra.Command {
 	c := needsLinux("restore", "Make a site of a backup")
-	c.AddCommand(newRestoreStatus(a), newRestoreCheckpoint(a), newRestoreAccept(a))
+	c.AddCommand(newRestoreStatus(a), newRestoreCheckpoint(a), newRestoreMissing(a), newRestoreAccept(a))
 	return c
 }
 

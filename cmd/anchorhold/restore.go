@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/anchorhold/anchorhold/audit"
 	"github.com/anchorhold/anchorhold/client"
 	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
+	"github.com/anchorhold/anchorhold/identity/keys"
 )
 
 func newRestoreStatus(a *app) *cobra.Command {
@@ -98,6 +101,80 @@ may be lost. The decision and its reason are written to the log.`,
 	}
 	c.Flags().StringVar(&reason, "reason", "", "why the site may go on")
 	return c
+}
+
+func newRestoreMissing(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "missing FOLDER",
+		Short: "List what was done after the backup, from an export of the log that somebody kept",
+		Long: `Reads a newer export of the log that a frozen site had, checks that it continues
+the restored one, and lists what the backup lacks: above all what was released.
+The entries are sealed, and the restored site has the secret that opens them.
+Nothing changes: whether the site may go on is decided with ` + "`anchorhold restore accept`" + `.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return runRestoreMissing(c.Context(), a, args[0]) },
+	}
+}
+
+func runRestoreMissing(ctx context.Context, a *app, folder string) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	state, err := c.Restored(ctx)
+	if err == nil && !state.Frozen {
+		err = anchorhold.Errorf(anchorhold.Conflict, "nothing needs to be done", "the site is not frozen")
+	}
+	if err != nil {
+		return err
+	}
+	entries, err := missingEntries(ctx, c.Client, state, folder)
+	if err != nil {
+		return err
+	}
+	return emit(a, entries, func(p *show.Printer, entries []client.AuditEntry) {
+		name := namesOf(ctx, c.Client)
+		var rows [][]string
+		for _, e := range entries {
+			rows = append(rows, []string{strconv.FormatInt(e.Index, 10), show.Time(e.Event.Time), name(e.Event.Actor), e.Event.Action, e.Event.Subject})
+		}
+		p.Table("Nothing was done after the backup, as far as this export goes.", []string{"ENTRY", "WHEN", "WHO", "DID", "TO"}, rows)
+	})
+}
+
+// missingEntries reads an export, makes sure that the restored log is its
+// beginning, and has the site open the rest.
+func missingEntries(ctx context.Context, c *client.Client, state client.Restored, folder string) ([]client.AuditEntry, error) {
+	key, err := keys.ParseVKey(state.Key)
+	if err != nil {
+		return nil, err
+	}
+	out := []client.AuditEntry{}
+	var begun audit.Range
+	var batch [][]byte
+	open := func() error {
+		opened, err := c.OpenMissing(ctx, state.Size+int64(len(out)), batch)
+		out, batch = append(out, opened...), nil
+		return err
+	}
+	_, err = audit.Verify(audit.Dir(folder), key, func(index int64, entry []byte) error {
+		if index < state.Size {
+			begun.Add(entry)
+			return nil
+		}
+		if batch = append(batch, bytes.Clone(entry)); len(batch) == 200 {
+			return open()
+		}
+		return nil
+	})
+	if err == nil && len(batch) > 0 {
+		err = open()
+	}
+	if root := begun.Root(); err == nil && begun.Size() == state.Size && !bytes.Equal(root[:], state.Root) {
+		err = anchorhold.Errorf(anchorhold.Invalid, "keep both: together they show that the site has two histories", "the export does not continue the restored log")
+	}
+	return out, err
 }
 
 // restored does something about a restore and shows where the site stands.
