@@ -102,6 +102,23 @@ type Request struct {
 	Waits      []Wait                     `json:"waits_for,omitempty"`  // while it is undecided: datasets with decisions to come
 	Trial      *Run                       `json:"trial,omitempty"`      // the newest run on the mocks that the site made for its reviewers
 	TrialNote  string                     `json:"trial_note,omitempty"` // why the site made none
+	Lint       *Lint                      `json:"lint,omitempty"`       // what a reader of the code points at; not in lists
+}
+
+// Lint is what a reader of code, which does not run it, points at: advice.
+type Lint struct {
+	Version  int       `json:"version"` // of the reader
+	Findings []Finding `json:"findings"`
+	More     int       `json:"more,omitempty"` // how many further findings there are
+}
+
+// Finding is one thing in code that a reviewer should look at.
+type Finding struct {
+	File     string `json:"file"`
+	Line     int    `json:"line"`
+	Category string `json:"category"`
+	What     string `json:"what"`
+	Why      string `json:"why"` // why it matters
 }
 
 // Wait says what a dataset of an undecided request still waits for.

@@ -67,6 +67,7 @@ type Trial struct {
 	Assets     map[string]AssetRef        `json:"assets"`     // by parameter name
 	Values     map[string]json.RawMessage `json:"parameters"` // by parameter name
 	Created    time.Time                  `json:"created"`
+	ReadOnly   bool                       `json:"read_only,omitempty"` // the code is read for its reviewers, and not run
 }
 
 // The priorities of runs: of higher ones all are claimed before any of a lower.

@@ -98,19 +98,23 @@ func (s *Service) queueTrial(tx store.Tx, t anchorhold.Trial, r anchorhold.Reque
 	return run, tx.PutTrial(t)
 }
 
-// tryFor lets the site try a request that waits for a decision, so that what it
-// gives on the mocks stands beside the code when somebody decides. Where that
-// cannot be, the request says why.
+// tryFor lets the site read the code of a request that waits for a decision, and
+// try it, so that what to look at and what it gives on the mocks stand beside
+// the code when somebody decides. Where it cannot be tried, the request says why.
 func (s *Service) tryFor(tx store.Tx, r anchorhold.Request) error {
-	if r.Trial != nil && r.Trial.State != anchorhold.RunCancelled {
+	if r.Trial != nil && r.Trial.State != anchorhold.RunCancelled && r.TrialNote == "" {
 		return nil // the same code on the same mocks: it was tried in an earlier opening
 	}
 	r.TrialNote = s.noTrial(tx, r)
-	if err := tx.PutRequest(r); err != nil || r.TrialNote != "" {
+	if err := tx.PutRequest(r); err != nil {
 		return err
 	}
+	readOnly := r.TrialNote != ""
+	if readOnly && (r.Lint != nil || !s.EnvironmentBuilt(r.Code.Environment)) {
+		return nil
+	}
 	run, err := s.queueTrial(tx, anchorhold.Trial{
-		Author: r.Author, AuthorName: r.AuthorName, Code: r.Code, Assets: r.Assets, Values: r.Values,
+		Author: r.Author, AuthorName: r.AuthorName, Code: r.Code, Assets: r.Assets, Values: r.Values, ReadOnly: readOnly,
 	}, r)
 	if err != nil {
 		return err

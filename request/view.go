@@ -98,6 +98,15 @@ func RunStateOf(run anchorhold.Run) anchorhold.State {
 // ForReviewer completes a request for those who may review it.
 func ForReviewer(r anchorhold.Request, now time.Time) anchorhold.Request {
 	r.State = StateOf(r, now)
+	return withoutIdleTrial(r)
+}
+
+// withoutIdleTrial leaves out a trial in which the code was only read: why it was
+// not tried is said by the note.
+func withoutIdleTrial(r anchorhold.Request) anchorhold.Request {
+	if r.TrialNote != "" {
+		r.Trial = nil
+	}
 	return r
 }
 
@@ -109,7 +118,7 @@ func ForAuthor(r anchorhold.Request, now time.Time) anchorhold.Request {
 	out := anchorhold.Request{
 		ID: r.ID, Digest: r.Digest, CodeDigest: r.CodeDigest, Code: r.Code, Author: r.Author, AuthorName: r.AuthorName, Assets: r.Assets,
 		Values: r.Values, Purpose: r.Purpose, Study: r.Study, Created: r.Created, Opening: r.Opening, Opened: r.Opened, Undecided: r.Undecided,
-		Withdrawn: r.Withdrawn, Messages: r.Messages, Waits: r.Waits, Trial: r.Trial, TrialNote: r.TrialNote,
+		Withdrawn: r.Withdrawn, Messages: r.Messages, Waits: r.Waits, Trial: r.Trial, TrialNote: r.TrialNote, Lint: r.Lint,
 		State: authorState(StateOf(r, now)), Decisions: make([]anchorhold.Decision, len(r.Decisions)), Runs: make([]anchorhold.Run, len(r.Runs)),
 	}
 	for i, d := range r.Decisions {
@@ -118,7 +127,7 @@ func ForAuthor(r anchorhold.Request, now time.Time) anchorhold.Request {
 	for i, run := range r.Runs {
 		out.Runs[i] = RunForAuthor(run)
 	}
-	return out
+	return withoutIdleTrial(out)
 }
 
 // DecisionForAuthor is a decision as the request's author sees it: without whom

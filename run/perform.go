@@ -30,6 +30,8 @@ type task struct {
 	code   anchorhold.Code
 	values map[string]json.RawMessage
 	assets []asset // sorted by parameter
+	// readOnly: the code is read for its reviewers and not run.
+	readOnly bool
 }
 
 // asset is one table of a run.
@@ -58,7 +60,7 @@ func (s *Service) perform(ctx context.Context, run anchorhold.Run) outcome {
 	t, err := s.load(ctx, run)
 	if err == nil {
 		defer t.close()
-		err = s.attempt(ctx, t, &o)
+		err = s.work(ctx, t, &o)
 	}
 	if err != nil {
 		o.state, o.outputs = anchorhold.RunFailed, nil
@@ -152,14 +154,28 @@ func (t *task) close() {
 	}
 }
 
-// attempt runs the code and reads what it wrote.
-func (s *Service) attempt(ctx context.Context, t *task, o *outcome) error {
+// work does what the run is for: the code of a request that is tried is read
+// first, and where it cannot be tried, that is all.
+func (s *Service) work(ctx context.Context, t *task, o *outcome) (err error) {
 	env, ok := s.Envs.Find(t.code.Environment)
 	if !ok {
 		return anchorhold.Errorf(anchorhold.Unavailable, "build it with `anchorhold env add` and run the request again",
 			"the environment of this request is not built at this site")
 	}
 	o.env = env
+	if t.trial() && t.run.Request != "" {
+		if o.read, err = s.read(ctx, t, env); err != nil {
+			return err
+		}
+	}
+	if t.readOnly {
+		return nil
+	}
+	return s.attempt(ctx, t, o)
+}
+
+// attempt runs the code and reads what it wrote.
+func (s *Service) attempt(ctx context.Context, t *task, o *outcome) error {
 	if err := s.open(ctx, t); err != nil {
 		return err
 	}

@@ -149,6 +149,8 @@ func (s *Service) claim(ctx context.Context, claimant string) (run anchorhold.Ru
 // execute does a claimed run and writes how it ended.
 func (s *Service) execute(ctx context.Context, run anchorhold.Run, claimant string) {
 	failpoint.Hit("run/claimed")
+	s.keeping.RLock()
+	defer s.keeping.RUnlock()
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var renewing sync.WaitGroup
@@ -245,7 +247,8 @@ type outcome struct {
 	boundary string
 	usage    anchorhold.Usage
 	log      []byte
-	failure  string // of a trial: the code's traceback
+	failure  string   // of a trial: the code's traceback
+	read     *reading // of a trial for a request: what was found in the code
 	outputs  []anchorhold.Output
 }
 
@@ -271,6 +274,11 @@ func (s *Service) finish(ctx context.Context, id, claimant string, o outcome) er
 		run.Environment, run.Python = o.env.BuiltDigest, o.env.PythonVersion
 		if err := errors.Join(tx.PutRun(run), tx.Spend(id, now, o.usage.CPUSeconds)); err != nil {
 			return none, books.Record{}, err
+		}
+		if o.read != nil {
+			if err := tx.PutLint(o.read.digest, o.read.lint); err != nil {
+				return none, books.Record{}, err
+			}
 		}
 		if run.State == anchorhold.RunFailed && run.Side != anchorhold.SideMock {
 			if err := request.CountFailure(tx, s.Books, run.Grant); err != nil {

@@ -173,6 +173,9 @@ type Requests interface {
 	// ListRequests gives requests without the texts of their code, which may be
 	// large.
 	ListRequests(RequestFilter, Page) ([]anchorhold.Request, string, error)
+	// PutLint inserts or replaces what a reader found in code, by its digest; a
+	// Request that is found by id or digest has it.
+	PutLint(codeDigest string, l anchorhold.Lint) error
 	AddDecision(anchorhold.Decision) error
 	AddMessage(anchorhold.Message) error
 	PutGrant(anchorhold.Grant) error
@@ -250,6 +253,8 @@ type Trials interface {
 	// CountTrials counts the trials of an author that have not ended, and those
 	// made since a time.
 	CountTrials(author string, since time.Time) (open, recent int, err error)
+	// TrialsBefore says whether ForgetTrials would find any.
+	TrialsBefore(before time.Time) (bool, error)
 	// ForgetTrials removes trials that were made before a time and have ended,
 	// with their runs and outputs, and gives the ids of the runs and the blobs
 	// that nothing names any more.

@@ -88,6 +88,7 @@ func printRequest(p *show.Printer, r anchorhold.Request, site client.Site) {
 	p.Field("environment", environment(r.Code.Environment, site))
 	printLimits(p, site)
 	printCode(p, r.Code)
+	printLint(p, r.Lint)
 	printTrial(p, r.Trial, r.TrialNote)
 	printDecisions(p, r)
 	printMessages(p, r)
@@ -150,6 +151,28 @@ func printCode(p *show.Printer, code anchorhold.Code) {
 		p.Heading(f.Path + begins(f.Path, code.Entry))
 		p.Printf("%s", show.Block(show.Code(f.Text)))
 		warn(p, f.Path, f.Text)
+	}
+}
+
+// printLint names the lines that a reader of the code points at.
+func printLint(p *show.Printer, l *anchorhold.Lint) {
+	if l == nil {
+		return
+	}
+	p.Heading("to look at (advice: it finds neither everything nor only harm)")
+	if len(l.Findings) == 0 {
+		p.Printf("Nothing was found.\n")
+	}
+	why := ""
+	for _, f := range l.Findings {
+		p.Printf("%s:%d  %s: %s\n", f.File, f.Line, f.Category, f.What)
+		if f.Why != why {
+			p.Printf("    %s\n", f.Why)
+		}
+		why = f.Why
+	}
+	if l.More > 0 {
+		p.Printf("... and %d more.\n", l.More)
 	}
 }
 

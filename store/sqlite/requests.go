@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"database/sql"
 
 	"github.com/anchorhold/anchorhold"
@@ -9,7 +10,7 @@ import (
 
 func (t *tx) PutRequest(r anchorhold.Request) error {
 	assets := r.Assets
-	r.Decisions, r.Messages, r.Runs, r.Trial, r.Waits, r.State = nil, nil, nil, nil, nil, ""
+	r.Decisions, r.Messages, r.Runs, r.Trial, r.Lint, r.Waits, r.State = nil, nil, nil, nil, nil, nil, ""
 	body, err := encode(r)
 	if err != nil {
 		return err
@@ -35,8 +36,19 @@ func (t *tx) request(where, arg string) (r anchorhold.Request, err error) {
 		return r, err
 	}
 	one := []anchorhold.Request{r}
-	err = t.fillRequests(one)
-	return one[0], err
+	if err := t.fillRequests(one); err != nil {
+		return r, err
+	}
+	r = one[0]
+	err = t.scan("SELECT body FROM lint WHERE code_digest = ?", []any{r.CodeDigest}, &body)
+	if errors.Is(err, store.ErrNotFound) {
+		return r, nil
+	}
+	if err != nil {
+		return r, err
+	}
+	r.Lint = &anchorhold.Lint{}
+	return r, decode(body, r.Lint)
 }
 
 func (t *tx) Request(id string) (anchorhold.Request, error) { return t.request("id", id) }
@@ -161,6 +173,14 @@ func bodies[T any](t *tx, query string, args []any) ([]T, error) {
 		return nil
 	})
 	return out, err
+}
+
+func (t *tx) PutLint(codeDigest string, l anchorhold.Lint) error {
+	body, err := encode(l)
+	if err != nil {
+		return err
+	}
+	return t.exec("INSERT INTO lint(code_digest, body) VALUES (?, ?) ON CONFLICT(code_digest) DO UPDATE SET body = excluded.body", codeDigest, body)
 }
 
 func (t *tx) AddDecision(d anchorhold.Decision) error {

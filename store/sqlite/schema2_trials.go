@@ -24,6 +24,7 @@ CREATE INDEX run_side ON run(side, seq);
 CREATE TABLE trial (
   run TEXT PRIMARY KEY REFERENCES run(id), author TEXT NOT NULL, created INTEGER NOT NULL, body TEXT NOT NULL
 ) STRICT;
+CREATE TABLE lint (code_digest TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 CREATE INDEX trial_author ON trial(author, created);
 CREATE INDEX trial_created ON trial(created);
 CREATE INDEX output_blob ON output(blob);

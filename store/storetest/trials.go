@@ -31,6 +31,9 @@ func trials(t *testing.T, s store.Store) {
 	view(t, s, func(tx store.Tx) error {
 		got, err := tx.Trial("run-1")
 		equal(t, "trial", got, anchorhold.Trial{Run: "run-1", Author: "pri-1", AuthorName: "pri-1", Code: r.Code, Assets: r.Assets, Values: r.Values, Created: clock})
+		if full, err := tx.Request("req-1"); err != nil || full.Lint != nil {
+			t.Errorf("a request whose code nobody has read: %+v, %v", full.Lint, err)
+		}
 		_, missing := tx.Trial("run-4")
 		absent(t, "the trial of a run on private data", missing)
 		full, err2 := tx.Request("req-1")
@@ -63,6 +66,26 @@ func trials(t *testing.T, s store.Store) {
 	}
 }
 
+func lints(t *testing.T, s store.Store) {
+	first := anchorhold.Lint{Version: 1, Findings: []anchorhold.Finding{{File: "main.py", Line: 3, Category: "files", What: "open()", Why: "why"}}}
+	for _, l := range []anchorhold.Lint{first, {Version: 2, Findings: []anchorhold.Finding{}, More: 4}} {
+		update(t, s, func(tx store.Tx) error {
+			r := newRequest("req-1", "pri-1", "heart")
+			r.Lint = &anchorhold.Lint{Version: 9} // not stored with it
+			return errors.Join(tx.PutRequest(r), tx.PutLint(r.CodeDigest, l))
+		})
+		view(t, s, func(tx store.Tx) error {
+			r, err := tx.Request("req-1")
+			equal(t, "what was found in its code", r.Lint, &l)
+			listed, _, err2 := tx.ListRequests(store.RequestFilter{}, store.Page{})
+			if len(listed) != 1 || listed[0].Lint != nil {
+				t.Errorf("a list has it too: %+v", listed)
+			}
+			return errors.Join(err, err2)
+		})
+	}
+}
+
 func runsOf(t *testing.T, tx store.Tx, f store.RunFilter) (out []string) {
 	t.Helper()
 	list, _, err := tx.ListRuns(f, store.Page{})
@@ -91,6 +114,15 @@ func forgotten(t *testing.T, s store.Store) {
 			tx.PutOutput(out("out-3", "run-5", "also private")), tx.PutOutput(out("out-4", "run-2", "also newer")),
 			tx.PutOutput(out("out-5", "run-4", "also newer")))
 	})
+	before := func(at time.Time) (found bool) {
+		view(t, s, func(tx store.Tx) (err error) {
+			found, err = tx.TrialsBefore(at)
+			return err
+		})
+		return found
+	}
+	equal(t, "old trials", before(late), true)
+	equal(t, "older trials", before(clock), false)
 	update(t, s, func(tx store.Tx) error {
 		runs, blobs, err := tx.ForgetTrials(late)
 		slices.Sort(runs)

@@ -137,6 +137,14 @@ class Request(Record):
         """Why the site did not try the code on the mocks; empty where it did."""
         return self._text("trial_note")
 
+    @property
+    def lint(self) -> Listing[Json]:
+        """Lines of the code that a reviewer should look at, and why; advice, found without running it."""
+        found = self._data.get("lint")
+        items = [f for f in (found.get("findings") or []) if isinstance(f, dict)] if isinstance(found, dict) else []
+        head = ("line", "category", "what", "why it matters")
+        return Listing(items, head, lint_row)
+
     def refresh(self) -> Request:
         """Look again."""
         self._data = self._http.get(self._path())
@@ -421,6 +429,10 @@ def reading_table(found: Json) -> Listing[Json]:
 def reading_row(p: Json) -> list[object]:
     unread = ", ".join(f"{s.get('first')}-{s.get('last')}" for s in p.get("unread") or [])
     return [p.get("path"), p.get("lines"), unread, ", ".join(map(str, p.get("readers") or []))]
+
+
+def lint_row(f: Json) -> list[object]:
+    return [f"{f.get('file')}:{f.get('line')}", f.get("category"), f.get("what"), f.get("why")]
 
 
 def decision_row(d: Decision) -> list[object]:

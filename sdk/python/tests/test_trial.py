@@ -76,3 +76,14 @@ def test_a_request_shows_what_the_site_tried(site: FakeSite, ada: ah.Site, code:
     assert trial is not None
     assert trial.state == "failed"
     assert "Traceback" in trial.failure
+
+
+def test_a_request_shows_what_to_look_at(site: FakeSite, ada: ah.Site, code: Any) -> None:
+    request = ada.submit(code.by_diagnosis, patients=ada.datasets["heart"], purpose="to learn")
+    assert len(request.lint) == 0
+    finding = {"file": "main.py", "line": 3, "category": "files", "what": "open(\x1b)", "why": "Code needs no files."}
+    site.requests[request.id]["lint"] = {"version": 1, "findings": [finding]}
+    shown = repr(request.refresh().lint)
+    assert "main.py:3" in shown
+    assert "Code needs no files." in shown
+    assert "\x1b" not in shown
