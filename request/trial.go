@@ -19,9 +19,6 @@ const (
 	MaxHourlyTrials = 60
 )
 
-// TrialsKept is how long a trial and what came out of it can be fetched.
-const TrialsKept = 30 * 24 * time.Hour
-
 // Attempt is what somebody wants to try on the mocks.
 type Attempt struct {
 	Code   anchorhold.Code                `json:"code"`

@@ -48,7 +48,10 @@ func (s *Service) findings(ctx context.Context, t *task, env pyenv.Env) (anchorh
 	if j.Files, j.Entry, j.Values, err = lint.Job(t.code.Files); err != nil {
 		return anchorhold.Lint{}, err
 	}
-	session, err := s.Sandbox.Start(ctx, job.Spec(id, env, limits))
+	j.Limits = limits
+	parser := s.startParser(ctx, id)
+	defer parser.end()
+	session, err := s.Boxes.Start(ctx, job.Kind(env, s.Limits), id, limits)
 	if err != nil {
 		return anchorhold.Lint{}, err
 	}
@@ -57,16 +60,12 @@ func (s *Service) findings(ctx context.Context, t *task, env pyenv.Env) (anchorh
 	if err != nil || !answer.Manifest.OK {
 		return anchorhold.Lint{}, anchorhold.Errorf(anchorhold.Invalid, "", "the reader did not answer").Because(err)
 	}
-	parser, err := s.startParser(ctx, id)
+	reading, err := parser.client()
 	if err != nil {
 		return anchorhold.Lint{}, err
 	}
-	defer func() {
-		parser.Kill()
-		_ = parser.Conn().Close() // the session is over either way
-	}()
 	entry := answer.Manifest.Outputs[0]
-	frozen, _, err := output.NewClient(parser.Conn()).Parse(ctx, entry, answer.Files[entry.File], j.Outputs[0], output.Limits{})
+	frozen, _, err := reading.Parse(ctx, entry, answer.Files[entry.File], j.Outputs[0], output.Limits{})
 	if err != nil {
 		return anchorhold.Lint{}, err
 	}

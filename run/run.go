@@ -149,8 +149,6 @@ func (s *Service) claim(ctx context.Context, claimant string) (run anchorhold.Ru
 // execute does a claimed run and writes how it ended.
 func (s *Service) execute(ctx context.Context, run anchorhold.Run, claimant string) {
 	failpoint.Hit("run/claimed")
-	s.keeping.RLock()
-	defer s.keeping.RUnlock()
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var renewing sync.WaitGroup

@@ -2,22 +2,16 @@ package run
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/blob"
-	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/disclosure"
 	"github.com/anchorhold/anchorhold/output"
-	"github.com/anchorhold/anchorhold/policy"
-	"github.com/anchorhold/anchorhold/request"
 	"github.com/anchorhold/anchorhold/sandbox"
 	"github.com/anchorhold/anchorhold/store"
 )
@@ -90,56 +84,6 @@ func (s *Service) Output(_ context.Context, run anchorhold.Run, name string) (an
 		}
 	}
 	return anchorhold.Output{}, nil, anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold run show "+run.ID+"`", "the run has no output of that name to hand out")
-}
-
-// forgetEvery is how often trials that were kept long enough are looked for.
-const forgetEvery = 10 * time.Minute
-
-// actionForget is an act of the site itself.
-const actionForget policy.Action = "run.forget"
-
-// ForgetTrials removes the trials made before a time, and what came out of them,
-// and says how many there were. While something runs here nothing is removed: a
-// run that gave the same bytes once more counts on them from when they are put.
-func (s *Service) ForgetTrials(ctx context.Context, before time.Time) (int, error) {
-	if !s.keeping.TryLock() {
-		return 0, nil
-	}
-	defer s.keeping.Unlock()
-	old := false
-	err := s.Books.View(ctx, func(tx store.Tx) (err error) {
-		old, err = tx.TrialsBefore(before)
-		return err
-	})
-	if err != nil || !old {
-		return 0, err
-	}
-	type forgotten struct{ Runs, Blobs []string }
-	gone, err := books.Act(ctx, s.Books, policy.SiteAct(actionForget, "retention"), func(tx store.Tx) (forgotten, books.Record, error) {
-		runs, blobs, err := tx.ForgetTrials(before)
-		return forgotten{runs, blobs}, books.Record{Details: map[string]string{"trials": strconv.Itoa(len(runs))}}, err
-	})
-	for _, id := range gone.Blobs {
-		if removed := s.Blobs.Remove(id); removed != nil && anchorhold.KindOf(removed) != anchorhold.NotFound {
-			err = errors.Join(err, removed)
-		}
-	}
-	return len(gone.Runs), err
-}
-
-// forget removes trials that were kept long enough, until the context ends.
-func (s *Service) forget(ctx context.Context) {
-	for tick := time.NewTicker(forgetEvery); ; {
-		if _, err := s.ForgetTrials(ctx, s.Books.Now().Add(-request.TrialsKept)); err != nil && ctx.Err() == nil {
-			slog.Error("old trials could not be removed", "kind", anchorhold.KindOf(err))
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			tick.Stop()
-			return
-		}
-	}
 }
 
 // A preview is short enough to stand beside the code.

@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/blob"
@@ -180,35 +179,6 @@ func TestOutputsOfRunsOnPrivateDataAreNotHandedOut(t *testing.T) {
 	run.Side = ""
 	if _, _, err := s.Output(context.Background(), run, "result"); anchorhold.KindOf(err) != anchorhold.NotFound {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestTrialsAreForgotten(t *testing.T) {
-	s, run, _ := trialBench(t)
-	info, err := s.Blobs.Put(strings.NewReader("what it gave"), 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	run.State = anchorhold.RunDone
-	ctx := context.Background()
-	err = s.Books.Store.Update(ctx, func(tx store.Tx) error {
-		if err := tx.PutRun(run); err != nil {
-			return err
-		}
-		return tx.PutOutput(anchorhold.Output{ID: "out-1", Run: run.ID, Name: "result", Kind: "text", Blob: info.ID})
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := s.Books.Now()
-	if n, err := s.ForgetTrials(ctx, now); err != nil || n != 0 {
-		t.Errorf("forgot %d trials too early, %v", n, err)
-	}
-	if n, err := s.ForgetTrials(ctx, now.Add(time.Second)); err != nil || n != 1 {
-		t.Errorf("forgot %d trials, %v", n, err)
-	}
-	if _, err := s.Blobs.Open(info.ID); anchorhold.KindOf(err) != anchorhold.NotFound {
-		t.Errorf("what it gave is still there: %v", err)
 	}
 }
 

@@ -253,8 +253,6 @@ type Trials interface {
 	// CountTrials counts the trials of an author that have not ended, and those
 	// made since a time.
 	CountTrials(author string, since time.Time) (open, recent int, err error)
-	// TrialsBefore says whether ForgetTrials would find any.
-	TrialsBefore(before time.Time) (bool, error)
 	// ForgetTrials removes trials that were made before a time and have ended,
 	// with their runs and outputs, and gives the ids of the runs and the blobs
 	// that nothing names any more.

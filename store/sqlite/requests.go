@@ -1,8 +1,8 @@
 package sqlite
 
 import (
-	"errors"
 	"database/sql"
+	"errors"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/store"

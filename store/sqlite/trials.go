@@ -39,11 +39,6 @@ func (t *tx) CountTrials(author string, since time.Time) (open, recent int, err 
 const forgettable = `SELECT q.run FROM trial q JOIN run r ON r.id = q.run
 	WHERE q.created < ? AND r.state NOT IN ('queued', 'running', 'checking')`
 
-func (t *tx) TrialsBefore(before time.Time) (found bool, err error) {
-	err = t.scan("SELECT EXISTS ("+forgettable+")", []any{before.UnixNano()}, &found)
-	return found, err
-}
-
 func (t *tx) ForgetTrials(before time.Time) (runs, blobs []string, err error) {
 	if runs, err = t.texts(forgettable, before.UnixNano()); err != nil {
 		return nil, nil, err
