@@ -118,7 +118,7 @@ func TestNoPrivateSideIsInReachOfATrial(t *testing.T) {
 	if strings.Contains(all.String(), secret) {
 		t.Errorf("the task holds something of the private side:\n%s", all.String())
 	}
-	text, err := json.Marshal(task.job())
+	text, err := json.Marshal(task.job(s.Limits))
 	if err != nil || strings.Contains(string(text), secret) || !strings.Contains(string(text), `"csv"`) {
 		t.Errorf("the job: %s, %v", text, err)
 	}
