@@ -104,7 +104,7 @@ func ForReviewer(r anchorhold.Request, now time.Time) anchorhold.Request {
 // withoutIdleTrial leaves out a trial in which the code was only read: why it was
 // not tried is said by the note.
 func withoutIdleTrial(r anchorhold.Request) anchorhold.Request {
-	if r.TrialNote != "" {
+	if r.TrialNote != "" && r.Trial != nil && r.Trial.Side == anchorhold.SideMock {
 		r.Trial = nil
 	}
 	return r

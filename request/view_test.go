@@ -21,13 +21,13 @@ func TestEveryFieldIsShownOrHidden(t *testing.T) {
 		full   any
 		hidden []string
 	}{
-		{"a request", func(v any) any { return request.ForAuthor(v.(anchorhold.Request), now) }, &anchorhold.Request{}, nil},
+		{"a request", func(v any) any { return request.ForAuthor(v.(anchorhold.Request), now) }, &anchorhold.Request{}, []string{"Priority"}},
 		{"a decision", func(v any) any { return request.DecisionForAuthor(v.(anchorhold.Decision)) }, &anchorhold.Decision{}, nil},
 		{"an approval's terms", func(v any) any {
 			return request.DecisionForAuthor(anchorhold.Decision{Terms: v.(anchorhold.Terms)}).Terms
 		}, &anchorhold.Terms{}, []string{"For"}},
 		{"a run", func(v any) any { return request.RunForAuthor(v.(anchorhold.Run)) }, &anchorhold.Run{}, []string{
-			"Side", "Opening", "Attempt", "Reason", "Python", "Boundary", "Usage", "Log", "Failure",
+			"Side", "Opening", "Attempt", "Reason", "Python", "Boundary", "Usage", "Log", "Failure", "Priority", "Ahead", // Ahead is added where the queue is known
 		}},
 		{"an output", func(v any) any {
 			o := v.(anchorhold.Output)
