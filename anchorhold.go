@@ -35,6 +35,7 @@ const (
 	PrefixLedger     = "led"
 	PrefixNotice     = "not"
 	PrefixBackup     = "bak"
+	PrefixCall       = "cal"
 
 	PrefixEnvironment = "env"
 

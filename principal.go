@@ -1,6 +1,9 @@
 package anchorhold
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Role is what a principal may be at a site or for one dataset. What each role
 // may do is written in the policy, not here.
@@ -20,6 +23,15 @@ func Roles() []Role { return []Role{RoleOwner, RoleReviewer, RoleResearcher, Rol
 // ScopeSite is the scope of a binding that holds everywhere at the site; other
 // scopes are "dataset:NAME" and "study:NAME".
 const ScopeSite = "site"
+
+// ScopeStudy is the scope of a binding that holds for what members of a study
+// ask in its name.
+func ScopeStudy(name string) string { return "study:" + name }
+
+// In says whether the principal is bound to a scope, in whatever role.
+func (p Principal) In(scope string) bool {
+	return slices.ContainsFunc(p.Bindings, func(b Binding) bool { return b.Scope == scope })
+}
 
 // Principal is somebody who can act: an opaque id. What proves that a caller is
 // this principal is a credential; what the principal may do follows from its

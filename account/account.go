@@ -203,6 +203,27 @@ func (s *Service) Disable(ctx context.Context, p policy.Permit, email string) er
 	return err
 }
 
+// RemoveRole takes one role from a user, who keeps the others and all tokens.
+func (s *Service) RemoveRole(ctx context.Context, p policy.Permit, email string, b anchorhold.Binding) error {
+	if b.Scope == "" {
+		b.Scope = anchorhold.ScopeSite
+	}
+	details := map[string]string{"what": "role ended", "role": string(b.Role), "scope": b.Scope}
+	_, err := act(ctx, s, p, "", details, func(tx store.Tx) (anchorhold.Principal, error) {
+		who, err := user(tx, email)
+		if err != nil {
+			return who, err
+		}
+		i := slices.Index(who.Bindings, b)
+		if i < 0 {
+			return who, anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold user ls`", "this user does not have that role there")
+		}
+		who.Bindings = slices.Delete(slices.Clone(who.Bindings), i, i+1)
+		return who, tx.PutPrincipal(who)
+	})
+	return err
+}
+
 func revoke(tx store.Tx, principal string, now time.Time) error {
 	creds, err := tx.Credentials(principal)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -57,6 +58,10 @@ type Services struct {
 	Keep *keep.Service
 	// Backup notes that a backup is made and gives what writes it.
 	Backup func(context.Context, policy.Permit, backup.Seal) (func(context.Context, io.Writer) error, error)
+
+	Limits Limits       // of calls over the network
+	Meter  Meter        // nil: nobody counts
+	Log    *slog.Logger // one line for each call; nil: none
 }
 
 // SiteInfo is what a site says of itself to anybody.
@@ -99,13 +104,15 @@ const (
 // API answers requests. Its zero value is not usable: see New.
 type API struct {
 	Services
-	huma huma.API
-	mux  *http.ServeMux
+	huma    huma.API
+	mux     *http.ServeMux
+	limiter *limiter
+	closing chan struct{} // closed when waits shall end
 }
 
 // New registers every operation.
 func New(s Services) *API {
-	a := &API{Services: s, mux: http.NewServeMux()}
+	a := &API{Services: s, mux: http.NewServeMux(), limiter: newLimiter(s.Limits), closing: make(chan struct{})}
 	config := huma.DefaultConfig("Anchorhold site", anchorhold.ProgramVersion)
 	config.CreateHooks = nil // no $schema member in answers
 	config.DocsPath, config.SchemasPath = "", ""
@@ -119,6 +126,7 @@ func New(s Services) *API {
 	a.datasetOperations()
 	a.haltOperations()
 	a.requestOperations()
+	a.eventOperations()
 	a.grantOperations()
 	a.runOperations()
 	a.trialOperations()
@@ -130,6 +138,16 @@ func New(s Services) *API {
 	a.keepOperations()
 	return a
 }
+
+// Observe says how the site shall be watched and guarded from now on; before
+// anything is served.
+func (a *API) Observe(l Limits, m Meter, log *slog.Logger) {
+	a.Limits, a.Meter, a.Log, a.limiter = l, m, log, newLimiter(l)
+}
+
+// EndWaits answers every call that waits for a change, now and later, at once:
+// the site is being stopped. It is called once.
+func (a *API) EndWaits() { close(a.closing) }
 
 // OpenAPI is the description of all operations.
 func (a *API) OpenAPI() *huma.OpenAPI { return a.huma.OpenAPI() }
@@ -143,7 +161,7 @@ func (a *API) Handler() http.Handler {
 			return anchorhold.Principal{}, anchorhold.Errorf(anchorhold.Unauthenticated, "send Authorization: Bearer TOKEN", "this credential is of an unknown kind")
 		}
 		return a.Accounts.Authenticate(r.Context(), token)
-	})
+	}, a.limiter)
 }
 
 // LocalHandler answers requests of somebody who acts on the site's own machine
@@ -153,33 +171,7 @@ func (a *API) LocalHandler(uid func(*http.Request) (int, error)) http.Handler {
 	return a.guard(func(r *http.Request) (anchorhold.Principal, error) {
 		id, err := uid(r)
 		return policy.Local(id), err
-	})
-}
-
-type callerKey struct{}
-
-func caller(ctx context.Context) anchorhold.Principal {
-	who, _ := ctx.Value(callerKey{}).(anchorhold.Principal)
-	return who
-}
-
-// guard puts the caller, and for a write its idempotency key, into the context.
-func (a *API) guard(who func(*http.Request) (anchorhold.Principal, error)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		principal, err := who(r)
-		if err != nil {
-			writeProblem(w, err)
-			return
-		}
-		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, principal))
-		if r, err = received(w, r); err != nil {
-			writeProblem(w, err)
-			return
-		}
-		a.mux.ServeHTTP(w, r)
-	})
+	}, nil)
 }
 
 // received reads the body of a write, which must come soon, and puts its
@@ -245,8 +237,8 @@ func add[I, O any](a *API, op huma.Operation, action policy.Action,
 	op.Security = []map[string][]string{{"token": {}}, {}}
 	op.MaxBodyBytes = maxBody
 	op.BodyReadTimeout = -1 // guard has read the body; a deadline left behind would end long acts
-	op.Errors = []int{401, 403, 404, 409, 413, 422, 500, 503}
-	op.Middlewares = huma.Middlewares{a.knownCaller(action)}
+	op.Errors = []int{401, 403, 404, 409, 413, 422, 429, 500, 503}
+	op.Middlewares = huma.Middlewares{named(op.OperationID), a.knownCaller(action)}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		who := caller(ctx)
 		resources, err := on(ctx, in)

@@ -45,6 +45,10 @@ type fixture struct {
 	digest  string            // of the held outputs
 	blobs   string            // their folder
 	ids     map[string]string // "request", "run", "release" on the visible dataset; "hidden-..." on the hidden
+
+	services api.Services
+	accounts *account.Service
+	meter    *meter
 }
 
 func newFixture(t testing.TB) *fixture {
@@ -64,7 +68,8 @@ func newFixture(t testing.TB) *fixture {
 	runs.Ready()
 	accounts := &account.Service{Books: f.Books}
 	applications := &account.Applications{Accounts: accounts, Write: func(context.Context, string, string, string) error { return nil }}
-	f.api = api.New(api.Services{
+	f.accounts, f.meter = accounts, &meter{calls: map[string]int{}}
+	f.services = api.Services{
 		Books: f.Books, Policy: rules, Accounts: accounts, Releases: releases, Runs: runs,
 		Datasets:     &dataset.Service{Books: f.Books, Blobs: blobs, IndexKey: disclosure.Key(f.Keys.IndexKey())},
 		Requests:     &request.Service{Books: f.Books, HasEnvironment: func(l string) bool { return l == lock }, EnvironmentBuilt: func(l string) bool { return l == lock }, Wake: runs.Wake, Unchanged: func(context.Context, []anchorhold.AssetRef) error { return nil }},
@@ -72,7 +77,9 @@ func newFixture(t testing.TB) *fixture {
 
 		Notify: &notify.Service{Books: f.Books, Policy: rules, Site: "test"}, Applications: applications,
 		Site: func() api.SiteInfo { return api.SiteInfo{Name: "test", Environments: []api.Environment{}} }, Keep: &keep.Service{Books: f.Books, Blobs: blobs},
-	})
+	}
+	f.api = api.New(f.services)
+	f.api.EndWaits() // a stream says what holds now, and ends
 	f.handler = f.api.Handler()
 	f.people(accounts)
 	f.applicant(applications)
@@ -215,94 +222,6 @@ func (f *fixture) call(who, method, path, body string) *httptest.ResponseRecorde
 	return w
 }
 
-// who is permitted what; everybody else is refused. "-" is nobody.
-const (
-	anybody   = "none applicant author researcher reviewer owner auditor elsewhere"
-	users     = "author researcher reviewer owner auditor elsewhere"
-	reviewers = "reviewer owner"
-)
-
-// coreOperations says for every operation who may do it on the visible dataset or
-// its request (by author), and with which body. An operation that is not here
-// fails the test.
-func coreOperations() map[string]struct{ may, body string } {
-	submission := `{"code":{"files":[{"path":"main.py","text":"def f(patients): pass"}],"entry":"main.py:f",
-		"parameters":[{"name":"patients","kind":"asset","type":"dataframe"}],"outputs":[{"name":"result","kind":"any"}],"environment":"` + lock + `"},
-		"assets":{"patients":{"dataset":"heart","asset":"patients"}},"purpose":"p"}`
-	return map[string]struct{ may, body string }{
-		"site":         {anybody, ""},
-		"me":           {"applicant " + users, ""},
-		"environments": {users, ""},
-
-		"request-environment":       {"author researcher owner", `{"lock":"tiny==2.0 \\\n    --hash=sha256:` + strings.Repeat("0", 64) + `\n"}`},
-		"list-environment-requests": {users, ""},
-		"show-environment-request":  {"author owner", ""},
-		"decide-environment":        {"owner", `{"verdict":"deny","reason":"r"}`},
-
-		"list-users":         {"owner auditor", ""},
-		"add-user":           {"owner", `{"email":"new@example.org","role":"auditor"}`},
-		"add-token":          {"owner", `{}`},
-		"revoke-tokens":      {"owner", ""},
-		"remove-user":        {"owner", ""},
-		"list-datasets":      {users, ""},
-		"show-dataset":       {users, ""},
-		"dataset-card":       {users, ""},
-		"dataset-mock":       {users, ""},
-		"freeze-dataset":     {"owner", `{"reason":"r"}`},
-		"thaw-dataset":       {"owner", `{"reason":"r"}`},
-		"preview-withdrawal": {"owner", ""},
-		"withdraw-dataset":   {"owner", `{"reason":"r","confirm":"heart"}`},
-		"edit-dataset":       {"owner", `{"title":"another"}`},
-		"inspect-file":       {"", `{"path":"/x"}`},
-		"add-dataset":        {"", `{"name":"x","assets":[{"name":"a","path":"/x"}]}`},
-		"add-version":        {"", `{"path":"/x"}`},
-		"submit-request":     {"author researcher owner", submission},
-		"list-requests":      {users, ""},
-		"show-request":       {"author reviewer owner auditor", ""},
-		"diff-request":       {"author reviewer owner auditor", ""},
-		"decide-request":     {reviewers, `{"verdict":"approve"}`},
-		"ask":                {reviewers, `{"text":"why?"}`},
-		"answer":             {"author", `{"text":"so"}`},
-		"withdraw-request":   {"author", ""},
-		"request-reading":    {"reviewer owner auditor", ""},
-		"mark-seen":          {reviewers, `{"marks":[{"path":"main.py","digest":"sha256:x","first":1,"last":1}]}`},
-		"list-grants":        {users, ""},
-		"show-grant":         {"author reviewer owner auditor", ""},
-		"revoke-grant":       {reviewers, `{}`},
-		"resume-grant":       {reviewers, ""},
-		"list-runs":          {users, ""},
-		"show-run":           {"author reviewer owner auditor", ""},
-		"run-log":            {reviewers, ""},
-		"cancel-run":         {"author owner", ""},
-		"try":                {"author researcher owner", strings.Replace(submission, `,"purpose":"p"`, "", 1)},
-		"run-output":         {"", ""}, // of a run on private data: see TestWhoSeesATrial
-		"list-releases":      {users, ""},
-		"show-release":       {"reviewer owner auditor", ""}, // held: its author does not see it
-		"decide-release":     {reviewers, `{"verdict":"deny","reason":"r"}`},
-		"release-output":     {reviewers, ""},
-		"release-receipt":    {"reviewer owner auditor", ""},
-		"ledger":             {"owner auditor", ""},
-		"audit-entries":      {"owner auditor", ""},
-		"audit-checkpoint":   {users, ""},
-		"audit-tile":         {users, ""},
-
-		"show-notify":   {"owner", ""},
-		"set-notify":    {"", `{}`},
-		"test-notify":   {"owner", `{}`},
-		"prefer-notify": {users, `{"mail":"off"}`},
-
-		"end-notices": {anybody, ""},
-
-		"application-form":   {"owner", `{"open":true}`},
-		"apply":              {anybody, `{"email":"other@example.org","name":"N","purpose":"p"}`},
-		"list-applications":  {"owner auditor", ""},
-		"show-application":   {"applicant owner auditor", ""},
-		"prove-application":  {"applicant", `{"code":"x"}`},
-		"decide-application": {"owner", `{"verdict":"deny","reason":"r"}`},
-		"audit-logs":         {users, ""},
-	}
-}
-
 // path fills an operation's path with the ids of the fixture.
 func (f *fixture) path(path, prefix string) string {
 	kind := "request"
@@ -319,7 +238,7 @@ func (f *fixture) path(path, prefix string) string {
 		kind, prefix = "application", ""
 	}
 	return strings.NewReplacer("{id}", f.ids[prefix+kind], "{name}", f.ids[prefix+"dataset"], "{asset}", "patients",
-		"{email}", "researcher@example.org", "{path...}", "0/000", "{kind}", "run-logs").Replace(path)
+		"{email}", "researcher@example.org", "{role}", "researcher", "{path...}", "0/000", "{kind}", "run-logs").Replace(path)
 }
 
 // each calls fn for every operation of the OpenAPI document.

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
+	"strconv"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/store"
@@ -22,6 +24,16 @@ type Problem struct {
 	Detail string          `json:"detail"`
 	Kind   anchorhold.Kind `json:"kind"`
 	Remedy string          `json:"remedy,omitempty"`
+
+	wait int // seconds after which to try again; 0: not said
+}
+
+// GetHeaders implements huma.HeadersError.
+func (p *Problem) GetHeaders() http.Header {
+	if p.wait == 0 {
+		return nil
+	}
+	return http.Header{"Retry-After": {strconv.Itoa(p.wait)}}
 }
 
 // Error implements error.
@@ -59,9 +71,12 @@ func problem(operation string, err error) *Problem {
 		slog.Error("an operation failed", "error_type", errorType(err), "operation", operation)
 		e = anchorhold.Errorf(anchorhold.Internal, "look at the site's log, and report it if it happens again", "the site failed to do this")
 	}
-	status := statusOf[e.Kind]
+	status, wait := statusOf[e.Kind], waitOf(err)
+	if wait > 0 {
+		status = http.StatusTooManyRequests
+	}
 	return &Problem{
-		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: e.Message, Kind: e.Kind, Remedy: e.Remedy,
+		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: e.Message, Kind: e.Kind, Remedy: e.Remedy, wait: wait,
 	}
 }
 
@@ -93,6 +108,7 @@ func noEcho(_ huma.Context, _ string, v any) (any, error) {
 // writeProblem answers outside the framework.
 func writeProblem(w http.ResponseWriter, err error) {
 	p := problem("before any", err)
+	maps.Copy(w.Header(), p.GetHeaders())
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the client is gone if this fails

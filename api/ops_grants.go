@@ -13,7 +13,7 @@ import (
 
 // grantResource is a grant as the policy sees it.
 func (a *API) grantResource(ctx context.Context, tx store.Tx, g anchorhold.Grant) (policy.Resource, error) {
-	res, err := request.Resource(tx, anchorhold.Request{ID: g.ID, Author: g.Author, Assets: g.Assets})
+	res, err := request.Resource(tx, anchorhold.Request{ID: g.ID, Author: g.Author, Study: g.Study, Assets: g.Assets})
 	if err != nil {
 		return res, err
 	}

@@ -163,16 +163,22 @@ func (a *API) messageOperations() {
 // onSubmission asks about every dataset by itself, so that one that is hidden
 // and one that does not exist are refused in the same words.
 func (a *API) onSubmission(ctx context.Context, in *submission) ([]policy.Resource, error) {
-	return a.everyDataset(ctx, in.Body.Datasets(), policy.RequestSubmit)
+	study := ""
+	if caller(ctx).In(anchorhold.ScopeStudy(in.Body.Study)) {
+		study = in.Body.Study
+	}
+	return a.everyDataset(ctx, study, in.Body.Datasets(), policy.RequestSubmit)
 }
 
-// everyDataset asks about every action on each dataset in turn.
-func (a *API) everyDataset(ctx context.Context, names []string, actions ...policy.Action) (out []policy.Resource, err error) {
+// everyDataset asks about every action on each dataset in turn, in the name of a
+// study to which the caller belongs, or of none.
+func (a *API) everyDataset(ctx context.Context, study string, names []string, actions ...policy.Action) (out []policy.Resource, err error) {
 	if len(names) == 0 {
 		return nil, anchorhold.Errorf(anchorhold.Invalid, "give at least one asset", "the request uses no asset")
 	}
 	for _, name := range names {
 		res, err := a.datasetResource(ctx, name)
+		res.Study = study
 		for _, action := range actions {
 			if err == nil { // at once: whether the next one exists must not show before
 				_, err = a.Policy.Check(caller(ctx), action, res)
@@ -259,29 +265,63 @@ func onlyResearches(p anchorhold.Principal) bool {
 }
 
 func (a *API) watchRequest(ctx context.Context, _ policy.Permit, in *watchRequest) (*body[anchorhold.Request], error) {
-	return watched(ctx, a, in.Wait, in.State, func() (*body[anchorhold.Request], string, bool, error) {
-		out, err := a.answer(ctx, in.ID)
-		return out, string(out.Body.State), out.Body.State.Ended(), err
+	return watched(ctx, a, in.Wait, in.State, watch[body[anchorhold.Request]]{
+		read: func() (*body[anchorhold.Request], string, bool, error) {
+			out, err := a.answer(ctx, in.ID)
+			return out, string(out.Body.State), out.Body.State.Ended(), err
+		},
+		still: func() error {
+			_, res, err := a.loadRequest(ctx, in.ID)
+			if err != nil {
+				return err
+			}
+			return a.stillMay(ctx, policy.RequestRead, res)
+		},
 	})
 }
 
+// watch is how something is watched: read gives it as the caller may see it
+// with its state, and still says whether the caller may see it yet.
+type watch[T any] struct {
+	read  func() (out *T, state string, ended bool, err error)
+	still func() error
+}
+
 // watched reads until the state is another than the one known, or has ended, or
-// so many seconds are over.
-func watched[T any](ctx context.Context, a *API, seconds int, known string, read func() (out *T, state string, ended bool, err error)) (*T, error) {
+// so many seconds are over. Rights may have ended while it waited: they are
+// looked at again before it answers.
+func watched[T any](ctx context.Context, a *API, seconds int, known string, w watch[T]) (*T, error) {
+	changed := a.Books.Changed()
+	out, state, ended, err := w.read()
+	if err != nil || seconds == 0 || state != known || ended {
+		return out, err
+	}
+	end, ok := a.wait(ctx)
+	if !ok { // who waits in too many places is answered at once
+		a.limited("waits")
+		return out, nil
+	}
+	defer end()
 	deadline := time.NewTimer(min(time.Duration(seconds)*time.Second, maxWait))
 	defer deadline.Stop()
-	for {
-		changed := a.Books.Changed()
-		out, state, ended, err := read()
-		if err != nil || seconds == 0 || state != known || ended {
-			return out, err
-		}
+	for over := false; !over && state == known && !ended; {
 		select {
 		case <-changed:
 		case <-deadline.C:
-			return out, nil
+			over = true
+		case <-a.closing:
+			over = true
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+		changed = a.Books.Changed()
+		if _, state, ended, err = w.read(); err != nil {
+			return nil, err
+		}
 	}
+	if err := w.still(); err != nil {
+		return nil, err
+	}
+	out, _, _, err = w.read()
+	return out, err
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/anchorhold/anchorhold"
@@ -132,11 +133,20 @@ type watchRun struct {
 }
 
 func (a *API) watchRun(ctx context.Context, _ policy.Permit, in *watchRun) (*body[anchorhold.Run], error) {
-	return watched(ctx, a, in.Wait, in.State, func() (*body[anchorhold.Run], string, bool, error) {
-		run, res, err := a.loadRun(ctx, in.ID)
-		ended := run.Ended()
-		run = a.showRun(ctx, run, res)
-		return &body[anchorhold.Run]{run}, string(run.State), ended, err
+	return watched(ctx, a, in.Wait, in.State, watch[body[anchorhold.Run]]{
+		read: func() (*body[anchorhold.Run], string, bool, error) {
+			run, res, err := a.loadRun(ctx, in.ID)
+			ended := run.Ended()
+			run = a.showRun(ctx, run, res)
+			return &body[anchorhold.Run]{run}, string(run.State), ended, err
+		},
+		still: func() error {
+			_, res, err := a.loadRun(ctx, in.ID)
+			if err != nil {
+				return err
+			}
+			return a.stillMay(ctx, policy.RunRead, res)
+		},
 	})
 }
 
@@ -185,6 +195,37 @@ type shownRelease struct {
 	Reason      string                  `json:"reason,omitempty"`
 	Decided     *time.Time              `json:"decided,omitempty"`
 	Output      anchorhold.Output       `json:"output" doc:"its checks are for reviewers"`
+}
+
+// onHeld finds the release that a decision is about. A request stands for the
+// one output of it that waits; where several do, a person has to name the one
+// that they looked at.
+func (a *API) onHeld(ctx context.Context, in *AnyID) ([]policy.Resource, error) {
+	res, err := a.onRelease(ctx, in)
+	if err != nil || !anchorhold.IsID(anchorhold.PrefixRequest, in.ID) {
+		return res, err
+	}
+	var held []string
+	err = a.Books.View(ctx, func(tx store.Tx) error {
+		r, err := tx.Request(in.ID)
+		for _, run := range r.Runs {
+			for _, o := range run.Outputs {
+				if o.Release != nil && o.Release.State == anchorhold.ReleaseHeld {
+					held = append(held, o.Release.ID)
+				}
+			}
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(held) == 1:
+		in.ID = held[0]
+	case len(held) > 1 && a.seesOutputs(ctx, res[0]):
+		return nil, anchorhold.Errorf(anchorhold.Conflict, "look at each and name one: "+strings.Join(held, " "), "%d outputs of this request wait for a decision", len(held))
+	}
+	return res, nil
 }
 
 // loadRelease finds a release by its id, or the newest release of a request.
@@ -299,7 +340,7 @@ func (a *API) releaseOperations() {
 		})
 	add(a, op("decide-release", http.MethodPost, "/releases/{id}/decisions", "Let an output out, or refuse it"), policy.ReleaseDecide,
 		func(ctx context.Context, in *releaseWord) ([]policy.Resource, error) {
-			return a.onRelease(ctx, &in.AnyID)
+			return a.onHeld(ctx, &in.AnyID)
 		},
 		func(ctx context.Context, p policy.Permit, in *releaseWord) (*body[shownRelease], error) {
 			r, _, err := a.loadRelease(ctx, in.ID)

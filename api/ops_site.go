@@ -48,6 +48,12 @@ type UserEmail struct {
 	Email string `path:"email" maxLength:"254"`
 }
 
+type userRole struct {
+	UserEmail
+	Role  anchorhold.Role `path:"role" enum:"owner,reviewer,researcher,auditor"`
+	Scope string          `query:"scope" maxLength:"200" doc:"site, dataset:NAME or study:NAME; default site"`
+}
+
 type newToken struct {
 	UserEmail
 	Body struct {
@@ -78,6 +84,10 @@ func (a *API) accountOperations() {
 	add(a, op("revoke-tokens", http.MethodDelete, "/users/{email}/tokens", "Revoke all tokens of a user"), policy.UserToken, onSite,
 		func(ctx context.Context, p policy.Permit, in *UserEmail) (*struct{}, error) {
 			return nil, a.Accounts.RevokeTokens(ctx, p, in.Email)
+		})
+	add(a, op("remove-role", http.MethodDelete, "/users/{email}/roles/{role}", "Take one role from a user"), policy.UserRemove, onSite,
+		func(ctx context.Context, p policy.Permit, in *userRole) (*struct{}, error) {
+			return nil, a.Accounts.RemoveRole(ctx, p, in.Email, anchorhold.Binding{Role: in.Role, Scope: in.Scope})
 		})
 	add(a, op("remove-user", http.MethodDelete, "/users/{email}", "End a user's access"), policy.UserRemove, onSite,
 		func(ctx context.Context, p policy.Permit, in *UserEmail) (*struct{}, error) {

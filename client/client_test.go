@@ -364,26 +364,6 @@ func TestNamesAreEscaped(t *testing.T) {
 	}
 }
 
-func TestWait(t *testing.T) {
-	states := []string{"pending", "pending", "queued", "running", "released"}
-	var n int
-	c := at(t, func(w http.ResponseWriter, r *http.Request) {
-		if q := r.URL.Query(); n > 0 && (q.Get("wait") == "" || q.Get("state") != states[n-1]) {
-			t.Errorf("call %d is no long poll: %s", n, r.URL.RawQuery)
-		}
-		fmt.Fprintf(w, `{"id":"req-1","state":%q}`, states[n])
-		n++
-	})
-	var told []string
-	r, err := c.Wait(t.Context(), "req-1", func(r anchorhold.Request) bool {
-		told = append(told, string(r.State))
-		return r.State.Ended()
-	})
-	if err != nil || r.State != anchorhold.StateReleased || strings.Join(told, " ") != "pending queued running released" {
-		t.Fatalf("%v %v %q", r.State, err, told)
-	}
-}
-
 func TestSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", path)

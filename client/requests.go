@@ -69,22 +69,6 @@ func (c *Client) Changed(ctx context.Context, id string, known anchorhold.State)
 		filter("wait", strconv.Itoa(int(longPoll.Seconds())), "state", string(known)))
 }
 
-// Wait follows a request until stop says that its state is what the caller
-// waits for. Each new state is told to stop once, the first one included.
-func (c *Client) Wait(ctx context.Context, id string, stop func(anchorhold.Request) bool) (anchorhold.Request, error) {
-	r, err := c.Request(ctx, id)
-	for err == nil && !stop(r) {
-		known := r.State
-		for err == nil && r.State == known {
-			asked := time.Now()
-			if r, err = c.Changed(ctx, id, known); err == nil && r.State == known {
-				err = sleep(ctx, min(time.Second, longPoll-time.Since(asked)))
-			}
-		}
-	}
-	return r, err
-}
-
 // Diff compares a request's code with what its author asked before.
 func (c *Client) Diff(ctx context.Context, id string) (Diff, error) {
 	return get[Diff](ctx, c, "/requests/"+segment(id)+"/diff", nil)

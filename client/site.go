@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/anchorhold/anchorhold"
@@ -100,6 +101,15 @@ func (c *Client) IssueToken(ctx context.Context, email string, days int) (Issued
 // RevokeTokens ends every token of an account.
 func (c *Client) RevokeTokens(ctx context.Context, email string) error {
 	return c.act(ctx, http.MethodDelete, "/users/"+segment(email)+"/tokens")
+}
+
+// RemoveRole takes one role from an account, which keeps the others.
+func (c *Client) RemoveRole(ctx context.Context, email string, b anchorhold.Binding) error {
+	path := "/users/" + segment(email) + "/roles/" + segment(string(b.Role))
+	if b.Scope != "" {
+		path += "?scope=" + url.QueryEscape(b.Scope)
+	}
+	return c.act(ctx, http.MethodDelete, path)
 }
 
 // DisableUser ends an account; what it did stays in the books.

@@ -134,15 +134,18 @@ func ScopeOf(d anchorhold.Dataset) Scope {
 
 // Resource is what is acted on, as far as rules look at it.
 type Resource struct {
-	Type     Type
-	ID       string
-	Scopes   []Scope // the datasets concerned; none for what belongs to the site
-	Author   string  // principal id of the request's author, or of who applies
-	Released bool    // of a release: it has been let out
-	Grantee  bool    // of a grant: the caller may run under it
-	Named    bool    // of a grant: it names the caller, beside its author
-	Mock     bool    // of a run: it is a trial, on mocks
-	Reviewed bool    // of a trial: the site made it for a request, to be looked at by its reviewers
+	Type   Type
+	ID     string
+	Scopes []Scope // the datasets concerned; none for what belongs to the site
+	// Study is the study of a request whose author belongs to it: roles in that
+	// study hold. What an author alone says it belongs to gives nobody a role.
+	Study    string
+	Author   string // principal id of the request's author, or of who applies
+	Released bool   // of a release: it has been let out
+	Grantee  bool   // of a grant: the caller may run under it
+	Named    bool   // of a grant: it names the caller, beside its author
+	Mock     bool   // of a run: it is a trial, on mocks
+	Reviewed bool   // of a trial: the site made it for a request, to be looked at by its reviewers
 }
 
 // Site is the resource of everything that belongs to the site as a whole.
@@ -332,6 +335,9 @@ func (s Scope) shown(who anchorhold.Principal, parts []anchorhold.Part, named bo
 // dataset concerned, partRoles those that hold for at least one.
 func contextOf(who anchorhold.Principal, action Action, res Resource) cedar.Record {
 	site := rolesIn(who, anchorhold.ScopeSite)
+	if res.Study != "" {
+		site = append(site, rolesIn(who, anchorhold.ScopeStudy(res.Study))...)
+	}
 	all, part := site, slices.Clone(site)
 	visible := len(res.Scopes) > 0
 	shown := visible

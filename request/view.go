@@ -1,6 +1,7 @@
 package request
 
 import (
+	"errors"
 	"time"
 
 	"github.com/anchorhold/anchorhold"
@@ -11,6 +12,15 @@ import (
 // Resource is a request as the policy sees it.
 func Resource(tx store.Tx, r anchorhold.Request) (policy.Resource, error) {
 	res := policy.Resource{Type: policy.TypeRequest, ID: r.ID, Author: r.Author}
+	if r.Study != "" {
+		author, err := tx.Principal(r.Author)
+		if err != nil && !errors.Is(err, store.ErrNotFound) { // who is on the machine is in no study
+			return res, err
+		}
+		if author.In(anchorhold.ScopeStudy(r.Study)) {
+			res.Study = r.Study
+		}
+	}
 	for _, name := range datasets(r.Assets) {
 		d, err := tx.DatasetHead(name)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/api"
 	"github.com/anchorhold/anchorhold/internal/pages"
 	"github.com/anchorhold/anchorhold/pyenv"
 	"github.com/anchorhold/anchorhold/sandbox"
@@ -38,6 +40,14 @@ type ServeOptions struct {
 	Advertise string
 	Slots     int // runs at once; 0: as many as the machine has processors and memory for
 	Warm      int // sessions of each environment that are kept ready; see WarmAuto
+	// Limits of calls over the network; zero: api.DefaultLimits. Negative
+	// fields set no limit.
+	Limits api.Limits
+	// Metrics is a loopback address at which Prometheus finds counters; empty:
+	// nowhere.
+	Metrics string
+	// Log is told one line for each call; nil: nobody.
+	Log *slog.Logger
 	// NewSandbox starts the sandbox, and gives the path of the static program
 	// that parses outputs. Without a sandbox a site does not serve: requests
 	// would be accepted that nobody could run.
@@ -47,17 +57,13 @@ type ServeOptions struct {
 // Serve opens the doors and executes runs until the context ends. ready is told
 // the URL once requests are answered.
 func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)) error {
-	listener, url, err := s.listen(o)
+	d, err := s.openDoors(o)
 	if err != nil {
 		return err
 	}
-	local, err := s.listenLocal()
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
 	box, parser, err := o.NewSandbox()
 	if err != nil {
-		return errors.Join(err, listener.Close(), local.Close())
+		return errors.Join(err, d.close())
 	}
 	if o.Slots <= 0 {
 		o.Slots = slots(s.runs.Limits)
@@ -76,13 +82,11 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 	wg.Go(func() { s.runs.Work(working) })
 	wg.Go(func() { s.notify.Work(working) })
 	wg.Go(func() { s.keep.Work(working) })
-	remote := server(s.Handler())
-	onMachine := server(s.api.LocalHandler(peerUID))
-	onMachine.ConnContext = withPeer
-	failed := make(chan error, 2)
-	wg.Go(func() { failed <- remote.Serve(listener) })
-	wg.Go(func() { failed <- onMachine.Serve(local) })
-	ready(url)
+	failed := make(chan error, len(d.open))
+	for _, one := range d.open {
+		wg.Go(func() { failed <- one.server.Serve(one.listener) })
+	}
+	ready(d.url)
 	pages.Release()
 
 	select {
@@ -91,9 +95,12 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 	case err = <-failed:
 	}
 	stop()
+	s.api.EndWaits()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
-	err = errors.Join(err, shutdown(closing, remote), shutdown(closing, onMachine))
+	for _, one := range d.open {
+		err = errors.Join(err, shutdown(closing, one.server))
+	}
 	wg.Wait()
 	return errors.Join(err, box.Close())
 }
@@ -107,10 +114,6 @@ func shutdown(ctx context.Context, srv *http.Server) error {
 		return err
 	}
 	return nil
-}
-
-func server(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: 64 << 10}
 }
 
 // Connect is the address for others while the site serves: with the key that

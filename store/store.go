@@ -278,6 +278,13 @@ type Releases interface {
 	ListLedger(Page) ([]anchorhold.LedgerEntry, string, error)
 }
 
+// Figures say how much there is, and nothing of what it is.
+type Figures struct {
+	Queued  int64 // runs that wait
+	Running int64 // runs that go on, checking included
+	Held    int64 // outputs that wait for a decision
+}
+
 // Log keeps the audit log's entries, tree hashes and checkpoint (it is package
 // audit's Tx and Reader, with their contracts), the answers given under
 // idempotency keys, and the site's settings.
@@ -292,6 +299,9 @@ type Log interface {
 
 	// ForgetAnswers removes what was answered before a time, and gives its number.
 	ForgetAnswers(before time.Time) (int, error)
+
+	// Figures counts for those who watch over a site.
+	Figures() (Figures, error)
 
 	// Setting reads a setting of the site.
 	Setting(key string) (string, error)

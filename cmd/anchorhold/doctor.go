@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ import (
 )
 
 func newDoctor(a *app) *cobra.Command {
-	var o boxOptions
+	var o doctorOptions
 	c := &cobra.Command{
 		Use:   "doctor [--dir DIR]",
 		Short: "Find out whether this machine can run a site, and what to mend",
@@ -31,12 +32,27 @@ func newDoctor(a *app) *cobra.Command {
 proved by running hostile programs in it that try to get out.
 
 With --dir it also looks at the site in that folder, which may be serving. It
-exits 1 when anything needs mending.`,
+exits 1 when anything needs mending; what is warned of is for you to weigh.
+
+With --production it goes through what a site needs before it is used in
+earnest: warnings count as faults, unless you --accept them by name because you
+have provided for them by other means.`,
+		Example: `  anchorhold doctor
+  anchorhold doctor --dir /var/lib/anchorhold/site --production --accept 'private files'`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runDoctor(c.Context(), a, o) },
 	}
 	o.flags(c)
+	c.Flags().BoolVar(&o.production, "production", false, "go through what a site needs before it is used in earnest")
+	list(c.Flags(), &o.accept, "accept", "with --production: take a finding as provided for by other means")
 	return c
+}
+
+// doctorOptions are the flags of doctor.
+type doctorOptions struct {
+	boxOptions
+	production bool
+	accept     []string
 }
 
 // finding is what one examination found.
@@ -45,6 +61,8 @@ type finding struct {
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
+	// Warning says that it is no fault by itself.
+	Warning bool `json:"warning,omitempty"`
 }
 
 // examined is what doctor answers.
@@ -54,27 +72,31 @@ type examined struct {
 	Boundary *sandbox.Boundary `json:"boundary,omitempty"`
 }
 
-func runDoctor(ctx context.Context, a *app, o boxOptions) error {
+func runDoctor(ctx context.Context, a *app, o doctorOptions) error {
 	dir := a.dir
 	if dir == "" {
 		dir = a.env("ANCHORHOLD_DIR")
 	}
-	if a.url != "" {
+	switch {
+	case a.url != "":
 		return usagef("use --dir DIR, or neither", "doctor examines this machine, not an address")
+	case o.production && dir == "":
+		return usagef("use --dir DIR, or set ANCHORHOLD_DIR", "no site's folder is named")
+	case len(o.accept) > 0 && !o.production:
+		return usagef("add --production", "--accept is for what --production finds")
 	}
 	var e examined
 	e.Findings = append(e.Findings, examineSystem(), a.examineEnvironment())
-	if dir != "" {
-		e.Findings = append(e.Findings, a.examineSite(ctx, dir)...)
-	}
 	w := a.watch("trying to get out of the sandbox")
-	boundary, findings := examineSandbox(ctx, o, dir)
+	boundary, findings := examineSandbox(ctx, o.boxOptions, dir)
 	w.end()
+	if dir != "" {
+		e.Findings = append(e.Findings, a.examineSite(ctx, dir, o.production, boundary)...)
+	}
 	e.Boundary = boundary
 	e.Findings = append(e.Findings, findings...)
-	e.OK = true
-	for _, f := range e.Findings {
-		e.OK = e.OK && f.OK
+	if err := e.judge(o); err != nil {
+		return err
 	}
 	if err := emit(a, e, printExamined); err != nil {
 		return err
@@ -85,12 +107,36 @@ func runDoctor(ctx context.Context, a *app, o boxOptions) error {
 	return nil
 }
 
+// judge says what the findings amount to.
+func (e *examined) judge(o doctorOptions) error {
+	for _, name := range o.accept {
+		i := slices.IndexFunc(e.Findings, func(f finding) bool { return f.Name == name && (!f.OK || f.Warning) })
+		if i < 0 {
+			return usagef("take the names from the list that `anchorhold doctor --production` prints", "there is no fault %q to accept", name)
+		}
+		f := &e.Findings[i]
+		f.OK, f.Warning, f.Detail = true, false, "accepted: "+f.Detail
+	}
+	e.OK = true
+	for i := range e.Findings {
+		f := &e.Findings[i]
+		if f.Warning && o.production {
+			f.OK, f.Warning = false, false
+		}
+		e.OK = e.OK && f.OK
+	}
+	return nil
+}
+
 func printExamined(p *show.Printer, e examined) {
 	var rows [][]string
 	for _, f := range e.Findings {
 		state := "ok"
-		if !f.OK {
+		switch {
+		case !f.OK:
 			state = "MEND"
+		case f.Warning:
+			state = "warn"
 		}
 		rows = append(rows, []string{f.Name, state, f.Detail})
 	}
@@ -99,7 +145,7 @@ func printExamined(p *show.Printer, e examined) {
 		p.Printf("\nboundary: %s\n", e.Boundary.String())
 	}
 	for _, f := range e.Findings {
-		if !f.OK && f.Remedy != "" {
+		if (!f.OK || f.Warning) && f.Remedy != "" {
 			p.Printf("→ %s: %s\n", f.Name, f.Remedy)
 		}
 	}
@@ -128,8 +174,8 @@ func examineSystem() finding {
 }
 
 // examineSite looks at the folder of a site, and asks the site itself.
-func (a *app) examineSite(ctx context.Context, dir string) []finding {
-	out := []finding{examineFolder(dir), examineDisk(dir), examineKeys(dir)}
+func (a *app) examineSite(ctx context.Context, dir string, production bool, boundary *sandbox.Boundary) []finding {
+	out := []finding{examineFolder(dir), examineDisk(dir), examineKeys(machine{"/"}, dir)}
 	c, err := a.openFolder(ctx, dir)
 	if err != nil {
 		return append(out, found("site", "", err))
@@ -147,7 +193,12 @@ func (a *app) examineSite(ctx context.Context, dir string) []finding {
 	if err == nil && len(entries) > 0 {
 		last = entries[0].Event.Time
 	}
-	return append(out, examineClock(time.Now(), last))
+	out = append(out, examineClock(time.Now(), last))
+	out = append(out, examinePrivate(ctx, machine{"/"}, c.Client))
+	if production {
+		out = append(out, examineProduction(ctx, c.Client, dir, s, boundary)...)
+	}
+	return out
 }
 
 // examineFolder wants that nobody but the site's account can look in.

@@ -57,6 +57,7 @@ func newRoot(a *app) *cobra.Command {
 	add("ask", newLogin(a), newApply(a), newRequest(a), newGrant(a), newRun(a), newRelease(a))
 	add("books", newLedger(a), newAudit(a), newReceipt(a))
 	root.AddCommand(newDemo(a), newVersion(a), newParseOutputs())
+	tellArgs(root)
 	return root
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"log/slog"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -34,6 +35,7 @@ func (o *boxOptions) flags(c *cobra.Command) {
 
 type serveOptions struct {
 	boxOptions
+	watchOptions
 	listen, tlsCert, tlsKey, advertise string
 	selfSigned                         bool
 	slots                              int
@@ -73,7 +75,8 @@ run. Each takes one run and is then thrown away. --warm 0 starts each run cold.`
 	c.Flags().IntVar(&o.slots, "slots", 0, "how many runs may go on at once (default: as many as there are processors and memory for)")
 	c.Flags().StringVar(&o.warm, "warm", "auto", "how many started sandboxes to keep ready: a number of the default environment at all times, "+
 		"or auto: of environments in use, as many as may run at once; either within a quarter of the free memory")
-	o.flags(c)
+	o.boxOptions.flags(c)
+	o.watchOptions.flags(c)
 	return c
 }
 
@@ -92,6 +95,11 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 	if err != nil {
 		return err
 	}
+	log, err := o.logger(a)
+	if err != nil {
+		return err
+	}
+	slog.SetDefault(log) // rooms below write to it
 	box, err := o.resolve(dir)
 	if err != nil {
 		return err
@@ -118,6 +126,7 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 	}
 	return s.Serve(ctx, site.ServeOptions{
 		Listen: o.listen, TLSCert: o.tlsCert, TLSKey: o.tlsKey, SelfSigned: o.selfSigned, Advertise: o.advertise, Slots: o.slots, Warm: warm,
+		Limits: o.limit(), Metrics: o.metrics, Log: log,
 		NewSandbox: func() (sandbox.Sandbox, string, error) {
 			g, err := gvisor.New(box)
 			if err != nil {
@@ -128,6 +137,8 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 		},
 	}, func(url string) {
 		emit(a, ready{url, s.Connect()}, printReady) //nolint:errcheck // a site serves whether or not anybody reads this
+		a.notify("READY=1")
+		context.AfterFunc(ctx, func() { a.notify("STOPPING=1") })
 	})
 }
 

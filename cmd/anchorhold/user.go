@@ -181,20 +181,40 @@ func runUserToken(ctx context.Context, a *app, email string, o userTokenOptions)
 }
 
 func newUserRm(a *app) *cobra.Command {
-	return &cobra.Command{
+	role, scope := "", ""
+	c := &cobra.Command{
 		Use:   "rm EMAIL",
-		Short: "End a person's access; what they did stays in the books",
+		Short: "End a person's access, or with --role one role; what they did stays in the books",
 		Args:  cobra.ExactArgs(1),
-		RunE:  func(c *cobra.Command, args []string) error { return runUserRm(c.Context(), a, args[0]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return runUserRm(c.Context(), a, args[0], anchorhold.Binding{Role: anchorhold.Role(role), Scope: scope})
+		},
 	}
+	c.Flags().StringVar(&role, "role", "", "take this role alone, and leave the others")
+	c.Flags().StringVar(&scope, "scope", "", "with --role: where it holds: site (default), dataset:NAME or study:NAME")
+	return c
 }
 
-func runUserRm(ctx context.Context, a *app, email string) error {
+func runUserRm(ctx context.Context, a *app, email string, b anchorhold.Binding) error {
+	switch {
+	case b.Role == "" && b.Scope != "":
+		return usagef("use --role ROLE, or leave out --scope to end all access", "no role is named")
+	case b.Role != "" && !slices.Contains(anchorhold.Roles(), b.Role):
+		return usagef("use --role owner, reviewer, researcher or auditor", "%q is not a role", b.Role)
+	}
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	if b.Role != "" {
+		if err := c.RemoveRole(ctx, email, b); err != nil {
+			return err
+		}
+		return emit(a, done{email, "role removed"}, func(p *show.Printer, d done) {
+			p.Printf("%s is %s there no longer.\n", d.Email, b.Role)
+		})
+	}
 	if err := c.DisableUser(ctx, email); err != nil {
 		return err
 	}

@@ -134,6 +134,7 @@ var guarded = []struct {
 	{"github.com/cedar-policy", []string{"policy"}, "one point decides: go through policy"},
 	{"github.com/danielgtaylor/huma", []string{"api"}, "only api speaks HTTP's language"},
 	{"github.com/spf13/cobra", []string{"cmd/anchorhold"}, "commands are thin edges of the program"},
+	{"github.com/prometheus", []string{"site"}, "what is counted is told through api.Meter: rooms below count nothing"},
 	{
 		"net/http",
 		[]string{"api", "site", "client", "cmd/anchorhold", "notify", "internal/readme"},

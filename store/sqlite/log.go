@@ -239,3 +239,11 @@ func (t *tx) Setting(key string) (value string, err error) {
 func (t *tx) PutSetting(key, value string) error {
 	return t.exec("INSERT INTO setting(key, value) VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value", key, value)
 }
+
+func (t *tx) Figures() (f store.Figures, err error) {
+	err = t.scan(`SELECT
+		(SELECT count(*) FROM run WHERE state = 'queued'),
+		(SELECT count(*) FROM run WHERE state IN ('running', 'checking')),
+		(SELECT count(*) FROM release WHERE state = 'held')`, nil, &f.Queued, &f.Running, &f.Held)
+	return f, err
+}

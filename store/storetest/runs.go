@@ -37,6 +37,11 @@ func claims(t *testing.T, s store.Store) {
 		return found
 	}
 	equal(t, "waiting before the first claim", waiting(clock), true)
+	view(t, s, func(tx store.Tx) error {
+		got, err := tx.Figures()
+		equal(t, "figures", got, store.Figures{Queued: 2})
+		return err
+	})
 	first, err := claim("a", clock)
 	if err != nil || first.ID != "run-1" || first.State != anchorhold.RunRunning || first.Attempt != 1 || first.Log != "log-run-1" {
 		t.Fatalf("the oldest queued run: got %+v, %v", first, err)
@@ -47,6 +52,11 @@ func claims(t *testing.T, s store.Store) {
 	_, err = claim("c", clock)
 	absent(t, "a third claim", err)
 	equal(t, "waiting after the last claim", waiting(clock), false)
+	view(t, s, func(tx store.Tx) error {
+		got, err := tx.Figures()
+		equal(t, "figures", got, store.Figures{Running: 2})
+		return err
+	})
 	equal(t, "waiting after a lease ended", waiting(lease.Add(time.Second)), true)
 	extend := func(run, who string) error {
 		return s.Update(context.Background(), func(tx store.Tx) error { return tx.ExtendLease(run, who, lease.Add(time.Hour)) })

@@ -22,6 +22,8 @@ from ._text import visible
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import urllib3
 
 RETRY_STATUS = (429, 502, 503, 504)
@@ -135,6 +137,36 @@ class Http:
         """The bytes of a file."""
         return self._send("GET", path, accept="*/*", limit=MAX_FILE)
 
+    def events(self, path: str, timeout: float) -> Iterator[dict[str, Any] | None]:
+        """Server-sent events as they come, None for a sign of life; nothing where the site tells none, or breaks off.
+
+        No error is raised but for a server that is not the site: asking again shows the one that counts.
+        """
+        import urllib3
+
+        headers = {"Accept": "text/event-stream", "User-Agent": f"anchorhold-python/{__version__}"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        try:
+            answer = self._manager().request(
+                "GET",
+                self.url + path,
+                headers=headers,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                timeout=urllib3.Timeout(connect=min(10.0, self.timeout), read=timeout),
+            )
+        except urllib3.exceptions.HTTPError:
+            return
+        try:
+            if answer.status == 200 and answer.headers.get("Content-Type", "").startswith("text/event-stream"):
+                yield from parse_events(answer)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError):
+            return
+        finally:
+            answer.close()
+
     def pages(self, path: str, query: dict[str, Any] | None = None, limit: int | None = None) -> list[dict[str, Any]]:
         """All items of a list, or the first ``limit`` of them."""
         found: list[dict[str, Any]] = []
@@ -226,6 +258,21 @@ class Http:
         if self._pool is None:
             self._pool = pool_for(self._pins, self._ca, self._ca_text)
         return self._pool
+
+
+def parse_events(answer: urllib3.BaseHTTPResponse) -> Iterator[dict[str, Any] | None]:
+    """The data of each event, and None for each comment; lines that do not end are refused."""
+    rest = b""
+    while chunk := answer.read1(4096):
+        *lines, rest = (rest + chunk).split(b"\n")
+        if len(rest) > MAX_PROBLEM:
+            raise ValueError("an event does not end")
+        for line in lines:
+            if line.startswith(b":"):
+                yield None
+            elif line.startswith(b"data:"):
+                value = json.loads(line[len(b"data:") :])
+                yield value if isinstance(value, dict) else {}
 
 
 def check_token(token: str | None) -> str | None:

@@ -25,6 +25,7 @@ from .receipt import Receipt
 ENDED = ("denied", "withdrawn", "expired", "failed", "cancelled", "released", "refused")
 WAITS_FOR_NOBODY = (*ENDED, "asked")  # nothing more happens without the author
 LONGEST_OUTAGE = 300.0
+SIGN_OF_LIFE = 20.0  # seconds within which a site that tells events says something
 GRACE = 15.0  # seconds that a poll may take beyond what it asked for
 
 
@@ -166,12 +167,26 @@ class Request(Record):
         with Progress(progress) as line:
             line.show(self.state)
             while self.state not in WAITS_FOR_NOBODY:
-                self._poll(deadline, line.every)
+                if not self._follow(deadline, line):
+                    self._poll(deadline, line.every)
                 line.show(self.state)
                 if self.state not in WAITS_FOR_NOBODY and time.monotonic() >= deadline:
                     message = f"the request has not ended after {timeout:g} s: {state_words(self.state)}"
                     raise Timeout(message, f"it goes on: wait again, or later get it with site.requests[{self.id!r}]")
         return self
+
+    def _follow(self, deadline: float, line: Progress) -> bool:
+        """Listen until the site says that the state has changed; False where it does not say so: ask it then."""
+        if deadline - time.monotonic() < SIGN_OF_LIFE:
+            return False
+        for event in self._http.events(self._path("/events"), timeout=SIGN_OF_LIFE):
+            if event is not None and event.get("state") != self.state:
+                self.refresh()
+                return True
+            line.show(self.state)
+            if deadline - time.monotonic() < SIGN_OF_LIFE:
+                break
+        return False
 
     def _poll(self, deadline: float, longest: int) -> None:
         """Look until the state has changed, or for so many seconds; outages are sat out for a while."""

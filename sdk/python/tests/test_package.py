@@ -117,3 +117,14 @@ def test_the_blocks_of_the_readme(site: FakeSite, tmp_path: Path, monkeypatch: p
     owner.join()
     del sys.modules["question"]
     assert question.request.result().to_dict() == {0: 41.0, 1: 57.5, 2: 74.0}
+
+
+def test_it_imports_where_unix_is_not() -> None:
+    """Windows has none of these; nothing at import may want them."""
+    absent = ["fcntl", "grp", "pwd", "resource", "termios", "tty", "syslog", "posix_ipc"]
+    program = (
+        f"import sys\nfor m in {absent!r}: sys.modules[m] = None\nimport anchorhold\nprint(anchorhold.__version__)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ah.__version__

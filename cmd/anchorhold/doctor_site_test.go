@@ -1,0 +1,170 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/anchorhold/anchorhold/client"
+	"github.com/anchorhold/anchorhold/sandbox"
+	"github.com/anchorhold/anchorhold/site"
+)
+
+// disks is a machine whose kernel tells of the given files.
+func disks(t *testing.T, files map[string]string) machine {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if text == "/" {
+			err := os.MkdirAll(path, 0o755)
+			if err != nil {
+				t.Fatal(err)
+			}
+		} else if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return machine{root}
+}
+
+func TestSecrecyOfVolumes(t *testing.T) {
+	m := disks(t, map[string]string{
+		"sys/dev/block/8:1/size":      "1",
+		"sys/dev/block/253:0/dm/uuid": "CRYPT-LUKS2-0123-luks",
+		// A logical volume over an encrypted disk, one over a plain one, and a
+		// mirror of which one half is plain.
+		"sys/dev/block/253:1/dm/uuid":      "LVM-abc",
+		"sys/dev/block/253:1/slaves/dm-0":  "/",
+		"sys/class/block/dm-0/dm/uuid":     "CRYPT-LUKS2-0123-luks",
+		"sys/dev/block/253:2/dm/uuid":      "LVM-def",
+		"sys/dev/block/253:2/slaves/sda1":  "/",
+		"sys/class/block/sda1/size":        "1",
+		"sys/dev/block/9:0/slaves/dm-0":    "/",
+		"sys/dev/block/9:0/slaves/sda1":    "/",
+		"sys/dev/block/253:3/slaves/loop":  "/",
+		"sys/class/block/loop/slaves/loop": "/", // made of itself
+		"proc/self/mountinfo":              "22 1 0:45 / / rw - overlay overlay rw\n23 1 0:46 / /data rw shared:1 - zfs pool/data rw\n",
+	})
+	for device, want := range map[string]secrecy{
+		"8:1": plain, "253:0": encrypted, "253:1": encrypted, "253:2": plain, "9:0": plain, "253:3": plain,
+		"0:45": unknown, "0:46": unknown, "0:99": unknown, "8:77": unknown, "": unknown,
+	} {
+		if got := m.secrecyOf(device); got != want {
+			t.Errorf("device %q is %s, want %s", device, got, want)
+		}
+	}
+}
+
+// Keys in the clear beside the data are warned of, unless the disk is encrypted.
+func TestExamineKeys(t *testing.T) {
+	t.Setenv("ANCHORHOLD_ENVS", t.TempDir())
+	dir := filepath.Join(t.TempDir(), "site")
+	if _, err := site.Init(context.Background(), dir, site.InitOptions{Name: "clinic"}); err != nil {
+		t.Fatal(err)
+	}
+	if f := examineKeys(disks(t, nil), dir); !f.OK || !f.Warning || f.Remedy == "" {
+		t.Errorf("in the clear: %+v", f)
+	}
+	device, err := deviceOf(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	safe := map[string]string{"sys/dev/block/" + device + "/dm/uuid": "CRYPT-LUKS2-x"}
+	if major, _, _ := strings.Cut(device, ":"); major != "0" { // a file system that says on which disk it lies
+		if f := examineKeys(disks(t, safe), dir); !f.OK || f.Warning {
+			t.Errorf("on an encrypted disk: %+v", f)
+		}
+	}
+	if f := examineKeys(disks(t, nil), t.TempDir()); f.OK {
+		t.Errorf("no keys: %+v", f)
+	}
+}
+
+func TestExamineProduction(t *testing.T) {
+	now := time.Now().UTC()
+	for name, c := range map[string]struct {
+		routes map[string]string
+		want   map[string]bool
+	}{
+		"a fresh site": {map[string]string{
+			"/v1/users":         `{"items":[{"id":"pri-1","bindings":[{"role":"owner","scope":"site"}]},{"id":"pri-2","bindings":[{"role":"researcher","scope":"site"}]}]}`,
+			"/v1/grants":        `{"items":[{"id":"gra-1","auto_release":true,"expires":null}]}`,
+			"/v1/audit/entries": `{"items":[{"index":0,"event":{"time":"2020-01-01T00:00:00Z","action":"user.add"}}]}`,
+		}, map[string]bool{"deciders": false, "automatic releases": false, "backup": false}},
+		"one that is looked after": {map[string]string{
+			"/v1/users":         `{"items":[{"id":"pri-1","bindings":[{"role":"owner","scope":"site"}]},{"id":"pri-2","bindings":[{"role":"reviewer","scope":"dataset:x"}]}]}`,
+			"/v1/grants":        `{"items":[{"id":"gra-1","auto_release":true,"expires":"2099-01-01T00:00:00Z"},{"id":"gra-2","auto_release":true,"revoked":"2026-01-01T00:00:00Z"}]}`,
+			"/v1/audit/entries": fmt.Sprintf(`{"items":[{"index":0,"event":{"time":%q,"action":"site.backup"}}]}`, now.Add(-time.Hour).Format(time.RFC3339)),
+		}, map[string]bool{"deciders": true, "automatic releases": true, "backup": true}},
+		"one that was looked after": {map[string]string{
+			"/v1/users":         `{"items":[{"id":"pri-1","bindings":[{"role":"owner","scope":"site"}]},{"id":"pri-2","disabled":true,"bindings":[{"role":"owner","scope":"site"}]}]}`,
+			"/v1/grants":        `{"items":[]}`,
+			"/v1/audit/entries": fmt.Sprintf(`{"items":[{"index":0,"event":{"time":%q,"action":"site.backup"}}]}`, now.Add(-30*24*time.Hour).Format(time.RFC3339)),
+		}, map[string]bool{"deciders": false, "automatic releases": true, "backup": false}},
+	} {
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, c.routes[r.URL.Path]) })
+		s := httptest.NewServer(h)
+		at, err := client.New(s.URL, client.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := context.Background()
+		for _, f := range []finding{examineDeciders(ctx, at), examineAutomatic(ctx, at), examineBackup(ctx, at, now)} {
+			if f.OK != c.want[f.Name] || !f.OK && f.Remedy == "" {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+		at.Close()
+		s.Close()
+	}
+	for _, c := range []struct {
+		f  finding
+		ok bool
+	}{
+		{examineDoor(client.Site{}), false},
+		{examineDoor(client.Site{Connect: "http://127.0.0.1:7440"}), false},
+		{examineDoor(client.Site{Connect: "https://a.example#sha256=x"}), true},
+		{examineAccounts(nil), false},
+		{examineAccounts(&sandbox.Boundary{Mode: sandbox.ModeUser}), false},
+		{examineAccounts(&sandbox.Boundary{Mode: sandbox.ModeInstalled}), true},
+		{examineAdminToken(t.TempDir()), true},
+	} {
+		if c.f.OK != c.ok || !c.f.OK && c.f.Remedy == "" {
+			t.Errorf("%+v, want ok %v", c.f, c.ok)
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	findings := func() []finding {
+		return []finding{{Name: "good", OK: true}, {Name: "warned", OK: true, Warning: true, Detail: "d"}}
+	}
+	e := examined{Findings: findings()}
+	if err := e.judge(doctorOptions{}); err != nil || !e.OK {
+		t.Errorf("a warning is a fault: %+v, %v", e, err)
+	}
+	e = examined{Findings: findings()}
+	if err := e.judge(doctorOptions{production: true}); err != nil || e.OK {
+		t.Errorf("in production a warning is no fault: %+v, %v", e, err)
+	}
+	e = examined{Findings: findings()}
+	if err := e.judge(doctorOptions{production: true, accept: []string{"warned"}}); err != nil || !e.OK || e.Findings[1].Detail != "accepted: d" {
+		t.Errorf("what was accepted is a fault: %+v, %v", e, err)
+	}
+	e = examined{Findings: findings()}
+	if err := e.judge(doctorOptions{production: true, accept: []string{"good"}}); err == nil {
+		t.Error("what is no fault can be accepted")
+	}
+}
