@@ -74,7 +74,7 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 	}
 
 	if err := s.sweep(ctx); err != nil {
-		return errors.Join(err, listener.Close(), local.Close(), box.Close())
+		return errors.Join(err, d.close(), box.Close())
 	}
 	working, stop := context.WithCancel(ctx)
 	defer stop()
