@@ -36,11 +36,8 @@ func (a *API) forCaller(ctx context.Context, r anchorhold.Request, res policy.Re
 		r.Trial = nil // some of its mocks are hidden from the caller
 	}
 	if !a.may(ctx, policy.RequestReview, res) {
-		r = request.ForAuthor(r, a.Books.Now())
-		a.placed(ctx, r.Runs)
-		return r
+		return request.ForAuthor(r, a.Books.Now())
 	}
-	a.placed(ctx, r.Runs)
 	r = request.ForReviewer(r, a.Books.Now())
 	if !a.seesOutputs(ctx, res) {
 		for i := range r.Runs {
@@ -74,6 +71,7 @@ func (a *API) answer(ctx context.Context, id string) (*body[anchorhold.Request],
 		return nil, err
 	}
 	shown := a.forCaller(ctx, r, res)
+	a.placed(ctx, shown.Runs)
 	shown.Waits, err = a.waits(ctx, shown, res)
 	return &body[anchorhold.Request]{shown}, err
 }
@@ -268,6 +266,9 @@ func (a *API) watchRequest(ctx context.Context, _ policy.Permit, in *watchReques
 	return watched(ctx, a, in.Wait, in.State, watch[body[anchorhold.Request]]{
 		read: func() (*body[anchorhold.Request], string, bool, error) {
 			out, err := a.answer(ctx, in.ID)
+			if err != nil {
+				return nil, "", false, err
+			}
 			return out, string(out.Body.State), out.Body.State.Ended(), err
 		},
 		still: func() error {

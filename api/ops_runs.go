@@ -74,7 +74,8 @@ func (a *API) onRun(ctx context.Context, in *AnyID) ([]policy.Resource, error) {
 	return []policy.Resource{res}, err
 }
 
-// placed says of runs that wait about how many come before them.
+// placed says of runs that wait about how many come before them. It reads by
+// itself, so it must not be called within a View: each may wait for the other.
 func (a *API) placed(ctx context.Context, runs []anchorhold.Run) {
 	for i := range runs {
 		runs[i].Ahead = a.Runs.Ahead(ctx, runs[i])
@@ -88,9 +89,7 @@ func (a *API) showRun(ctx context.Context, run anchorhold.Run, res policy.Resour
 	case run.Side == anchorhold.SideMock:
 		return run // whoever may read it at all may see the mocks
 	case !a.may(ctx, policy.RequestReview, res):
-		own := []anchorhold.Run{request.RunForAuthor(run)}
-		a.placed(ctx, own)
-		return own[0]
+		return request.RunForAuthor(run)
 	case !a.seesOutputs(ctx, res):
 		return request.RunForAuditor(run)
 	}
@@ -137,7 +136,9 @@ func (a *API) watchRun(ctx context.Context, _ policy.Permit, in *watchRun) (*bod
 		read: func() (*body[anchorhold.Run], string, bool, error) {
 			run, res, err := a.loadRun(ctx, in.ID)
 			ended := run.Ended()
-			run = a.showRun(ctx, run, res)
+			shown := []anchorhold.Run{a.showRun(ctx, run, res)}
+			a.placed(ctx, shown)
+			run = shown[0]
 			return &body[anchorhold.Run]{run}, string(run.State), ended, err
 		},
 		still: func() error {
