@@ -190,8 +190,10 @@ func TestPreviewsPrint(t *testing.T) {
 	}
 	cells := disclosure.Cells{Sheets: []disclosure.Sheet{{Labels: []disclosure.Cell{cell}}, {Labels: []disclosure.Cell{cell, cell}, Rows: rows}}}
 	for _, c := range []output.Canonical{
-		{Kind: output.KindTable, Rows: 20, Columns: 2}, {Kind: output.KindText, Data: []byte(strings.Repeat("é\x00\x9b", 1000))},
-		{Kind: output.KindJSON, Data: []byte(`{"a":1}`)}, {Kind: output.KindImage},
+		{Kind: output.KindTable, Rows: 20, Columns: 2},
+		{Kind: output.KindText, Data: []byte(strings.Repeat("é\x00\x9b", 1000))},
+		{Kind: output.KindJSON, Data: []byte(`{"a":1}`)},
+		{Kind: output.KindImage},
 	} {
 		got := preview(c, cells)
 		if strings.ContainsAny(got, "\x00\x1b\u202e\u009b") || len(got) > 4096 {
