@@ -160,6 +160,7 @@ type Fact struct {
 	Name       string     `json:"name"`
 	Value      any        `json:"value"` // JSON: number, text, true or false, or array of these
 	Provenance Provenance `json:"provenance"`
+	Of         string     `json:"of,omitempty"` // id of the earlier version that it was measured on, where a mock made from it was kept
 }
 
 // Mock is the public twin of a private asset.

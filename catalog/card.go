@@ -242,7 +242,7 @@ func cardType(t anchorhold.ColumnType) string {
 func cardFacts(facts []anchorhold.Fact) []cardFact {
 	var out []cardFact
 	for _, f := range facts {
-		out = append(out, cardFact{Type: "ah:Fact", Name: f.Name, Value: f.Value, Provenance: string(f.Provenance)})
+		out = append(out, cardFact{Type: "ah:Fact", Name: f.Name, Value: f.Value, Provenance: string(f.Provenance), Of: f.Of})
 	}
 	return out
 }
@@ -350,6 +350,7 @@ type cardFact struct {
 	Name       string `json:"name"`
 	Value      any    `json:"value"`
 	Provenance string `json:"ah:provenance"`
+	Of         string `json:"ah:of,omitempty"`
 }
 
 // cardContext is the context of the specification with our own prefix.

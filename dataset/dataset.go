@@ -194,7 +194,7 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 		return d, err
 	}
 	if n.Mock == nil && a.Version.Mock != nil {
-		if err := s.keepFormer(ctx, dr, *a.Version.Mock); err != nil {
+		if err := s.keepFormer(ctx, dr, a.Version); err != nil {
 			return d, err
 		}
 	}

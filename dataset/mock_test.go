@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -497,6 +498,38 @@ func TestVersionsKeepTheirMock(t *testing.T) {
 	checkMock(t, b, v)
 	if v := b.mustVersion(dataset.NewAsset{Mock: &dataset.NewMock{Generate: &dataset.Generate{}}}); len(cells(checkMock(t, b, v))["height"]) == 0 {
 		t.Errorf("the mock is %+v", v.Mock)
+	}
+}
+
+// TestKeptMockKeepsItsFacts: a mock that is kept goes on telling what was
+// confirmed for it, so the card says so, and of which version it is true; nothing
+// is disclosed anew.
+func TestKeptMockKeepsItsFacts(t *testing.T) {
+	b := newBench(t)
+	private := hospital(t, "cleveland.csv")
+	first := b.mustAdd(heart(private, &dataset.NewMock{Generate: &dataset.Generate{}, Confirm: true}))
+	if err := os.WriteFile(private, []byte(read(t, "../demo/data/cleveland.csv")+"99,1,1,100,200,0,0,150,0,1,1,0,3,0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for number := 2; number <= 3; number++ {
+		v := b.mustVersion(dataset.NewAsset{})
+		if *v.Mock != *first.Mock || len(v.Facts) != len(first.Facts) {
+			t.Fatalf("version %d is %+v", number, v)
+		}
+		for i, c := range first.Columns {
+			for _, f := range c.Facts {
+				got, ok := v.Columns[i].Fact(f.Name)
+				if !ok || fmt.Sprint(got.Value) != fmt.Sprint(f.Value) || f.Provenance == anchorhold.Measured && got.Of != first.ID {
+					t.Errorf("version %d: the fact %q of %q is %+v", number, f.Name, c.Name, got)
+				}
+			}
+		}
+	}
+	if n := len(b.ledger()); n != 1 {
+		t.Errorf("%d ledger entries for one confirmation", n)
+	}
+	if v := b.mustVersion(dataset.NewAsset{Mock: &dataset.NewMock{Generate: &dataset.Generate{}}}); provenances(v)[anchorhold.Measured] != 0 {
+		t.Errorf("a mock made anew leaves measured facts: %+v", v)
 	}
 }
 

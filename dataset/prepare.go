@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -182,7 +183,8 @@ func (s *Service) takeMock(ctx context.Context, d *draft, n NewAsset) error {
 
 // keepFormer lets a new version keep the mock of the one before, if it is still
 // like the private side and holds nothing of it.
-func (s *Service) keepFormer(ctx context.Context, d *draft, m anchorhold.Mock) error {
+func (s *Service) keepFormer(ctx context.Context, d *draft, before anchorhold.Version) error {
+	m := *before.Mock
 	b, err := s.Blobs.Open(m.Blob)
 	if err != nil {
 		return err
@@ -202,7 +204,29 @@ func (s *Service) keepFormer(ctx context.Context, d *draft, m anchorhold.Mock) e
 		return err
 	}
 	d.version.Mock = &m
+	if m.Origin == "generated" {
+		keepFacts(&d.version, before)
+	}
 	return nil
+}
+
+// keepFacts keeps on the card what a kept mock was made from: it was confirmed,
+// the mock goes on telling it, and the card says of which version it is true.
+func keepFacts(v *anchorhold.Version, before anchorhold.Version) {
+	kept := func(facts []anchorhold.Fact) (out []anchorhold.Fact) {
+		for _, f := range facts {
+			if f.Provenance == anchorhold.Measured {
+				f.Of = cmp.Or(f.Of, before.ID)
+				out = append(out, f)
+			}
+		}
+		return out
+	}
+	var columns []anchorhold.Column
+	for _, c := range before.Columns {
+		columns = append(columns, anchorhold.Column{Name: c.Name, Facts: kept(c.Facts)})
+	}
+	v.Columns, v.Facts = withFacts(v.Columns, columns), kept(before.Facts)
 }
 
 // compare reads an open mock and refuses it when it is not like the private

@@ -212,7 +212,11 @@ func facts(all []anchorhold.Fact) string {
 		}
 		text := f.Name + " " + strings.TrimSuffix(value.String(), "\n")
 		if f.Provenance == anchorhold.Measured {
-			text += " (measured)"
+			text += " (measured"
+			if f.Of != "" {
+				text += " on an earlier version, from which the mock was kept"
+			}
+			text += ")"
 		}
 		out = append(out, text)
 	}
