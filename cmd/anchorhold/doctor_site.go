@@ -171,7 +171,7 @@ func examineAutomatic(ctx context.Context, c *client.Client) finding {
 		if err != nil {
 			return found("automatic releases", "", err)
 		}
-		if !g.AutoRelease || g.Revoked != nil {
+		if !g.AutoRelease || g.State != anchorhold.GrantActive && g.State != anchorhold.GrantSuspended {
 			continue
 		}
 		n++

@@ -47,7 +47,7 @@ func (m machine) secrecyOf(device string) secrecy {
 		device = number(uint64(st.Rdev)) //nolint:unconvert // as above
 	}
 	dir := filepath.Join(m.root, "/sys/dev/block", device)
-	if _, err := os.Stat(dir); err != nil {
+	if _, err := os.Stat(dir); err != nil || device == "" {
 		return unknown
 	}
 	if m.crypt(dir, 0) {
