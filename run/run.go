@@ -178,8 +178,10 @@ func (s *Service) charge(ctx context.Context, id string, o outcome) {
 	now := s.Books.Now()
 	err := s.Books.Store.Update(ctx, func(tx store.Tx) error {
 		run, err := tx.Run(id)
-		if err == nil && run.State == anchorhold.RunCancelled {
+		if err == nil && run.State == anchorhold.RunCancelled && run.Started != nil {
 			run.Usage, run.Boundary = o.usage, o.boundary
+			// One that was cancelled before its code began took time all the same.
+			run.Usage.WallSeconds = max(run.Usage.WallSeconds, now.Sub(*run.Started).Seconds())
 			err = tx.PutRun(run)
 		}
 		return errors.Join(err, tx.Spend(id, now, o.usage.CPUSeconds))

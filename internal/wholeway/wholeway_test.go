@@ -468,7 +468,8 @@ func TestCancel(t *testing.T) {
 	}
 	// What it used is written once nothing of it is left, and counts against its
 	// author. Two seconds are promised; the rest is slack for a busy host.
-	for run := (anchorhold.Run{}); run.Usage.WallSeconds == 0; {
+	run := anchorhold.Run{}
+	for run.Usage.WallSeconds == 0 {
 		if run, err = s.owner().Run(ctx, r.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -477,8 +478,8 @@ func TestCancel(t *testing.T) {
 		}
 	}
 	quota, err := s.owner().Quota(ctx, "ada@example.org")
-	if err != nil || quota.Spent == 0 {
-		t.Errorf("a cancelled run is not charged: %+v, %v", quota, err)
+	if err != nil || quota.Spent != run.Usage.CPUSeconds {
+		t.Errorf("a cancelled run used %v s and is charged with %v s (%v)", run.Usage.CPUSeconds, quota.Spent, err)
 	}
 	// The queue is free again for the next.
 	if next := s.ask(who, `return int(patients["age"].count())`, true); next.State != anchorhold.StateReleased {
