@@ -33,6 +33,7 @@ const (
 	PrefixOutput     = "out"
 	PrefixRelease    = "rel"
 	PrefixLedger     = "led"
+	PrefixUpload     = "upl"
 	PrefixNotice     = "not"
 	PrefixBackup     = "bak"
 	PrefixCall       = "cal"

@@ -173,8 +173,8 @@ type Mock struct {
 	Blob   string `json:"-"`
 }
 
-// Source says where the private side lies. By reference: the file stays where
-// its owner keeps it.
+// Source says where the private side lies: by reference, so that the file or
+// folder stays where its owner keeps it, or copied in.
 type Source struct {
 	Path   string `json:"path"`
 	Format string `json:"format"`
@@ -183,6 +183,13 @@ type Source struct {
 	Index  string `json:"-"` // blob of the keyed index for disclosure checks
 	Secret []byte `json:"-"` // salts and blinding of the commitment
 	Stamp  Stamp  `json:"-"`
+	// Opaque: it holds files whose content the index does not show, so that no
+	// output can be compared with them.
+	Opaque bool `json:"opaque,omitempty"`
+	// Copied in: the site keeps the bytes itself, in Blob, and Path is the name
+	// that they had.
+	Copied bool   `json:"copied,omitempty"`
+	Blob   string `json:"-"`
 }
 
 // Stamp identifies a file's content without reading it: as long as all of it is
@@ -193,4 +200,6 @@ type Stamp struct {
 	Size   int64
 	MTime  int64 // nanoseconds
 	CTime  int64 // nanoseconds; a user cannot set it
+	// Tree is, of a folder, the digest of the names and stamps of its files.
+	Tree string `json:",omitempty"`
 }

@@ -125,6 +125,7 @@ func New(s Services) *API {
 	a.accountOperations()
 	a.datasetOperations()
 	a.haltOperations()
+	a.uploadOperations()
 	a.requestOperations()
 	a.eventOperations()
 	a.grantOperations()

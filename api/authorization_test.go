@@ -157,6 +157,9 @@ func (f *fixture) things(blobs *blob.Store) {
 		if err != nil {
 			return err
 		}
+		if err := f.putUpload(tx); err != nil {
+			return err
+		}
 		for name, v := range map[string]anchorhold.Visibility{"heart": anchorhold.VisibleToUsers, "hidden": anchorhold.VisibleToNamed} {
 			prefix := strings.TrimPrefix(name+"-", "heart-")
 			if err := f.put(tx, name, prefix, v, who, info, mock); err != nil {
@@ -232,13 +235,15 @@ func (f *fixture) path(path, prefix string) string {
 		kind = "release"
 	case strings.Contains(path, "/grants/"):
 		kind = "grant"
+	case strings.Contains(path, "/uploads/"):
+		kind, prefix = "upload", ""
 	case strings.Contains(path, "/envs/"):
 		kind = "environment"
 	case strings.Contains(path, "/applications/"):
 		kind, prefix = "application", ""
 	}
 	return strings.NewReplacer("{id}", f.ids[prefix+kind], "{name}", f.ids[prefix+"dataset"], "{asset}", "patients",
-		"{email}", "researcher@example.org", "{role}", "researcher", "{path...}", "0/000", "{kind}", "run-logs").Replace(path)
+		"{email}", "researcher@example.org", "{role}", "researcher", "{path...}", "0/000", "{kind}", "run-logs", "{offset}", "0").Replace(path)
 }
 
 // each calls fn for every operation of the OpenAPI document.
@@ -258,11 +263,6 @@ func (f *fixture) each(fn func(id, method, path string)) {
 			fn(op.OperationID, strings.ToUpper(method), path)
 		}
 	}
-}
-
-// refused says whether an answer is a refusal to this caller.
-func refused(code int) bool {
-	return code == http.StatusUnauthorized || code == http.StatusForbidden || code == http.StatusNotFound
 }
 
 func TestEveryOperationWithEveryRoleAndCredential(t *testing.T) {

@@ -18,5 +18,6 @@ func operations() map[string]struct{ may, body string } {
 		"set-retention":      {"owner", `{"days":9}`},
 		"sweep":              {"owner", `{}`},
 	})
+	maps.Copy(all, uploadOperations())
 	return all
 }

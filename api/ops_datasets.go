@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/anchorhold/anchorhold"
@@ -39,10 +40,6 @@ type AssetName struct {
 func (a *API) onDataset(ctx context.Context, in *DatasetName) ([]policy.Resource, error) {
 	res, err := a.datasetResource(ctx, in.Name)
 	return []policy.Resource{res}, err
-}
-
-func (a *API) onAsset(ctx context.Context, in *AssetName) ([]policy.Resource, error) {
-	return a.onDataset(ctx, &in.DatasetName)
 }
 
 // sight is what the caller may see of a dataset.
@@ -93,7 +90,8 @@ type newVersion struct {
 
 type inspectFile struct {
 	Body struct {
-		Path    string   `json:"path" maxLength:"4096"`
+		Path    string   `json:"path,omitempty" maxLength:"4096"`
+		Upload  string   `json:"upload,omitempty" maxLength:"100" doc:"instead of a path: the id of an upload"`
 		Missing []string `json:"missing,omitempty" maxItems:"100"`
 	}
 }
@@ -104,6 +102,14 @@ type fileBytes struct {
 	Disposition string `header:"Content-Disposition"`
 	Length      string `header:"Content-Length"`
 	Body        func(huma.Context)
+}
+
+// naming is the site as the resource of an act that names files of its machine,
+// or does not.
+func naming(files bool) []policy.Resource {
+	res := policy.Site()
+	res.NamesFiles = files
+	return []policy.Resource{res}
 }
 
 func (a *API) datasetOperations() {
@@ -130,19 +136,28 @@ func (a *API) datasetOperations() {
 			}
 			return []policy.Resource{res}, err
 		}, a.mock)
-	add(a, op("inspect-file", http.MethodPost, "/inspections", "What registering a file would find, and which facts a generated mock would reveal"), policy.DatasetAdd, onSite,
-		func(ctx context.Context, _ policy.Permit, in *inspectFile) (*body[dataset.Inspection], error) {
-			i, err := a.Datasets.Inspect(ctx, in.Body.Path, in.Body.Missing)
+	add(a, op("inspect-file", http.MethodPost, "/inspections", "What registering a file would find, and which facts a generated mock would reveal"), policy.DatasetAdd,
+		func(_ context.Context, in *inspectFile) ([]policy.Resource, error) {
+			return naming(in.Body.Path != ""), nil
+		},
+		func(ctx context.Context, p policy.Permit, in *inspectFile) (*body[dataset.Inspection], error) {
+			i, err := a.Datasets.Inspect(ctx, p, dataset.NewAsset{Path: in.Body.Path, Upload: in.Body.Upload, Missing: in.Body.Missing})
 			return &body[dataset.Inspection]{i}, err
 		})
-	add(a, op("add-dataset", http.MethodPost, "/datasets", "Register a dataset from files of the site's machine"), policy.DatasetAdd, onSite,
+	add(a, op("add-dataset", http.MethodPost, "/datasets", "Register a dataset from files of the site's machine, or from uploads"), policy.DatasetAdd,
+		func(_ context.Context, in *newDataset) ([]policy.Resource, error) {
+			return naming(slices.ContainsFunc(in.Body.Assets, dataset.NewAsset.NamesFiles)), nil
+		},
 		func(ctx context.Context, p policy.Permit, in *newDataset) (*body[anchorhold.Dataset], error) {
 			d, err := a.Datasets.Add(ctx, p, in.Body)
 			return &body[anchorhold.Dataset]{a.showDataset(ctx, d)}, err
 		})
 	add(a, op("add-version", http.MethodPost, "/datasets/{name}/assets/{asset}/versions", "Register a changed file, or a mock, as a new version"), policy.DatasetVersion,
 		func(ctx context.Context, in *newVersion) ([]policy.Resource, error) {
-			return a.onAsset(ctx, &in.AssetName)
+			res, err := a.datasetResource(ctx, in.Name)
+			// What is left out is read anew where it lies; a copy that the site keeps names no file.
+			res.NamesFiles = in.Body.NamesFiles() || in.Body.Upload == "" && !a.Datasets.Keeps(ctx, in.Name, in.Asset)
+			return []policy.Resource{res}, err
 		},
 		func(ctx context.Context, p policy.Permit, in *newVersion) (*body[anchorhold.Dataset], error) {
 			d, err := a.Datasets.AddVersion(ctx, p, in.Name, in.Asset, in.Body)

@@ -44,7 +44,9 @@ import (
 //	            for each file, sorted by label: text(label) ‖ u64(size) ‖ root)
 //	published = "sha256:" and c in lower-case hexadecimal
 //
-// A table is one file, so files is 1. Vectors are in testdata/commitment.json.
+// A table, an array and an archive are one file. Of a folder every file is one,
+// under the label "DATASET/ASSET/" and its path within the folder, with slashes.
+// Vectors are in testdata/commitment.json.
 const (
 	commitmentDomain = "anchorhold-commitment-v1"
 
@@ -156,6 +158,10 @@ type committer struct {
 	tree   *compact.Range
 	leaf   hash.Hash // of the chunk that is being filled
 	filled int
+	total  int64  // bytes of all files that ended
+	files  int    // ended before this one
+	parts  []byte // what is sealed of them
+	begun  bool   // several files: begin was called
 }
 
 func newCommitter(secret []byte, label string) (*committer, error) {
@@ -197,8 +203,18 @@ func (c *committer) closeLeaf() {
 	c.filled = 0
 }
 
-// commitment ends the stream.
-func (c *committer) commitment() string {
+// begin begins the next of several files, in the order of their labels.
+func (c *committer) begin(label string) {
+	if c.begun {
+		c.end()
+	}
+	c.begun, c.label, c.size = true, label, 0
+	ranges := compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
+	c.tree = ranges.NewEmptyRange(0)
+}
+
+// end notes what there is to seal of the file that was written.
+func (c *committer) end() {
 	if c.filled > 0 {
 		c.closeLeaf()
 	}
@@ -206,7 +222,15 @@ func (c *committer) commitment() string {
 	if c.tree.End() > 0 {
 		root, _ = c.tree.GetRootHash(nil) // fails only for a range that does not begin at 0
 	}
-	return seal(c.blind(), c.label, c.size, root)
+	c.total += c.size
+	c.files++
+	c.parts = appendFile(c.parts, c.label, c.size, root)
+}
+
+// commitment ends the stream.
+func (c *committer) commitment() string {
+	c.end()
+	return sealAll(c.blind(), c.files, c.parts)
 }
 
 func (c *committer) salt(i uint64) []byte {
@@ -235,11 +259,20 @@ func leafHash(salt, chunk []byte) []byte {
 // seal binds label, size and root under the blind: the published commitment of
 // a version with one file.
 func seal(blind []byte, label string, size int64, root []byte) string {
-	b := append([]byte(commitmentDomain+" root"), blind...)
-	b = binary.BigEndian.AppendUint64(b, 1)
+	return sealAll(blind, 1, appendFile(nil, label, size, root))
+}
+
+func appendFile(b []byte, label string, size int64, root []byte) []byte {
 	b = appendText(b, label)
 	b = binary.BigEndian.AppendUint64(b, uint64(size))
-	sum := sha256.Sum256(append(b, root...))
+	return append(b, root...)
+}
+
+// sealAll is seal for several files, in the order of their labels.
+func sealAll(blind []byte, files int, parts []byte) string {
+	b := append([]byte(commitmentDomain+" root"), blind...)
+	b = binary.BigEndian.AppendUint64(b, uint64(files))
+	sum := sha256.Sum256(append(b, parts...))
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 

@@ -82,6 +82,9 @@ const dayMicros = 24 * 3600 * 1e6
 // add counts a row. Its cells belong to the columns of their positions, or all
 // to one.
 func (f *factCounter) add(row []Cell, of int) {
+	if of == codec.None {
+		return
+	}
 	for i, c := range row {
 		if of != codec.Each {
 			i = of

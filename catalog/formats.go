@@ -20,6 +20,8 @@ func formats() []codec.Codec {
 		codec.NPY{},
 		codec.NPZ{},
 		codec.Safetensors{},
+		codec.Tar{},
+		codec.Folder{},
 	}
 }
 

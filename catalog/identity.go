@@ -2,13 +2,11 @@ package catalog
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"time"
 
 	"github.com/anchorhold/anchorhold"
-	"github.com/anchorhold/anchorhold/catalog/codec"
 )
 
 // settled is how long a file must have been left alone before its stamp alone
@@ -33,35 +31,7 @@ type Identity struct {
 //
 // Call it before and after a run, on the descriptor that the run reads from.
 func CheckIdentity(ctx context.Context, f *os.File, id Identity) (anchorhold.Stamp, error) {
-	now, err := StampOf(f)
-	if err != nil {
-		return anchorhold.Stamp{}, err
-	}
-	if now == id.Stamp {
-		return now, nil
-	}
-	if now.Size != id.Stamp.Size {
-		return anchorhold.Stamp{}, changed()
-	}
-	got, _, err := Commit(id.Secret, id.Label, cancellable(ctx, io.NewSectionReader(f, 0, now.Size)))
-	if err != nil {
-		if ctx.Err() != nil {
-			return anchorhold.Stamp{}, ctx.Err()
-		}
-		var known *anchorhold.Error
-		if errors.As(err, &known) {
-			return anchorhold.Stamp{}, err
-		}
-		return anchorhold.Stamp{}, codec.Unreadable("the file", err)
-	}
-	after, err := StampOf(f)
-	if err != nil {
-		return anchorhold.Stamp{}, err
-	}
-	if got != id.Commitment || after != now {
-		return anchorhold.Stamp{}, changed()
-	}
-	return settle(after), nil
+	return (&Content{path: "the file", file: f}).Check(ctx, id)
 }
 
 func changed() error {

@@ -29,8 +29,11 @@ const (
 
 // newIndexer begins an index over rows of width cells; where that is the number
 // of columns, columns that identify are known as such.
-func newIndexer(o Options, cols []anchorhold.Column, width int, name string) (*indexer, error) {
+func newIndexer(o Options, cols []anchorhold.Column, width int, name string, identify ...int) (*indexer, error) {
 	declared := make([]disclosure.Column, width)
+	for _, i := range identify {
+		declared[i].Identifier = true
+	}
 	for i, c := range cols {
 		if width != len(cols) {
 			break

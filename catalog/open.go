@@ -28,67 +28,71 @@ type ReadOptions struct {
 	Missing []string
 }
 
-// Table is an open file whose values are read once from front to back, in
-// batches. It holds a bounded amount of memory however large the file is.
+// Table is an open asset whose values are read once from front to back, in
+// batches. It holds a bounded amount of memory however large the asset is.
 type Table struct {
-	path   string
-	format codec.Format
-	file   *os.File
-	stamp  anchorhold.Stamp
-	reader codec.Reader
+	content *Content
+	format  codec.Format
+	stamp   anchorhold.Stamp
+	reader  codec.Reader
 }
 
-// Open opens a table. A symbolic link is followed, and Path says where it led.
+// Open opens a table, or what else can be offered. A symbolic link is followed,
+// and Path says where it led.
 func Open(path string, o ReadOptions) (*Table, error) {
-	f, resolved, err := OpenFile(path)
+	c, err := OpenContent(path)
 	if err != nil {
 		return nil, err
 	}
-	t, err := newTable(f, resolved, o, nil)
+	t, err := newTable(c, o, nil)
 	if err != nil {
-		f.Close()
+		_ = c.Close() // opened for reading only
 		return nil, err
 	}
 	return t, nil
 }
 
-// newTable takes over f. tee receives the bytes of a format that streams as they
+// OpenTable opens content, which the table takes over if there is no error.
+func OpenTable(c *Content, o ReadOptions) (*Table, error) { return newTable(c, o, nil) }
+
+// newTable takes over c. tee receives the bytes of a format that streams as they
 // are read.
-func newTable(f *os.File, path string, o ReadOptions, tee io.Writer) (*Table, error) {
-	stamp, err := StampOf(f)
+func newTable(content *Content, o ReadOptions, tee io.Writer) (*Table, error) {
+	stamp, err := content.Stamp()
 	if err != nil {
 		return nil, err
 	}
-	name := filepath.Base(path)
+	name := content.name()
 	if stamp.Size == 0 {
 		return nil, invalid("check how it was written", "%s is empty", name)
 	}
-	head := make([]byte, codec.HeadBytes)
-	n, err := f.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, codec.Unreadable(name, err)
-	}
-	c, err := chooseFormat(head[:n], name, o.Format)
+	c, err := content.codec(o.Format)
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{path: path, format: c.Format(), file: f, stamp: stamp}
-	in := codec.Input{Name: name, Size: stamp.Size, At: f}
-	if t.format.Streams {
-		in.Stream = io.NewSectionReader(f, 0, stamp.Size)
-		if tee != nil {
-			in.Stream = io.TeeReader(in.Stream, tee)
-		}
-	}
-	t.reader, err = c.Open(in, codec.Options{Columns: o.Columns, Missing: o.Missing})
+	t := &Table{content: content, format: c.Format(), stamp: stamp}
+	t.reader, err = c.Open(content.input(stamp.Size, tee), codec.Options{Columns: o.Columns, Missing: o.Missing})
 	if err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
+// codec is the codec of a content's format.
+func (c *Content) codec(asked string) (codec.Codec, error) {
+	if c.root != nil {
+		return codec.Folder{}, nil
+	}
+	head := make([]byte, codec.HeadBytes)
+	n, err := c.file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, codec.Unreadable(c.name(), err)
+	}
+	return chooseFormat(head[:n], c.name(), asked)
+}
+
 // Path is where the file lies, absolute and free of symbolic links.
-func (t *Table) Path() string { return t.path }
+func (t *Table) Path() string { return t.content.path }
 
 // Format is the name of the file's format.
 func (t *Table) Format() string { return t.format.Name }
@@ -114,13 +118,28 @@ func (t *Table) Next(ctx context.Context) ([][]Cell, error) {
 	}
 	rows, err := t.reader.Next()
 	if errors.Is(err, io.EOF) && t.Rows() == 0 {
-		return nil, invalid("add the rows below it, or check how the file was written", "%s has column names but no rows", filepath.Base(t.path))
+		return nil, invalid("add the rows below it, or check how the file was written", "%s has column names but no rows", t.content.name())
 	}
 	return rows, err
 }
 
 // of says which column the cells of the last rows belong to, or codec.Each.
 func (t *Table) of() int { return t.reader.Of() }
+
+// identifiers are the cells of a row of which the format itself knows that they
+// identify.
+func (t *Table) identifiers() []int {
+	if r, ok := t.reader.(codec.Identifier); ok {
+		return r.Identifiers()
+	}
+	return nil
+}
+
+// opaque says whether there was content that the rows did not show.
+func (t *Table) opaque() bool {
+	r, ok := t.reader.(interface{ Opaque() bool })
+	return ok && r.Opaque()
+}
 
 // accepts gives the types that each column may stand for.
 func (t *Table) accepts() []typeSet {
@@ -137,7 +156,7 @@ func (t *Table) accepts() []typeSet {
 // Close closes the file.
 func (t *Table) Close() error {
 	t.reader.Close()
-	return t.file.Close()
+	return t.content.Close()
 }
 
 // OpenFile opens a regular file for reading and gives the absolute path that
@@ -169,7 +188,7 @@ func OpenFile(path string) (*os.File, string, error) {
 	}
 	if !info.Mode().IsRegular() {
 		f.Close()
-		return nil, "", invalid("name a CSV or Parquet file", "%s is %s, not a file", path, kindOf(info.Mode()))
+		return nil, "", invalid("name a file with data, or a folder", "%s is %s, not a file", path, kindOf(info.Mode()))
 	}
 	return f, resolved, nil
 }
@@ -193,7 +212,7 @@ func openError(path string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return invalid("give the site's account permission to read it, for example with chmod or setfacl", "the file %s may not be read by this account", path).Because(err)
 	case errors.Is(err, syscall.ENXIO):
-		return invalid("name a CSV or Parquet file", "%s is a special file, not a file with data", path).Because(err)
+		return invalid("name a file with data, or a folder", "%s is a special file, not a file with data", path).Because(err)
 	}
 	return invalid("check that it can be read, for example with: head -c 100 FILE", "the file %s cannot be opened", path).Because(err)
 }

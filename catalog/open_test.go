@@ -21,7 +21,7 @@ func TestBadPaths(t *testing.T) {
 	}
 	for _, c := range []struct{ path, want string }{
 		{filepath.Join(dir, "none.csv"), "there is no file"},
-		{dir, "is a directory"},
+		{dir, "holds a link or a special file"},
 		{pipe, "is a named pipe"},
 		{"/dev/zero", "is a device"},
 		{loop, "cannot be opened"},

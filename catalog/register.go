@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/catalog/codec"
@@ -54,6 +53,7 @@ type Registration struct {
 	Secret     []byte
 	Label      string
 	Commitment string
+	Opaque     bool      // it holds files whose content the index does not show
 	Proposal   *Proposal // with Options.Propose
 }
 
@@ -61,7 +61,7 @@ type Registration struct {
 // put the index.
 func (r Registration) Source() *anchorhold.Source {
 	return &anchorhold.Source{
-		Path: r.Path, Format: r.Format, Size: r.Size, Rows: r.Rows, Secret: r.Secret, Stamp: r.Stamp,
+		Path: r.Path, Format: r.Format, Size: r.Size, Rows: r.Rows, Secret: r.Secret, Stamp: r.Stamp, Opaque: r.Opaque,
 	}
 }
 
@@ -76,21 +76,26 @@ func (r Registration) Identity() Identity {
 // in order for the commitment, its values as they lie.) A file that changes meanwhile is
 // refused. Nothing is written but to Options.IndexWriter.
 func Register(ctx context.Context, path string, o Options) (Registration, error) {
+	c, err := OpenContent(path)
+	if err != nil {
+		return Registration{}, err
+	}
+	defer func() { _ = c.Close() }() // nothing was written
+	return RegisterContent(ctx, c, o)
+}
+
+// RegisterContent is Register for what is open already.
+func RegisterContent(ctx context.Context, c *Content, o Options) (Registration, error) {
 	if len(o.Secret) == 0 {
 		o.Secret = make([]byte, SecretSize)
 		rand.Read(o.Secret) // never fails: crypto/rand ends the program instead
 	}
-	f, resolved, err := OpenFile(path)
+	before, err := c.Stamp()
 	if err != nil {
 		return Registration{}, err
 	}
-	defer f.Close()
-	before, err := StampOf(f)
-	if err != nil {
-		return Registration{}, err
-	}
-	reg, failed := readAll(ctx, f, resolved, o)
-	after, err := StampOf(f)
+	reg, failed := readAll(ctx, c, o)
+	after, err := c.Stamp()
 	if err != nil {
 		return Registration{}, err
 	}
@@ -99,7 +104,7 @@ func Register(ctx context.Context, path string, o Options) (Registration, error)
 		return Registration{}, ctx.Err()
 	case after != before: // also the likely reason of a row that seems torn
 		return Registration{}, anchorhold.Errorf(anchorhold.Conflict, "wait until nobody writes to it and try again",
-			"%s changed while it was being read", filepath.Base(resolved)).Because(failed)
+			"%s changed while it was being read", c.name()).Because(failed)
 	case failed != nil:
 		return Registration{}, failed
 	}
@@ -108,12 +113,12 @@ func Register(ctx context.Context, path string, o Options) (Registration, error)
 }
 
 // readAll is the pass itself.
-func readAll(ctx context.Context, f *os.File, path string, o Options) (Registration, error) {
+func readAll(ctx context.Context, c *Content, o Options) (Registration, error) {
 	commit, err := newCommitter(o.Secret, o.Label)
 	if err != nil {
 		return Registration{}, err
 	}
-	table, err := newTable(f, path, o.ReadOptions, commit)
+	table, err := newTable(c, o.ReadOptions, commit)
 	if err != nil {
 		return Registration{}, err
 	}
@@ -121,7 +126,7 @@ func readAll(ctx context.Context, f *os.File, path string, o Options) (Registrat
 	p := progress{tell: o.Progress, total: table.stamp.Size}
 	if !table.format.Streams {
 		p.total *= 2
-		if err := p.copy(ctx, commit, f, table.stamp.Size, filepath.Base(path)); err != nil {
+		if err := c.commit(ctx, commit, &p); err != nil {
 			return Registration{}, err
 		}
 	}
@@ -133,8 +138,8 @@ func readAll(ctx context.Context, f *os.File, path string, o Options) (Registrat
 		return Registration{}, err
 	}
 	reg := Registration{
-		Path: path, Format: table.Format(), Kind: table.Kind(), Columns: table.Columns(), Missing: o.Missing,
-		Rows: table.Rows(), Size: commit.size, Secret: o.Secret, Label: o.Label, Commitment: commit.commitment(),
+		Path: c.path, Format: table.Format(), Kind: table.Kind(), Columns: table.Columns(), Missing: o.Missing,
+		Rows: table.Rows(), Size: table.stamp.Size, Secret: o.Secret, Label: o.Label, Commitment: commit.commitment(), Opaque: table.opaque(),
 	}
 	if sinks.facts != nil {
 		proposal := sinks.facts.propose(reg.Columns, reg.Rows)
@@ -193,7 +198,7 @@ func newSinks(o Options, t *Table) (*sinks, error) {
 	}
 	var err error
 	if o.IndexWriter != nil {
-		s.index, err = newIndexer(o, cols, t.reader.Width(), filepath.Base(t.path))
+		s.index, err = newIndexer(o, cols, t.reader.Width(), t.content.name(), t.identifiers()...)
 	}
 	return s, err
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -30,7 +31,8 @@ type call struct {
 	method string
 	path   string // escaped
 	query  url.Values
-	body   []byte // JSON; nil for none
+	body   []byte // nil for none
+	media  string // of the body; empty: JSON
 	key    string // idempotency key; empty for reads
 	accept string
 }
@@ -173,7 +175,7 @@ func (c *Client) once(ctx context.Context, act call) (*http.Response, error) {
 	r.Header.Set("Accept", act.accept)
 	r.Header.Set("User-Agent", "anchorhold/"+anchorhold.ProgramVersion)
 	if act.body != nil {
-		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Content-Type", cmp.Or(act.media, "application/json"))
 	}
 	if act.key != "" {
 		r.Header.Set("Idempotency-Key", act.key)

@@ -493,7 +493,7 @@ func TestOperations(t *testing.T) {
 			return err
 		},
 		`POST /v1/inspections {"path":"/x","missing":["?"]}`: func() error {
-			_, err := c.Inspect(ctx, "/x", []string{"?"})
+			_, err := c.Inspect(ctx, client.NewAsset{Path: "/x", Missing: []string{"?"}})
 			return err
 		},
 		`GET /v1/datasets/d/card`: func() error { _, err := c.Card(ctx, "d"); return err },

@@ -69,10 +69,12 @@ type Search struct {
 	DUO     []string
 }
 
-// NewAsset describes one table of a dataset, or its new version.
+// NewAsset describes one asset of a dataset, or its new version. It lies at a
+// path of the site's machine, or is copied in as an upload.
 type NewAsset struct {
 	Name    string              `json:"name,omitempty"`
 	Path    string              `json:"path,omitempty"`
+	Upload  string              `json:"upload,omitempty"`
 	Missing []string            `json:"missing,omitempty"` // further texts that mean no value
 	Columns []anchorhold.Column `json:"columns,omitempty"` // what the owner states of columns
 	Mock    *NewMock            `json:"mock,omitempty"`
@@ -81,6 +83,7 @@ type NewAsset struct {
 // NewMock says where a mock comes from: a file, or the generator.
 type NewMock struct {
 	Path     string    `json:"path,omitempty"`
+	Upload   string    `json:"upload,omitempty"`
 	Generate *Generate `json:"generate,omitempty"`
 	// Confirm lets the facts measured from the private side appear on the card
 	// and in a generated mock. Without it only stated facts are used.
@@ -104,13 +107,14 @@ type Inspection struct {
 
 // file names a file on the site's machine.
 type file struct {
-	Path    string   `json:"path"`
+	Path    string   `json:"path,omitempty"`
+	Upload  string   `json:"upload,omitempty"`
 	Missing []string `json:"missing,omitempty"`
 }
 
-// Inspect looks at a file as AddDataset would, and keeps nothing of it.
-func (c *Client) Inspect(ctx context.Context, path string, missing []string) (Inspection, error) {
-	return send[Inspection](ctx, c, http.MethodPost, "/inspections", file{path, missing})
+// Inspect looks at an asset's file as AddDataset would, and keeps nothing of it.
+func (c *Client) Inspect(ctx context.Context, a NewAsset) (Inspection, error) {
+	return send[Inspection](ctx, c, http.MethodPost, "/inspections", file{a.Path, a.Upload, a.Missing})
 }
 
 // Datasets lists the datasets that the caller may know of, and that a search

@@ -11,6 +11,7 @@ package dataset
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/anchorhold/anchorhold"
@@ -44,18 +45,36 @@ type New struct {
 	Card
 }
 
-// NewAsset describes one table to register.
+// NewAsset describes one table, array, set of arrays or folder of files to
+// register.
 type NewAsset struct {
 	Name    string              `json:"name,omitempty"`
-	Path    string              `json:"path,omitempty" maxLength:"4096" doc:"absolute path on the site's machine"`
+	Path    string              `json:"path,omitempty" maxLength:"4096" doc:"absolute path of a file or folder on the site's machine"`
+	Upload  string              `json:"upload,omitempty" maxLength:"100" doc:"instead of a path: the id of an upload, to be copied in"`
 	Missing []string            `json:"missing,omitempty" maxItems:"100" doc:"further texts that mean no value"`
 	Columns []anchorhold.Column `json:"columns,omitempty" doc:"what the owner states of columns, by name"`
 	Mock    *NewMock            `json:"mock,omitempty"`
+
+	kept *anchorhold.Source // of a new version whose bytes the site keeps already
+}
+
+// NamesFiles says whether the asset or its mock is given by a path of the site's
+// machine.
+func (n NewAsset) NamesFiles() bool {
+	return n.Path != "" || n.Mock != nil && n.Mock.Path != ""
+}
+
+// Keeps says whether the site keeps the private side of an asset itself.
+func (s *Service) Keeps(ctx context.Context, dataset, asset string) bool {
+	d, err := s.Find(ctx, dataset)
+	a, ok := d.Asset(asset)
+	return err == nil && ok && a.Version.Private != nil && a.Version.Private.Copied
 }
 
 // NewMock says where the mock comes from: a file, or the card.
 type NewMock struct {
 	Path     string    `json:"path,omitempty" maxLength:"4096"`
+	Upload   string    `json:"upload,omitempty" maxLength:"100" doc:"instead of a path: the id of an upload"`
 	Generate *Generate `json:"generate,omitempty"`
 	// Confirm confirms the facts measured from the private side, so that a
 	// generated mock may show them. Without it only stated facts are used.
@@ -95,13 +114,19 @@ func (n New) check() error {
 	return nil
 }
 
-// Inspect reads a file for its owner's eyes; nothing is kept.
-func (s *Service) Inspect(ctx context.Context, path string, missing []string) (Inspection, error) {
-	if err := (NewAsset{Path: path}).check(); err != nil {
+// Inspect reads a file for its owner's eyes; nothing is kept but a copy of an
+// upload, which nobody refers to.
+func (s *Service) Inspect(ctx context.Context, p policy.Permit, n NewAsset) (Inspection, error) {
+	if err := n.check(); err != nil {
 		return Inspection{}, err
 	}
-	reg, err := catalog.Register(ctx, path, catalog.Options{
-		ReadOptions: catalog.ReadOptions{Missing: missing}, Label: "inspection", Propose: true,
+	c, _, err := s.content(ctx, p.Principal().ID, n)
+	if err != nil {
+		return Inspection{}, err
+	}
+	defer func() { _ = c.Close() }() // nothing was written
+	reg, err := catalog.RegisterContent(ctx, c, catalog.Options{
+		ReadOptions: catalog.ReadOptions{Missing: n.Missing}, Label: "inspection", Propose: true,
 	})
 	if err != nil {
 		return Inspection{}, err
@@ -134,13 +159,13 @@ func (s *Service) Add(ctx context.Context, p policy.Permit, n New) (anchorhold.D
 	}
 	var prepared []*draft
 	for _, a := range n.Assets {
-		dr, err := s.prepare(ctx, n.Name, a)
+		dr, err := s.prepare(ctx, p, n.Name, a)
 		if err != nil {
 			return d, err
 		}
 		prepared = append(prepared, dr)
 	}
-	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
+	added, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
 		if _, err := tx.Dataset(d.Name); err == nil {
 			return d, books.Record{}, exists(d.Name)
 		}
@@ -155,6 +180,12 @@ func (s *Service) Add(ctx context.Context, p policy.Permit, n New) (anchorhold.D
 		full, err := tx.Dataset(d.Name)
 		return full, books.Record{Subject: d.ID, Details: map[string]string{"dataset": d.Name}}, err
 	})
+	if err == nil {
+		for _, dr := range prepared {
+			s.removeParts(dr.uploads...)
+		}
+	}
+	return added, err
 }
 
 func exists(name string) error {
@@ -177,19 +208,13 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 	if !ok {
 		return d, anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold dataset show "+dataset+"`", "the dataset %q has no asset %q", dataset, asset)
 	}
-	n.Name = asset
-	if n.Path == "" && a.Version.Private != nil {
-		n.Path = a.Version.Private.Path
-	}
-	if n.Missing == nil {
-		n.Missing = a.Version.Missing
-	}
+	n = n.after(a)
 	if n.Columns == nil {
-		if n.Columns, err = stated(a.Version, n); err != nil {
+		if n.Columns, err = s.stated(ctx, p, a.Version, n); err != nil {
 			return d, err
 		}
 	}
-	dr, err := s.prepare(ctx, dataset, n)
+	dr, err := s.prepare(ctx, p, dataset, n)
 	if err != nil {
 		return d, err
 	}
@@ -198,7 +223,7 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 			return d, err
 		}
 	}
-	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
+	added, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
 		now, err := tx.Dataset(dataset)
 		if err != nil {
 			return now, books.Record{}, err
@@ -212,14 +237,37 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 			"dataset": dataset, "asset": asset,
 		}}, err
 	})
+	if err == nil {
+		s.removeParts(dr.uploads...)
+	}
+	return added, err
+}
+
+// after fills in what a new version leaves out: where the private side lies, and
+// the texts that mean no value.
+func (n NewAsset) after(a anchorhold.Asset) NewAsset {
+	n.Name = a.Name
+	if old := a.Version.Private; n.Path == "" && n.Upload == "" && old != nil {
+		if n.kept = old; !old.Copied {
+			n.Path, n.kept = old.Path, nil
+		}
+	}
+	if n.Missing == nil {
+		n.Missing = a.Version.Missing
+	}
+	return n
 }
 
 // stated keeps what the owner said of the columns that the next version's file
 // still has, without anything that was measured.
-func stated(v anchorhold.Version, n NewAsset) ([]anchorhold.Column, error) {
-	t, err := catalog.Open(n.Path, catalog.ReadOptions{Missing: n.Missing})
+func (s *Service) stated(ctx context.Context, p policy.Permit, v anchorhold.Version, n NewAsset) ([]anchorhold.Column, error) {
+	content, _, err := s.content(ctx, p.Principal().ID, n)
 	if err != nil {
 		return nil, err
+	}
+	t, err := catalog.OpenTable(content, catalog.ReadOptions{Missing: n.Missing})
+	if err != nil {
+		return nil, errors.Join(err, content.Close())
 	}
 	still := map[string]bool{}
 	for _, c := range t.Columns() {
@@ -251,9 +299,15 @@ func stated(v anchorhold.Version, n NewAsset) ([]anchorhold.Column, error) {
 	return out, nil
 }
 
-// put stores a version, and a ledger entry where measured facts were confirmed.
+// put stores a version with what goes with it: the end of the uploads that it
+// came from, and a ledger entry where measured facts were confirmed.
 func (s *Service) put(tx store.Tx, p policy.Permit, d anchorhold.Dataset, dr *draft, number int) error {
 	dr.version.Number, dr.version.Created = number, s.Books.Now()
+	for _, u := range dr.uploads {
+		if err := tx.DeleteUpload(u.ID); err != nil {
+			return err
+		}
+	}
 	if err := tx.PutVersion(d.Name, dr.asset, dr.version); err != nil {
 		return err
 	}

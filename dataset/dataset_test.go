@@ -323,7 +323,7 @@ func TestNothingIsKeptOfAnInspection(t *testing.T) {
 	b := newBench(t)
 	path := hospital(t, "cleveland.csv")
 	before := b.state()
-	i, err := b.Inspect(context.Background(), path, []string{"?"})
+	i, err := b.Inspect(context.Background(), bookstest.Permit(t, owner, policy.DatasetAdd, policy.Site()), dataset.NewAsset{Path: path, Missing: []string{"?"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +338,7 @@ func TestNothingIsKeptOfAnInspection(t *testing.T) {
 		t.Errorf("it left %d blobs, %v, and %s", len(stored), err, b.state())
 	}
 	b.refuses(anchorhold.NotFound, "there is no file", func() error {
-		_, err := b.Inspect(context.Background(), "/nowhere/patients.csv", nil)
+		_, err := b.Inspect(context.Background(), bookstest.Permit(t, owner, policy.DatasetAdd, policy.Site()), dataset.NewAsset{Path: "/nowhere/patients.csv"})
 		return err
 	})
 }
@@ -366,10 +366,10 @@ func TestBadFilesLeaveNothingBehind(t *testing.T) {
 		"a spreadsheet":     {write(t, "s.csv", "PK\x03\x04"+canary), "workbook", anchorhold.Invalid},
 		"no Parquet":        {write(t, "p.parquet", "a,b\n1,"+canary+"\n"), "not a Parquet file", anchorhold.Invalid},
 		"cut Parquet":       {write(t, "c.parquet", "PAR1"+canary), "", anchorhold.Invalid},
-		"directory":         {t.TempDir(), "a directory", anchorhold.Invalid},
+		"directory":         {t.TempDir(), "holds no files", anchorhold.Invalid},
 		"device":            {"/dev/null", "", anchorhold.Invalid},
 		"absent":            {"/nowhere/patients.csv", "there is no file", anchorhold.NotFound},
-		"no path":           {"", "no absolute path", anchorhold.Invalid},
+		"no path":           {"", "no path", anchorhold.Invalid},
 		"relative":          {"../demo/data/cleveland.csv", "no absolute path", anchorhold.Invalid},
 		"relative with dot": {"./cleveland.csv", "no absolute path", anchorhold.Invalid},
 		"home":              {"~/cleveland.csv", "no absolute path", anchorhold.Invalid},
@@ -461,9 +461,11 @@ func TestOnlyTheMachineNamesFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	files := policy.Site()
+	files.NamesFiles = true
 	for _, role := range anchorhold.Roles() {
 		for _, action := range []policy.Action{policy.DatasetAdd, policy.DatasetVersion} {
-			if _, err := rules.Check(bookstest.User("olga", role), action, policy.Site()); anchorhold.KindOf(err) != anchorhold.Denied {
+			if _, err := rules.Check(bookstest.User("olga", role), action, files); anchorhold.KindOf(err) != anchorhold.Denied {
 				t.Errorf("an %s may %s: %v", role, action, err)
 			}
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/anchorhold/anchorhold/catalog"
 	"github.com/anchorhold/anchorhold/catalog/mock"
 	"github.com/anchorhold/anchorhold/disclosure"
+	"github.com/anchorhold/anchorhold/policy"
 )
 
 // Limits of what is kept beside a private file.
@@ -27,25 +28,32 @@ const (
 type draft struct {
 	asset     string
 	version   anchorhold.Version
-	confirmed bool // measured facts were confirmed for the card
+	confirmed bool                // measured facts were confirmed for the card
+	uploads   []anchorhold.Upload // that it was made of
 }
 
 // prepare reads a private file once and makes everything that its version
 // needs; index and mock are durable when it returns.
-func (s *Service) prepare(ctx context.Context, dataset string, n NewAsset) (*draft, error) {
+func (s *Service) prepare(ctx context.Context, p policy.Permit, dataset string, n NewAsset) (*draft, error) {
 	if err := catalog.CheckName("asset", n.Name); err != nil {
 		return nil, err
 	}
 	if err := n.check(); err != nil {
 		return nil, err
 	}
-	reg, index, err := s.register(ctx, dataset, n)
+	c, from, err := s.content(ctx, p.Principal().ID, n)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = c.Close() }() // nothing was written
+	reg, index, err := s.register(ctx, c, dataset, n)
 	if err != nil {
 		return nil, err
 	}
 	source := reg.Source()
 	source.Index = index
-	d := &draft{asset: n.Name, version: anchorhold.Version{
+	source.Copied, source.Blob = from.blob != "", from.blob
+	d := &draft{uploads: from.uploads, asset: n.Name, version: anchorhold.Version{
 		ID: anchorhold.NewID(anchorhold.PrefixVersion), Kind: reg.Kind, Columns: withTypes(reg.Columns, n.Columns), Missing: reg.Missing,
 		Commitment: reg.Commitment, Private: source,
 	}}
@@ -55,15 +63,18 @@ func (s *Service) prepare(ctx context.Context, dataset string, n NewAsset) (*dra
 	if n.Mock.Generate != nil {
 		return d, s.generateMock(ctx, d, *n.Mock, reg.Proposal)
 	}
-	return d, s.takeMock(ctx, d, n)
+	return d, s.takeMock(ctx, p, d, n)
 }
 
 // check refuses what can be refused without reading a file.
 func (n NewAsset) check() error {
-	if !filepath.IsAbs(n.Path) || n.Mock != nil && n.Mock.Path != "" && !filepath.IsAbs(n.Mock.Path) {
+	if (n.Path != "") == (n.Upload != "") && n.kept == nil {
+		return anchorhold.Errorf(anchorhold.Invalid, "give a path from the root, or an upload", "the asset %q has no path, or has both a path and an upload", n.Name)
+	}
+	if n.Path != "" && !filepath.IsAbs(n.Path) || n.Mock != nil && n.Mock.Path != "" && !filepath.IsAbs(n.Mock.Path) {
 		return anchorhold.Errorf(anchorhold.Invalid, "give the path from the root", "the asset %q has no absolute path", n.Name)
 	}
-	if n.Mock != nil && n.Mock.Path == "" && n.Mock.Generate == nil {
+	if n.Mock != nil && n.Mock.Path == "" && n.Mock.Upload == "" && n.Mock.Generate == nil {
 		return anchorhold.Errorf(anchorhold.Invalid, "give a file, or have one generated", "the mock of %q comes from nowhere", n.Name)
 	}
 	for _, c := range n.Columns {
@@ -77,13 +88,54 @@ func (n NewAsset) check() error {
 	return nil
 }
 
+// origin says where content came from that the site keeps itself.
+type origin struct {
+	blob    string
+	uploads []anchorhold.Upload
+}
+
+// content opens what an asset is to be registered from: a path on this machine,
+// an upload of the principal's, or what the site keeps of it already.
+func (s *Service) content(ctx context.Context, who string, n NewAsset) (*catalog.Content, origin, error) {
+	if n.Path != "" {
+		c, err := catalog.OpenContent(n.Path)
+		return c, origin{}, err
+	}
+	var from origin
+	var name string
+	if n.kept != nil {
+		from.blob, name = n.kept.Blob, n.kept.Path
+	} else {
+		u, id, err := s.keep(ctx, who, n.Upload)
+		if err != nil {
+			return nil, from, err
+		}
+		from.blob, from.uploads, name = id, []anchorhold.Upload{u}, u.Name
+	}
+	f, err := s.descriptorOf(from.blob)
+	if err != nil {
+		return nil, from, err
+	}
+	return catalog.FileContent(f, name), from, nil
+}
+
+// descriptorOf opens a blob's content as a file.
+func (s *Service) descriptorOf(id string) (*os.File, error) {
+	b, err := s.Blobs.Open(id)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	return b.Descriptor()
+}
+
 // register reads the file, streaming its keyed index into a blob.
-func (s *Service) register(ctx context.Context, dataset string, n NewAsset) (reg catalog.Registration, index string, err error) {
+func (s *Service) register(ctx context.Context, c *catalog.Content, dataset string, n NewAsset) (reg catalog.Registration, index string, err error) {
 	r, w := io.Pipe()
 	registered := make(chan error, 1)
 	go func() {
 		var err error
-		reg, err = catalog.Register(ctx, n.Path, catalog.Options{
+		reg, err = catalog.RegisterContent(ctx, c, catalog.Options{
 			ReadOptions: catalog.ReadOptions{Missing: n.Missing, Columns: n.Columns},
 			Label:       dataset + "/" + n.Name, IndexKey: s.IndexKey, IndexWriter: w,
 			Propose: n.Mock != nil && n.Mock.Generate != nil,
@@ -153,32 +205,74 @@ func (s *Service) generateMock(ctx context.Context, d *draft, n NewMock, measure
 	if err != nil {
 		return err
 	}
-	return s.keepMock(d, "generated", d.version.Private.Format, rows, &b)
+	return s.keepMock(d, "generated", format.Format().Mocks(), rows, &b)
 }
 
 // takeMock keeps a mock that the owner gives, after comparing it with the
 // private side.
-func (s *Service) takeMock(ctx context.Context, d *draft, n NewAsset) error {
-	f, _, err := catalog.OpenFile(n.Mock.Path)
+func (s *Service) takeMock(ctx context.Context, p policy.Permit, d *draft, n NewAsset) error {
+	g, err := s.openMock(ctx, p.Principal().ID, d, n)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	before, err := catalog.StampOf(f)
+	defer g.file.Close()
+	before, err := catalog.StampOf(g.file)
 	if err != nil {
 		return err
 	}
-	m, err := s.compare(ctx, d, f, catalog.FormatOfName(n.Mock.Path), n.Mock.AcceptDifferences)
+	m, err := s.compare(ctx, d, g.file, g.format, n.Mock.AcceptDifferences)
 	if err != nil {
 		return err
 	}
-	if err := s.keepMock(d, "given", m.Format, m.Rows, f); err != nil {
+	if err := s.keepMock(d, "given", m.Format, m.Rows, g.file); err != nil {
 		return err
 	}
-	if after, err := catalog.StampOf(f); err != nil || after != before {
+	if after, err := catalog.StampOf(g.file); err != nil || after != before && !g.ours {
 		return anchorhold.Errorf(anchorhold.Conflict, "wait until nobody writes to it and try again", "the mock changed while it was read").Because(err)
 	}
 	return nil
+}
+
+// given is an open mock that its owner gave.
+type given struct {
+	file   *os.File
+	format string // empty: by its first bytes
+	ours   bool   // a copy among our blobs, which nobody writes to
+}
+
+// openMock opens a mock that is given by its path or as an upload. A folder is
+// put into one archive first.
+func (s *Service) openMock(ctx context.Context, who string, d *draft, n NewAsset) (given, error) {
+	if n.Mock.Upload != "" {
+		u, id, err := s.keep(ctx, who, n.Mock.Upload)
+		if err != nil {
+			return given{}, err
+		}
+		d.uploads = append(d.uploads, u)
+		f, err := s.descriptorOf(id)
+		return given{f, catalog.FormatOfName(u.Name), true}, err
+	}
+	c, err := catalog.OpenContent(n.Mock.Path)
+	if err != nil {
+		return given{}, err
+	}
+	if !c.IsFolder() {
+		return given{c.File(), catalog.FormatOfName(n.Mock.Path), false}, nil
+	}
+	defer func() { _ = c.Close() }() // nothing was written
+	r, w := io.Pipe()
+	packed := make(chan error, 1)
+	go func() {
+		err := c.WriteTar(ctx, w)
+		packed <- errors.Join(err, w.CloseWithError(err))
+	}()
+	info, err := s.Blobs.Put(r, maxMock)
+	_ = r.CloseWithError(err) // ends the packing where the blob failed
+	if err := cmp.Or(<-packed, err); err != nil {
+		return given{}, err
+	}
+	f, err := s.descriptorOf(info.ID)
+	return given{f, "tar", true}, err
 }
 
 // keepFormer lets a new version keep the mock of the one before, if it is still
@@ -249,14 +343,18 @@ func (s *Service) like(ctx context.Context, d *draft, f *os.File, format string,
 	if err != nil {
 		return m, err
 	}
-	other := len(differences) > 0 || m.Format != d.version.Private.Format
+	wanted := d.version.Private.Format
+	if c, ok := catalog.FormatNamed(wanted); ok {
+		wanted = c.Format().Mocks()
+	}
+	other := len(differences) > 0 || m.Format != wanted
 	if other && !accept {
 		var said []string
 		for _, d := range differences {
 			said = append(said, d.String())
 		}
-		if m.Format != d.version.Private.Format {
-			said = append(said, "the mock is "+m.Format+" and the private table is "+d.version.Private.Format)
+		if m.Format != wanted {
+			said = append(said, "the mock is "+m.Format+" and the private table is "+wanted)
 		}
 		return m, anchorhold.Errorf(anchorhold.Conflict,
 			"mend the mock, have one made with --mock "+d.asset+"=generate, or accept the differences of a given one with --accept-differences",

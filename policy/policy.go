@@ -44,6 +44,7 @@ const (
 	DatasetMock     Action = "dataset.mock"
 	DatasetAdd      Action = "dataset.add"
 	DatasetVersion  Action = "dataset.version"
+	DatasetUpload   Action = "dataset.upload" // send bytes that a dataset may be made of
 	DatasetEdit     Action = "dataset.edit"
 	DatasetFreeze   Action = "dataset.freeze"
 	DatasetThaw     Action = "dataset.thaw"
@@ -146,6 +147,8 @@ type Resource struct {
 	Named    bool   // of a grant: it names the caller, beside its author
 	Mock     bool   // of a run: it is a trial, on mocks
 	Reviewed bool   // of a trial: the site made it for a request, to be looked at by its reviewers
+
+	NamesFiles bool // the act names files of the site's machine
 }
 
 // Site is the resource of everything that belongs to the site as a whole.
@@ -258,7 +261,9 @@ func remedyFor(rule string) string {
 		return "another owner or reviewer has to decide"
 	case "only-people-with-an-account-mark-lines":
 		return "read it with your own account: --url, and your token in ANCHORHOLD_TOKEN"
-	case "only-local-names-files", "only-local-sets-where-notices-go", "only-local-keeps-the-site":
+	case "only-local-names-files":
+		return "run the command on the site's own machine with --dir, or copy the file in: --copy"
+	case "only-local-sets-where-notices-go", "only-local-keeps-the-site":
 		return "run the command on the site's own machine with --dir"
 	}
 	return "ask the owner for the role that it needs"
@@ -357,7 +362,8 @@ func contextOf(who anchorhold.Principal, action Action, res Resource) cedar.Reco
 	}
 	return cedar.NewRecord(cedar.RecordMap{
 		"principal": cedar.String(who.ID), "visible": cedar.Boolean(visible), "shown": cedar.Boolean(shown),
-		"roles": roleSet(all), "partRoles": roleSet(part),
+		"namesFiles": cedar.Boolean(res.NamesFiles),
+		"roles":      roleSet(all), "partRoles": roleSet(part),
 	})
 }
 

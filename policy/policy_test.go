@@ -33,6 +33,8 @@ func res(t Type, author string, released bool, scopes ...Scope) Resource {
 }
 
 func TestDecisions(t *testing.T) {
+	naming := Site()
+	naming.NamesFiles = true
 	a, err := New()
 	if err != nil {
 		t.Fatal(err)
@@ -92,8 +94,10 @@ func TestDecisions(t *testing.T) {
 		{"an owner writes the card", owner, DatasetEdit, res(TypeDataset, "", false, heart), permitted},
 		{"a reviewer does not", reviewer, DatasetEdit, res(TypeDataset, "", false, heart), anchorhold.Denied},
 		{"of a hidden dataset it is not there", researcher, DatasetEdit, res(TypeDataset, "", false, secret), anchorhold.NotFound},
-		{"a token names no files", owner, DatasetAdd, Site(), anchorhold.Denied},
-		{"who acts on the machine does", local, DatasetAdd, Site(), permitted},
+		{"a token names no files", owner, DatasetAdd, naming, anchorhold.Denied},
+		{"but copies in", owner, DatasetAdd, Site(), permitted},
+		{"sending bytes", owner, DatasetUpload, Site(), permitted},
+		{"who acts on the machine does", local, DatasetAdd, naming, permitted},
 	} {
 		p, err := a.Check(c.who, c.action, c.on)
 		got := permitted

@@ -32,16 +32,19 @@ type task struct {
 	assets []asset // sorted by parameter
 	// readOnly: the code is read for its reviewers and not run.
 	readOnly bool
+	handed   []*os.File // what the sandbox is given
 }
 
-// asset is one table of a run.
+// asset is one asset that a run reads.
 type asset struct {
 	parameter string
 	ref       anchorhold.AssetRef
 	version   anchorhold.Version // of a trial: without its private side
 	format    string
-	file      *os.File // open for the whole run: what is looked at is what is read
-	restamped bool     // the stamp in version is newer than the stored one
+	content   *catalog.Content // open for the whole run: what is looked at is what is read
+	seen      anchorhold.Stamp // when it was last looked at
+	input     job.Input
+	restamped bool // the stamp in version is newer than the stored one
 }
 
 func (a *asset) identity() catalog.Identity {
@@ -146,14 +149,6 @@ func (s *Service) Unchanged(ctx context.Context, assets []anchorhold.AssetRef) e
 	return s.open(ctx, t)
 }
 
-func (t *task) close() {
-	for _, a := range t.assets {
-		if a.file != nil {
-			_ = a.file.Close() // opened for reading only
-		}
-	}
-}
-
 // work does what the run is for: the code of a request that is tried is read
 // first, and where it cannot be tried, that is all.
 func (s *Service) work(ctx context.Context, t *task, o *outcome) (err error) {
@@ -179,6 +174,9 @@ func (s *Service) attempt(ctx context.Context, t *task, o *outcome) error {
 	if err := s.open(ctx, t); err != nil {
 		return err
 	}
+	if err := s.hand(ctx, t); err != nil {
+		return err
+	}
 	// Beside the job, so that it is ready when the job ends.
 	parser := s.startParser(ctx, t.run.ID)
 	defer parser.end()
@@ -198,42 +196,6 @@ func (s *Service) attempt(ctx context.Context, t *task, o *outcome) error {
 		return err
 	}
 	return s.take(ctx, t, reader, answer, o)
-}
-
-// open opens every file, and makes sure that a private one is what was
-// registered.
-func (s *Service) open(ctx context.Context, t *task) error {
-	for i := range t.assets {
-		a := &t.assets[i]
-		var err error
-		if t.trial() {
-			a.file, err = s.openMock(a)
-		} else {
-			a.file, _, err = catalog.OpenFile(a.version.Private.Path)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return t.check(ctx)
-}
-
-// check looks at the open files: a run on anything but the registered bytes has
-// no answer. It keeps the stamps under which they were found unchanged.
-func (t *task) check(ctx context.Context) error {
-	if t.trial() {
-		return nil // a mock lies in the site's own store, under its hash
-	}
-	for i := range t.assets {
-		a := &t.assets[i]
-		stamp, err := catalog.CheckIdentity(ctx, a.file, a.identity())
-		if err != nil {
-			return err
-		}
-		a.restamped = a.restamped || stamp != a.version.Private.Stamp
-		a.version.Private.Stamp = stamp
-	}
-	return nil
 }
 
 // restamp remembers new stamps of unchanged files (one that was registered
@@ -342,7 +304,7 @@ func (s *Service) runCode(ctx context.Context, t *task, o *outcome) (job.Answer,
 	defer session.Kill()
 	release := context.AfterFunc(ctx, session.Kill) // cancelled: nothing of it may go on
 	defer release()
-	answer, jobErr := job.Run(ctx, session, t.job(limits), t.files())
+	answer, jobErr := job.Run(ctx, session, t.job(limits), t.handed)
 	// Also of a run that was cancelled: it is being killed, and what it used counts.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), killTime)
 	defer cancel()
@@ -386,11 +348,10 @@ func (t *task) job(limits sandbox.Limits) job.Job {
 			j.Values[p.Name] = typed(p.Type, v)
 		}
 	}
-	for i, a := range t.assets {
-		j.Inputs = append(j.Inputs, job.Input{
-			Parameter: a.parameter, Type: types[a.parameter], Format: a.format, FD: i,
-			Columns: columnsOf(a.version), Missing: a.version.Missing,
-		})
+	for _, a := range t.assets {
+		in := a.input
+		in.Type = types[a.parameter]
+		j.Inputs = append(j.Inputs, in)
 	}
 	return j
 }
@@ -428,14 +389,6 @@ func columnsOf(v anchorhold.Version) []job.Column {
 	out := make([]job.Column, len(v.Columns))
 	for i, c := range v.Columns {
 		out[i] = job.Column{Name: c.Name, Type: c.Type}
-	}
-	return out
-}
-
-func (t *task) files() []*os.File {
-	out := make([]*os.File, len(t.assets))
-	for i, a := range t.assets {
-		out[i] = a.file
 	}
 	return out
 }
@@ -490,7 +443,7 @@ func (s *Service) take(ctx context.Context, t *task, parser *output.Client, answ
 		if err != nil {
 			return err
 		}
-		out.Checks = append(out.Checks, more...)
+		out.Checks = append(out.Checks, t.unseen(more)...)
 		if t.trial() {
 			out.Preview = preview(frozen, cells)
 		}

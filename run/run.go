@@ -62,6 +62,9 @@ type Service struct {
 	// program that parses their outputs in a session of its own.
 	Boxes  *warm.Pool
 	Parser string
+	// Room is the folder for files without a name that a run needs; empty: the
+	// system's.
+	Room string
 	// Slots is how many runs may go on at once.
 	Slots int
 

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -110,7 +111,7 @@ func TestNoPrivateSideIsInReachOfATrial(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer task.close()
-	if err := s.open(context.Background(), task); err != nil {
+	if err := errors.Join(s.open(context.Background(), task), s.hand(context.Background(), task)); err != nil {
 		t.Fatal(err)
 	}
 	var all strings.Builder
@@ -122,14 +123,14 @@ func TestNoPrivateSideIsInReachOfATrial(t *testing.T) {
 	if err != nil || strings.Contains(string(text), secret) || !strings.Contains(string(text), `"csv"`) {
 		t.Errorf("the job: %s, %v", text, err)
 	}
-	if len(task.files()) != 1 {
-		t.Fatalf("%d files are handed over", len(task.files()))
+	if len(task.handed) != 1 {
+		t.Fatalf("%d files are handed over", len(task.handed))
 	}
 	of, err := os.Stat(private)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range task.files() {
+	for _, f := range task.handed {
 		info, err := f.Stat()
 		if err != nil || os.SameFile(of, info) {
 			t.Errorf("the private file is handed over (%v)", err)

@@ -135,7 +135,7 @@ func (s *Site) compose(o Options) error {
 	s.sweep = releases.Sweep
 	indexKey := disclosure.Key(s.keys.IndexKey())
 	s.accounts = &account.Service{Books: b}
-	s.runs = &run.Service{Books: b, Blobs: blobs, Releases: releases, Envs: s.envs, IndexKey: indexKey, Limits: o.Limits}
+	s.runs = &run.Service{Books: b, Blobs: blobs, Releases: releases, Envs: s.envs, IndexKey: indexKey, Limits: o.Limits, Room: filepath.Join(s.dir, blobDir, "tmp")}
 	s.runs.Ready()
 	s.notify = &notify.Service{Books: b, Policy: rules, Site: s.config.Name}
 	s.keep = &keep.Service{Books: b, Blobs: blobs}

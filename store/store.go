@@ -140,6 +140,13 @@ type Catalog interface {
 	PutVersion(dataset, asset string, v anchorhold.Version) error
 	// Version finds a version by id, and where it belongs.
 	Version(id string) (anchorhold.AssetRef, anchorhold.Version, error)
+
+	// PutUpload inserts or replaces an upload.
+	PutUpload(anchorhold.Upload) error
+	Upload(id string) (anchorhold.Upload, error)
+	// Uploads gives all, the oldest first.
+	Uploads() ([]anchorhold.Upload, error)
+	DeleteUpload(id string) error
 }
 
 // RequestFilter selects requests; zero fields select all.

@@ -41,6 +41,16 @@ type Format struct {
 	// Streams says that Open reads Input.Stream alone, once, from front to back;
 	// otherwise it reads Input.At.
 	Streams bool
+	// MockFormat names the format of mocks, where it is another one.
+	MockFormat string
+}
+
+// Mocks is the name of the format that mocks have.
+func (f Format) Mocks() string {
+	if f.MockFormat != "" {
+		return f.MockFormat
+	}
+	return f.Name
 }
 
 // HeadBytes is how much of a file's beginning Sniff is shown.
@@ -52,6 +62,10 @@ type Input struct {
 	Size   int64       // bytes
 	At     io.ReaderAt // the content
 	Stream io.Reader   // the content once more, from its beginning, for a format that streams
+
+	// Of a folder there is none of these, but its files.
+	Entries []Entry
+	Open    func(i int) (io.ReadCloser, error)
 }
 
 // Options say how a file is read.
@@ -79,9 +93,11 @@ type Codec interface {
 	Generate(ctx context.Context, card mock.Card, seed uint64, w io.Writer) (rows int64, err error)
 }
 
-// Each is what Reader.Of says of rows in which every cell belongs to the column
-// of its own position, as in a table.
-const Each = -1
+// What Reader.Of says where rows do not belong to one column.
+const (
+	Each = -1 // every cell belongs to the column of its own position, as in a table
+	None = -2 // no cell belongs to a column: nothing is measured
+)
 
 // Reader gives the values of a file as rows of cells: what the keyed index and
 // measured facts are made of. A format that is no table decides itself what a
@@ -110,6 +126,13 @@ type Reader interface {
 type Accepter interface {
 	// Accepts gives a set for each column.
 	Accepts() []TypeSet
+}
+
+// Identifier is a Reader that knows itself which cells of a row identify people
+// or things, by their positions.
+type Identifier interface {
+	// Identifiers gives the positions.
+	Identifiers() []int
 }
 
 // table is the part of a Reader that all tables share.

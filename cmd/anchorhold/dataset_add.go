@@ -19,14 +19,14 @@ import (
 // assetOptions are the flags that describe tables, of a new dataset or a new
 // version.
 type assetOptions struct {
-	assets, mocks, missing, columns, facts []string
-	mockRows                               int64
-	mockSeed                               uint64
-	confirm, yes, acceptDifferences        bool
+	assets, mocks, missing, columns, facts  []string
+	mockRows                                int64
+	mockSeed                                uint64
+	confirm, yes, acceptDifferences, copied bool
 }
 
 func (o *assetOptions) flags(fs *pflag.FlagSet) {
-	list(fs, &o.assets, "asset", "a table and its file, CSV or Parquet: patients=FILE")
+	list(fs, &o.assets, "asset", "an asset and its file or folder: patients=FILE; CSV, Parquet, Arrow, JSON lines, GeoJSON, .npy, .npz, safetensors, files")
 	list(fs, &o.mocks, "mock", "the table's mock: patients=FILE, or patients=generate to make one from the card")
 	list(fs, &o.missing, "missing", "a further text that means \"no value\", such as ?")
 	list(fs, &o.columns, "column", "what a column is: patients.age=int:\"Age in years [a]\"")
@@ -35,6 +35,7 @@ func (o *assetOptions) flags(fs *pflag.FlagSet) {
 	fs.Uint64Var(&o.mockSeed, "mock-seed", 0, "seed of a generated mock; the same card and seed give the same mock")
 	fs.BoolVar(&o.confirm, "confirm-facts", false, "let the facts measured from the private file appear on the card and in a generated mock")
 	fs.BoolVar(&o.yes, "yes", false, "the same as --confirm-facts")
+	fs.BoolVar(&o.copied, "copy", false, "send the files to the site, which keeps a copy (the way from another machine)")
 	fs.BoolVar(&o.acceptDifferences, "accept-differences", false, "a given mock may differ from the table in its columns")
 	fs.MarkHidden("yes") //nolint:errcheck // the flag was defined above
 }
@@ -58,7 +59,7 @@ func newDatasetAdd(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add NAME --asset TABLE=FILE",
 		Short: "Offer one or more tables as a dataset",
-		Long:  "Registers tables where they lie: the files are read, never copied or moved.\n" + factsHelp,
+		Long:  "Registers files and folders where they lie: they are read, never moved, and copied\nonly with --copy.\n" + factsHelp,
 		Example: `  anchorhold dataset add heart --asset patients=cleveland.csv --mock patients=generate \
     --missing '?' --column patients.age=int:"Age in years" --fact patients.age.min=18`,
 		Args: cobra.ExactArgs(1),
@@ -98,6 +99,11 @@ func runDatasetAdd(ctx context.Context, a *app, name string, o datasetAddOptions
 		return err
 	}
 	defer c.Close()
+	if o.copied {
+		if err := a.copyIn(ctx, c.Client, assets); err != nil {
+			return err
+		}
+	}
 	if err := a.confirmFacts(ctx, c.Client, assets, o.confirm || o.yes); err != nil {
 		return err
 	}
@@ -153,6 +159,14 @@ func runDatasetVersion(ctx context.Context, a *app, name string, o assetOptions)
 	assets, err := o.read(asset.Name)
 	if err != nil {
 		return err
+	}
+	if !hasFile && asset.Version.Private.Copied {
+		assets[0].Path = "" // the site keeps it
+	}
+	if o.copied {
+		if err := a.copyIn(ctx, c.Client, assets); err != nil {
+			return err
+		}
 	}
 	if err := a.confirmFacts(ctx, c.Client, assets, o.confirm || o.yes); err != nil {
 		return err
@@ -324,8 +338,8 @@ func (a *app) confirmFacts(ctx context.Context, c *client.Client, assets []clien
 		if m == nil || m.Generate == nil {
 			continue
 		}
-		w := a.watch("reading " + assets[i].Path)
-		found, err := c.Inspect(ctx, assets[i].Path, assets[i].Missing)
+		w := a.watch("reading " + assets[i].Name)
+		found, err := c.Inspect(ctx, assets[i])
 		w.end()
 		if err != nil {
 			return err

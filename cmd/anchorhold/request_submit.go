@@ -99,6 +99,13 @@ func (a *app) prepare(ctx context.Context, c *client.Client, file string, o code
 	if err != nil {
 		return q, err
 	}
+	used, kinds, err := assetsOf(ctx, c, assets)
+	if err != nil {
+		return q, err
+	}
+	for i := range assets {
+		assets[i].name += ":" + kinds[assets[i].name]
+	}
 	gathered, err := a.collect(ctx, file, o.entry, assets, lock)
 	if err != nil {
 		return q, err
@@ -107,9 +114,7 @@ func (a *app) prepare(ctx context.Context, c *client.Client, file string, o code
 	if q.Values, err = valuesOf(gathered.Code, params); err != nil {
 		return q, err
 	}
-	if q.Assets, err = assetsOf(ctx, c, assets); err != nil {
-		return q, err
-	}
+	q.Assets = used
 	gathered.print(show.NewPrinter(a.err))
 	return q, nil
 }
@@ -162,22 +167,20 @@ func valueNames(code anchorhold.Code) string {
 	return strings.Join(names, ", ")
 }
 
-// assetsOf reads DATASET/TABLE; the table may be left out where it is the only
-// one.
-func assetsOf(ctx context.Context, c *client.Client, assets []pair) (map[string]client.AssetName, error) {
-	out := map[string]client.AssetName{}
+// assetsOf reads DATASET/ASSET; the asset may be left out where it is the only
+// one. It also gives the kind of each.
+func assetsOf(ctx context.Context, c *client.Client, assets []pair) (used map[string]client.AssetName, kinds map[string]string, err error) {
+	used, kinds = map[string]client.AssetName{}, map[string]string{}
 	for _, as := range assets {
-		dataset, table, ok := strings.Cut(as.value, "/")
-		if !ok {
-			found, err := theAsset(ctx, c, dataset, "")
-			if err != nil {
-				return nil, err
-			}
-			table = found.Name
+		dataset, name, _ := strings.Cut(as.value, "/")
+		found, err := theAsset(ctx, c, dataset, name)
+		if err != nil {
+			return nil, nil, err
 		}
-		out[as.name] = client.AssetName{Dataset: dataset, Asset: table}
+		used[as.name] = client.AssetName{Dataset: dataset, Asset: found.Name}
+		kinds[as.name] = found.Kind
 	}
-	return out, nil
+	return used, kinds, nil
 }
 
 // submit hands the request in, and waits for its answer where asked to.

@@ -201,6 +201,7 @@ def answer(inputs, encoder, job, files, out):
     """Run the job and give its manifest; every error becomes one."""
     code = temporary("job")
     try:
+        sys.modules["anchorhold"] = annotations(inputs)
         function = entry_point(job, code)
         arguments = assets(inputs, job, files)
         arguments.update(job["values"])
@@ -241,7 +242,6 @@ def refuse_taken_names(files):
 
 def assets(inputs, job, files):
     """The registered assets as the parameters ask for them."""
-    sys.modules["anchorhold"] = annotations(inputs)
     arguments, folder = {}, Folder()
     for spec in job["inputs"]:
         name = spec["parameter"]
@@ -268,7 +268,7 @@ def annotations(inputs):
     import types
 
     module = types.ModuleType("anchorhold")
-    module.Files, module.Batches, module.Tensors = inputs.Files, inputs.Batches, dict
+    module.Files, module.Batches, module.Tensors = inputs.Files, inputs.Batches, inputs.Tensors
     return module
 
 

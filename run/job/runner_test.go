@@ -320,3 +320,37 @@ func TestRunnerStartsLean(t *testing.T) {
 		}
 	}
 }
+
+// Every form of an input arrives as its parameter asks for it, a folder's files
+// by their names, and the words for them can be imported.
+func TestInputsOfEveryKind(t *testing.T) {
+	dir := t.TempDir()
+	packed := filepath.Join(dir, "packed")
+	if err := os.WriteFile(packed, []byte("onetwo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files := Input{Parameter: "files", Type: "files", Format: "tar", Files: []File{{Name: "a/1.txt", FD: 1, Size: 3}, {Name: "b.txt", FD: 1, Offset: 3, Size: 3}}}
+	folder := files
+	folder.Parameter, folder.Type = "folder", "path"
+	batches := patients("batches")
+	code := `import anchorhold as ah
+
+def f(patients: ah.Batches, files: ah.Files, folder):
+    assert isinstance(patients, ah.Batches) and isinstance(files, ah.Files)
+    rows = sum(batch.num_rows for batch in patients)
+    texts = [files[name].read_text() for name in files]
+    assert (folder / "a" / "1.txt").read_text() == "one" and sorted(p.name for p in folder.iterdir()) == ["a", "b.txt"]
+    return [rows, *texts]
+`
+	j := Job{Files: []anchorhold.File{{Path: "main.py", Text: code}}, Entry: "main.py:f", Inputs: []Input{batches, files, folder}, Outputs: one}
+	a, r := runNative(t, j, open(t, "testdata/patients.csv", packed)...)
+	if _, got := decoded(t, a); !strings.HasSuffix(got, `,"one","two"]`) {
+		t.Errorf("%s\n%s", got, r.Log)
+	}
+	files.Type, files.Files = "dataframe", files.Files[:1]
+	files.Files[0].FD = 0
+	a, _ = runNative(t, call("def f(files):\n    return len(files)\n", files), open(t, packed)...)
+	if a.Manifest.OK || !strings.Contains(a.Manifest.Failure.Message, "annotate the parameter as anchorhold.Files") {
+		t.Errorf("%+v", a.Manifest)
+	}
+}

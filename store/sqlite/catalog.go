@@ -110,7 +110,7 @@ func (t *tx) Dataset(name string) (d anchorhold.Dataset, err error) {
 	return one[0], err
 }
 
-const versionColumns = "dataset, asset, id, body, mock_blob, index_blob, secret, stamp"
+const versionColumns = "dataset, asset, id, body, mock_blob, index_blob, private_blob, secret, stamp"
 
 // fillAssets adds every asset of datasets in its newest version.
 func (t *tx) fillAssets(sets []anchorhold.Dataset) error {
@@ -138,9 +138,9 @@ func (t *tx) fillAssets(sets []anchorhold.Dataset) error {
 }
 
 func scanVersion(scan func(...any) error) (ref anchorhold.AssetRef, v anchorhold.Version, err error) {
-	var body, mock, index, stamp string
+	var body, mock, index, private, stamp string
 	var secret []byte
-	if err := scan(&ref.Dataset, &ref.Asset, &ref.Version, &body, &mock, &index, &secret, &stamp); err != nil {
+	if err := scan(&ref.Dataset, &ref.Asset, &ref.Version, &body, &mock, &index, &private, &secret, &stamp); err != nil {
 		return ref, v, err
 	}
 	if err := decode(body, &v); err != nil {
@@ -150,7 +150,7 @@ func scanVersion(scan func(...any) error) (ref anchorhold.AssetRef, v anchorhold
 		v.Mock.Blob = mock
 	}
 	if v.Private != nil {
-		v.Private.Index, v.Private.Secret = index, secret
+		v.Private.Index, v.Private.Secret, v.Private.Blob = index, secret, private
 		err = decode(stamp, &v.Private.Stamp)
 	}
 	return ref, v, err
@@ -161,22 +161,22 @@ func (t *tx) PutVersion(dataset, asset string, v anchorhold.Version) error {
 	if err != nil {
 		return err
 	}
-	var mock, index string
+	var mock, index, private string
 	var secret []byte
 	stamp := "{}"
 	if v.Mock != nil {
 		mock = v.Mock.Blob
 	}
 	if v.Private != nil {
-		index, secret = v.Private.Index, v.Private.Secret
+		index, secret, private = v.Private.Index, v.Private.Secret, v.Private.Blob
 		if stamp, err = encode(v.Private.Stamp); err != nil {
 			return err
 		}
 	}
-	err = t.exec(`INSERT INTO version(id, dataset, asset, number, body, mock_blob, index_blob, secret, stamp)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET body = excluded.body,
-		mock_blob = excluded.mock_blob, index_blob = excluded.index_blob, secret = excluded.secret, stamp = excluded.stamp`,
-		v.ID, dataset, asset, v.Number, body, mock, index, secret, stamp)
+	err = t.exec(`INSERT INTO version(id, dataset, asset, number, body, mock_blob, index_blob, private_blob, secret, stamp)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET body = excluded.body,
+		mock_blob = excluded.mock_blob, index_blob = excluded.index_blob, private_blob = excluded.private_blob, secret = excluded.secret, stamp = excluded.stamp`,
+		v.ID, dataset, asset, v.Number, body, mock, index, private, secret, stamp)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ var migrations = []string{schema1, schema2}
 
 // schema2 came with version 0.2.0. Each part has a file of its own; those that
 // make a table anew stand before those that add to it.
-const schema2 = schema2Summary + schema2Trials + schema2People + schema2Grants + schema2Cards + schema2Outputs +
+const schema2 = schema2Assets + schema2Summary + schema2Trials + schema2People + schema2Grants + schema2Cards + schema2Outputs +
 	schema2Past + schema2Queue
 
 const schema1 = `

@@ -61,7 +61,7 @@ func (t *tx) ForgetTrials(before time.Time) (runs, blobs []string, err error) {
 	for _, b := range blobs {
 		var named bool
 		err := t.scan(`SELECT EXISTS (SELECT 1 FROM output WHERE blob = ?1) OR EXISTS (SELECT 1 FROM run WHERE log_blob = ?1)
-			OR EXISTS (SELECT 1 FROM version WHERE mock_blob = ?1 OR index_blob = ?1)`, []any{b}, &named)
+			OR EXISTS (SELECT 1 FROM version WHERE mock_blob = ?1 OR index_blob = ?1 OR private_blob = ?1)`, []any{b}, &named)
 		if err != nil {
 			return nil, nil, err
 		}

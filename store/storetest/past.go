@@ -104,12 +104,13 @@ func blobRefs(t *testing.T, s store.Store) {
 	update(t, s, func(tx store.Tx) error {
 		d := dataset("heart")
 		v := version("ver-1", 1)
-		v.Mock.Blob, v.Private.Index = id("a"), id("b")
-		return errors.Join(tx.PutDataset(d), tx.PutVersion("heart", "patients", v), tx.PutSetting("x", "see "+id("c")+","+id("d")))
+		v.Mock.Blob, v.Private.Index, v.Private.Blob = id("a"), id("b"), id("e")
+		up := anchorhold.Upload{ID: "upl-1", Parts: []string{id("f")}}
+		return errors.Join(tx.PutDataset(d), tx.PutVersion("heart", "patients", v), tx.PutSetting("x", "see "+id("c")+","+id("d")), tx.PutUpload(up))
 	})
 	view(t, s, func(tx store.Tx) error {
 		refs, err := tx.BlobRefs()
-		equal(t, "references", refs, map[string]bool{id("a"): true, id("b"): true, id("c"): true, id("d"): true})
+		equal(t, "references", refs, map[string]bool{id("a"): true, id("b"): true, id("c"): true, id("d"): true, id("e"): true, id("f"): true})
 		return err
 	})
 }

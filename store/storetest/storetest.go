@@ -59,6 +59,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"a view sees one state", snapshot},
 		{"logs that ended", past},
 		{"references to blobs", blobRefs},
+		{"uploads", uploads},
 		{"rights end", rights},
 		{"old files are forgotten", forget},
 		{"a copy beside updates", copied},

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from ._grant import Grant
+    from ._inputs import Batches, Files, Tensors
     from ._output import Output, Release, Run
     from ._request import Decision, Request
     from ._site import Principal, Site, connect
@@ -55,6 +56,7 @@ _HOME = {
     "_capture": ("Captured",),
     "_dataset": ("Asset", "Dataset", "Mock"),
     "_digest": ("code_digest",),
+    "_inputs": ("Batches", "Files", "Tensors"),
     "_errors": (
         "Conflict", "Denied", "Ended", "Error", "Failed", "Internal", "Invalid", "InvalidReceipt", "InvalidResult",
         "NotCaptured", "NotFound", "NotReady", "Refused", "Timeout", "TooLarge", "Unauthenticated", "Unavailable",
@@ -68,10 +70,11 @@ _HOME = {
 }  # fmt: skip
 
 __all__ = [
-    "Asset", "Captured", "Conflict", "Dataset", "Decision", "Denied", "Ended", "Error", "Failed", "Grant",
-    "Internal", "Invalid", "InvalidReceipt", "InvalidResult", "Mock", "NotCaptured", "NotFound", "NotReady",
-    "Output", "Principal", "Receipt", "Refused", "Release", "Request", "Run", "Site", "Timeout", "TooLarge",
-    "Trial", "Unauthenticated", "Unavailable", "Verified", "__version__", "code_digest", "connect", "receipt",
+    "Asset", "Batches", "Captured", "Conflict", "Dataset", "Decision", "Denied", "Ended", "Error", "Failed",
+    "Files", "Grant", "Internal", "Invalid", "InvalidReceipt", "InvalidResult", "Mock", "NotCaptured", "NotFound",
+    "NotReady", "Output", "Principal", "Receipt", "Refused", "Release", "Request", "Run", "Site", "Tensors",
+    "Timeout", "TooLarge", "Trial", "Unauthenticated", "Unavailable", "Verified", "__version__",
+    "code_digest", "connect", "receipt",
 ]  # fmt: skip
 
 

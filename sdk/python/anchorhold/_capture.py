@@ -69,7 +69,7 @@ def capture(fn: Callable[..., Any] | str, arguments: dict[str, Any], environment
     """Capture a function, or "FILE.py:function", with its arguments for one environment."""
     assets = {name: as_asset(name, value) for name, value in arguments.items() if is_data(name, value)}
     values = {name: value for name, value in arguments.items() if name not in assets}
-    answer = collected(fn, list(assets), str(environment.get("lock") or ""))
+    answer = collected(fn, [f"{name}:{a.kind}" for name, a in assets.items()], str(environment.get("lock") or ""))
     code: Json = answer["code"]
     for p in code["parameters"]:
         if p["name"] in RESERVED:
@@ -158,7 +158,7 @@ def check_available(code: Json, environment: Json) -> None:
     local = {f["path"].split("/")[0].removesuffix(".py") for f in code["files"]}
     if not packages:
         return
-    for name in sorted(imported(code) - local - set(sys.stdlib_module_names)):
+    for name in sorted(imported(code) - local - set(sys.stdlib_module_names) - {"anchorhold"}):
         names = {plain_name(OTHER_NAMES.get(name, name)), *map(plain_name, distributions().get(name, []))}
         if not names & packages:
             raise NotCaptured(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-    from ._inputs import Batches
+    from ._inputs import Batches, Files
 
 
 NEEDED = {
@@ -60,7 +61,37 @@ class Mock:
         return int(self._mock.get("rows", 0))
 
     def path(self) -> Path:
-        """The mock as a file on this machine."""
+        """The mock as a file on this machine, or of an asset of files as a folder."""
+        if self.format != "tar":
+            return self._file()
+        files = self.files()
+        for file in files.values():
+            file.path  # noqa: B018 (makes the copy)
+        return self._folder()
+
+    def _folder(self) -> Path:
+        return cache_folder() / f"{self._file().stem}-files"
+
+    def files(self) -> Files:
+        """The mock's files by name; for an asset of files."""
+        archive = self._file()
+        found = []
+        try:
+            with tarfile.open(archive, "r:") as tar:
+                for entry in tar:
+                    if not entry.isreg() or not plain_path(entry.name):
+                        raise tarfile.TarError("a name or kind of file that a mock cannot have")
+                    found.append((entry.name, entry.offset_data, entry.size))
+        except tarfile.TarError:
+            raise InvalidResult("the mock is not an archive of plain files", "tell the site's owner") from None
+        from ._inputs import Files
+
+        handle = open(archive, "rb")  # noqa: SIM115 (open for as long as the files are used)
+        files = Files([(n, handle.fileno(), at, size) for n, at, size in found], lambda: os.fspath(self._folder()))
+        files.__dict__["_archive"] = handle
+        return files
+
+    def _file(self) -> Path:
         wanted = str(self._mock.get("sha256", "")).removeprefix("sha256:")
         if len(wanted) != 64 or not wanted.isalnum() or not re.fullmatch("[a-z0-9]{1,32}", self.format):
             raise InvalidResult("the mock's description is not one that this package knows", "update this package")
@@ -110,7 +141,7 @@ class Mock:
         columns = [{"name": c.get("name"), "type": c.get("type")} for c in self._version.get("columns") or []]
         spec = {"type": kind, "format": self.format, "columns": columns, "missing": self._version.get("missing") or []}
         try:
-            return _inputs.read_input(os.fspath(self.path()), spec)
+            return _inputs.read_input(os.fspath(self._file()), spec)
         except _inputs.InputRefused as e:
             raise InvalidResult(visible(e, 2000), "read it yourself from .path()") from None
 
@@ -130,6 +161,11 @@ class Asset:
     def name(self) -> str:
         """The asset's name within its dataset."""
         return str(self._data.get("name", ""))
+
+    @property
+    def kind(self) -> str:
+        """What it is to code: table, array, tensors or files."""
+        return str(self._data.get("kind") or "table")
 
     @property
     def version(self) -> Json:
@@ -426,6 +462,12 @@ def audience(to: str | Iterable[str] | Json) -> Json:
     if isinstance(to, str):
         return {"to": to}
     return dict(to) if isinstance(to, dict) else {"to": "named", "people": list(to)}
+
+
+def plain_path(name: str) -> bool:
+    """Whether a name leads nowhere but into its own folder, on every system."""
+    parts = name.split("/")
+    return not any(p in ("", ".", "..") or set(p) & set('\\:*?"<>|') or not p.isprintable() for p in parts)
 
 
 def cache_folder() -> Path:

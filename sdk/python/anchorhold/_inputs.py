@@ -492,6 +492,17 @@ class File:
         return f"<{self.name}, {self.size} bytes>"
 
 
+# What a parameter of several arrays is: arrays by their names.
+Tensors = dict
+
+
+def _pread(fd, n, offset):
+    if hasattr(os, "pread"):
+        return os.pread(fd, n, offset)
+    os.lseek(fd, offset, os.SEEK_SET)  # Windows
+    return os.read(fd, n)
+
+
 class _Slice(io.RawIOBase):
     """A part of an open file, with a position of its own."""
 
@@ -516,7 +527,7 @@ class _Slice(io.RawIOBase):
 
     def readinto(self, buffer):
         n = max(0, min(len(buffer), self._size - self._at))
-        data = os.pread(self._fd, n, self._offset + self._at)
+        data = _pread(self._fd, n, self._offset + self._at)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)

@@ -3,6 +3,8 @@ from typing import Any, BinaryIO
 
 KINDS: dict[str, str]
 
+Tensors = dict[str, Any]
+
 class InputRefused(ValueError): ...
 
 def read_input(source: Any, spec: dict[str, Any]) -> Any: ...

@@ -317,7 +317,7 @@ def check_elsewhere(collector: Collector) -> None:
             assert b.alias is not None
             source = b.node.module if isinstance(b.node, ast.ImportFrom) and not b.node.level else b.alias.name
             top = (source or "").partition(".")[0]
-            if isinstance(b.node, ast.ImportFrom) and b.node.level:
+            if top == "anchorhold" or (isinstance(b.node, ast.ImportFrom) and b.node.level):
                 continue
             if root is not None and ((root / top).is_dir() or (root / f"{top}.py").is_file()):
                 continue

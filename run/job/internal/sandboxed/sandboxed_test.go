@@ -67,6 +67,7 @@ func TestSandboxed(t *testing.T) {
 		})
 	}
 	t.Run("fresh", b.fresh)
+	t.Run("many files", b.manyFiles)
 }
 
 // cold starts a session for one job.
@@ -313,5 +314,39 @@ func (b bench) forged(t *testing.T) {
 	var known *anchorhold.Error
 	if !errors.As(err, &known) || known.Kind != anchorhold.Invalid || len(a.Files) != 0 {
 		t.Errorf("Run: %v %+v", err, a)
+	}
+}
+
+// manyFiles passes as many open files as a job may have, in several messages.
+func (b bench) manyFiles(t *testing.T) {
+	dir := t.TempDir()
+	in := job.Input{Parameter: "files", Type: "files", Format: "folder"}
+	var files []*os.File
+	for i := range job.MaxDescriptors {
+		name := fmt.Sprintf("part/%04d.txt", i)
+		path := filepath.Join(dir, fmt.Sprint(i))
+		if err := os.WriteFile(path, []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		files = append(files, f)
+		in.Files = append(in.Files, job.File{Name: name, FD: i, Size: int64(len(name))})
+	}
+	code := "def f(files):\n    assert all(files[n].read_text() == n for n in files)\n    assert open(files['part/0007.txt'].path).read() == 'part/0007.txt'\n    return len(files)\n"
+	s, err := b.box.Start(t.Context(), job.Spec("many-files", b.env, limits()))
+	if err != nil {
+		t.Fatal(err, errors.Unwrap(err))
+	}
+	defer s.Kill()
+	a, err := job.Run(t.Context(), s, job.Job{
+		Files: []anchorhold.File{{Path: "main.py", Text: code}}, Entry: "main.py:f", Inputs: []job.Input{in},
+		Outputs: []output.Declared{{Name: "result", Kind: "any"}},
+	}, files)
+	if err != nil || !a.Manifest.OK || string(a.Files["result.json"]) != fmt.Sprint(job.MaxDescriptors) {
+		t.Errorf("%+v, %v", a.Manifest, err)
 	}
 }

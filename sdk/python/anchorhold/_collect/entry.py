@@ -43,8 +43,35 @@ ASSET_TYPES = {
     "numpy.typing.NDArray": "numpy",
     "pathlib.Path": "path",
     "pathlib.PurePath": "path",
+    "polars.DataFrame": "polars",
+    "polars.dataframe.frame.DataFrame": "polars",
+    "anchorhold.Batches": "batches",
+    "anchorhold.Tensors": "tensors",
+    "anchorhold.Files": "files",
 }
-USUAL = {"pd": "pandas", "np": "numpy", "pa": "pyarrow", "npt": "numpy.typing", "plt": "matplotlib.pyplot"}
+# What an annotation with brackets stands for, by what is in them last.
+GENERIC = {
+    **{
+        f"{module}.{name}": {"pyarrow.RecordBatch": "batches", "pyarrow.lib.RecordBatch": "batches"}
+        for module in ("typing", "collections.abc")
+        for name in ("Iterator", "Iterable")
+    },
+    **{
+        name: {"numpy.ndarray": "tensors"}
+        for name in ("builtins.dict", "typing.Dict", "typing.Mapping", "collections.abc.Mapping")
+    },
+}
+# What a parameter without an annotation takes, by the asset's kind where it is known.
+PLAIN = {"array": "numpy", "tensors": "tensors", "files": "files"}
+USUAL = {
+    "pl": "polars",
+    "ah": "anchorhold",
+    "pd": "pandas",
+    "np": "numpy",
+    "pa": "pyarrow",
+    "npt": "numpy.typing",
+    "plt": "matplotlib.pyplot",
+}
 
 
 def annotation_path(node: Optional[ast.expr], module: Module) -> str:
@@ -124,7 +151,9 @@ def parameters(node: Definition, unit: Unit, module: Module, assets: list[str]) 
             f"{args.posonlyargs[0].arg} of {node.name} is positional-only", "remove the / from the parameters"
         )
     names = [a.arg for a in [*args.args, *args.kwonlyargs]]
-    for asset in assets:
+    # An asset is a parameter's name, or name:kind where the kind of the asset is known.
+    kinds = {name: kind for name, _, kind in (a.partition(":") for a in assets)}
+    for asset in kinds:
         if asset not in names:
             takes = ", ".join(names) or "no parameters"
             raise Refused(f"{node.name} has no parameter {asset!a}", f"use one of its parameters: {takes}")
@@ -136,20 +165,42 @@ def parameters(node: Definition, unit: Unit, module: Module, assets: list[str]) 
     for arg, default in zip([*args.args, *args.kwonlyargs], defaults):
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", arg.arg) or len(arg.arg) > MAX_NAME:
             raise Refused(f"a parameter of {node.name} is not a plain identifier", "use ASCII letters, digits and _")
-        one = asset_parameter(arg, module) if arg.arg in assets else value_parameter(arg, default, unit, module)
+        one = (
+            asset_parameter(arg, module, kinds[arg.arg])
+            if arg.arg in kinds
+            else value_parameter(arg, default, unit, module)
+        )
         result.append(one)
     return result
 
 
-def asset_parameter(arg: ast.arg, module: Module) -> dict[str, Any]:
+def asset_parameter(arg: ast.arg, module: Module, kind_of_asset: str = "") -> dict[str, Any]:
     path = annotation_path(arg.annotation, module)
-    kind = ASSET_TYPES.get(path) if path else "dataframe"
+    kind = generic_type(arg.annotation, module) or ASSET_TYPES.get(path)
+    if not path or (kind == "dataframe" and path.startswith(("builtins.", "typing."))):
+        kind = PLAIN.get(kind_of_asset, "dataframe")
     if kind is None:
         raise Refused(
             f"{arg.arg} is given an asset, but is annotated {path.replace('builtins.', '')}",
-            "annotate it pd.DataFrame, pa.Table, np.ndarray or pathlib.Path, or not at all",
+            "annotate it pd.DataFrame, pl.DataFrame, pa.Table, np.ndarray, Iterator[pa.RecordBatch], pathlib.Path, "
+            "ah.Files or ah.Tensors, or not at all",
         )
     return {"name": arg.arg, "kind": "asset", "type": kind}
+
+
+def generic_type(node: Optional[ast.expr], module: Module) -> str:
+    """The declared type of an annotation such as Iterator[pa.RecordBatch], or ""."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        try:
+            node = ast.parse(node.value.strip(), mode="eval").body
+        except (SyntaxError, ValueError):
+            return ""
+    if not isinstance(node, ast.Subscript):
+        return ""
+    inner: ast.expr = node.slice
+    if isinstance(inner, ast.Tuple) and inner.elts:
+        inner = inner.elts[-1]
+    return GENERIC.get(annotation_path(node, module), {}).get(annotation_path(inner, module), "")
 
 
 def value_parameter(arg: ast.arg, default: Optional[ast.expr], unit: Unit, module: Module) -> dict[str, Any]:

@@ -1,0 +1,294 @@
+package dataset_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/books/bookstest"
+	"github.com/anchorhold/anchorhold/dataset"
+	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+// olga owns the site and is elsewhere: she names no file of its machine.
+var olga = bookstest.User("olga", anchorhold.RoleOwner)
+
+func (b *bench) permit(who anchorhold.Principal, action policy.Action) policy.Permit {
+	b.t.Helper()
+	return bookstest.Permit(b.t, who, action, policy.Site())
+}
+
+func digestOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// send uploads bytes in parts and gives the upload's id.
+func (b *bench) send(name string, data []byte) string {
+	b.t.Helper()
+	p := b.permit(olga, policy.DatasetUpload)
+	u, err := b.Begin(context.Background(), p, dataset.NewUpload{Name: name, Size: int64(len(data)), SHA256: digestOf(data)})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for at := 0; at < len(data); at += dataset.UploadPart {
+		if u, err = b.Append(context.Background(), p, u.ID, int64(at), data[at:min(at+dataset.UploadPart, len(data))]); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	if u.Received != int64(len(data)) {
+		b.t.Fatalf("%d of %d bytes arrived", u.Received, len(data))
+	}
+	return u.ID
+}
+
+func (b *bench) uploads() []anchorhold.Upload {
+	b.t.Helper()
+	var all []anchorhold.Upload
+	if err := b.Store.View(context.Background(), func(tx store.Tx) (err error) {
+		all, err = tx.Uploads()
+		return err
+	}); err != nil {
+		b.t.Fatal(err)
+	}
+	return all
+}
+
+// table is a CSV file of more than two parts.
+func table(seed int) []byte {
+	var b strings.Builder
+	b.WriteString("id,score\n")
+	for i := 0; b.Len() < 2*dataset.UploadPart+1000; i++ {
+		fmt.Fprintf(&b, "%d,%d.5\n", seed+i, i%97)
+	}
+	return []byte(b.String())
+}
+
+// TestCopiedIn: what an owner sends becomes an asset like one that lies at the
+// site, and the next version may keep its bytes.
+func TestCopiedIn(t *testing.T) {
+	b := newBench(t)
+	data := table(100_000)
+	id := b.send("patients.csv", data)
+	mock := b.send("mock.csv", []byte("id,score\n1,0.5\n2,1.5\n"))
+	d, err := b.Add(t.Context(), b.permit(olga, policy.DatasetAdd), dataset.New{Name: "heart", Assets: []dataset.NewAsset{
+		{Name: "patients", Upload: id, Mock: &dataset.NewMock{Upload: mock}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := b.patients(d)
+	p := v.Private
+	if !p.Copied || p.Path != "patients.csv" || p.Size != int64(len(data)) || p.Format != "csv" || v.Mock == nil || v.Mock.Rows != 2 {
+		t.Fatalf("%+v", v)
+	}
+	kept, err := b.Blobs.Open(p.Blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	if all, err := io.ReadAll(kept); err != nil || !bytes.Equal(all, data) {
+		t.Errorf("the copy is not what was sent: %v", err)
+	}
+	if left := b.uploads(); len(left) != 0 {
+		t.Errorf("uploads are left: %+v", left)
+	}
+	blobs, err := b.Blobs.List()
+	if err != nil || len(blobs) != 3 { // the copy, its index, the mock
+		t.Errorf("%d blobs are kept, %v", len(blobs), err)
+	}
+	if !b.Keeps(t.Context(), "heart", "patients") || b.Keeps(t.Context(), "heart", "nobody") {
+		t.Error("Keeps is wrong")
+	}
+	next, err := b.AddVersion(t.Context(), b.permit(olga, policy.DatasetVersion), "heart", "patients", dataset.NewAsset{Missing: []string{"?"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := b.patients(next); w.Number != 2 || w.Private.Blob != p.Blob || w.Commitment == v.Commitment {
+		t.Errorf("%+v", w)
+	}
+	b.VerifyLog()
+}
+
+// TestUploadsAreWholeAndOnesOwn is what goes wrong on the way.
+func TestUploadsAreWholeAndOnesOwn(t *testing.T) {
+	b := newBench(t)
+	data := table(5)
+	ctx, p := t.Context(), b.permit(olga, policy.DatasetUpload)
+	begin := func(n dataset.NewUpload) anchorhold.Upload {
+		t.Helper()
+		u, err := b.Begin(ctx, p, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	u := begin(dataset.NewUpload{Name: "a.csv", Size: int64(len(data)), SHA256: digestOf(data)})
+	part := data[:dataset.UploadPart]
+	if _, err := b.Append(ctx, p, u.ID, 0, part); err != nil {
+		t.Fatal(err)
+	}
+	again, err := b.Append(ctx, p, u.ID, 0, part) // the answer was not heard
+	if err != nil || again.Received != dataset.UploadPart || len(again.Parts) != 1 {
+		t.Errorf("%+v, %v", again, err)
+	}
+	for what, c := range map[string]struct {
+		offset int64
+		data   []byte
+		kind   anchorhold.Kind
+	}{
+		"a part too early":     {2 * dataset.UploadPart, data[2*dataset.UploadPart:], anchorhold.Conflict},
+		"an odd place":         {3, part, anchorhold.Invalid},
+		"a short part":         {dataset.UploadPart, part[:10], anchorhold.Invalid},
+		"nothing":              {dataset.UploadPart, nil, anchorhold.Invalid},
+		"beyond the end":       {2 * dataset.UploadPart, part, anchorhold.Invalid},
+		"before the beginning": {-dataset.UploadPart, part, anchorhold.Invalid},
+	} {
+		if _, err := b.Append(ctx, p, u.ID, c.offset, c.data); anchorhold.KindOf(err) != c.kind {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	add := func(who anchorhold.Principal, id string) error {
+		_, err := b.Add(ctx, b.permit(who, policy.DatasetAdd), dataset.New{Name: "x", Assets: []dataset.NewAsset{{Name: "a", Upload: id}}})
+		return err
+	}
+	if err := add(olga, u.ID); anchorhold.KindOf(err) != anchorhold.Conflict || !strings.Contains(err.Error(), "has not arrived whole") {
+		t.Errorf("%v", err)
+	}
+	otto := bookstest.User("otto", anchorhold.RoleOwner)
+	for what, err := range map[string]error{
+		"taking":   add(otto, u.ID),
+		"dropping": b.Drop(ctx, b.permit(otto, policy.DatasetUpload), u.ID),
+		"nothing":  b.Drop(ctx, p, "upl-0000000000000000"),
+	} {
+		if anchorhold.KindOf(err) != anchorhold.NotFound {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := b.Drop(ctx, p, u.ID); err != nil {
+		t.Fatal(err)
+	}
+	// Another file than the announced one is found out at the end.
+	other := begin(dataset.NewUpload{Name: "a.csv", Size: 4, SHA256: digestOf([]byte("a\n2\n"))})
+	if _, err := b.Append(ctx, p, other.ID, 0, []byte("a\n1\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := add(olga, other.ID); anchorhold.KindOf(err) != anchorhold.Conflict || !strings.Contains(err.Error(), "not the file that was announced") {
+		t.Errorf("%v", err)
+	}
+	for _, n := range []dataset.NewUpload{
+		{Name: "../a.csv", Size: 1, SHA256: digestOf(nil)},
+		{Name: ".csv", Size: 1, SHA256: digestOf(nil)},
+		{Name: "a.csv", Size: 1, SHA256: "x"},
+		{Name: "a.csv", Size: dataset.MaxUpload + 1, SHA256: digestOf(nil)},
+	} {
+		if _, err := b.Begin(ctx, p, n); err == nil {
+			t.Errorf("%+v is taken", n)
+		}
+	}
+}
+
+// TestForgottenUploads: a day later nothing is left, and the room is free again.
+func TestForgottenUploads(t *testing.T) {
+	b := newBench(t)
+	p := b.permit(olga, policy.DatasetUpload)
+	for range 2 {
+		if _, err := b.Begin(t.Context(), p, dataset.NewUpload{Name: "a.csv", Size: dataset.MaxUpload, SHA256: digestOf(nil)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one := dataset.NewUpload{Name: "b.csv", Size: 4, SHA256: digestOf([]byte("a\n1\n"))}
+	if _, err := b.Begin(t.Context(), p, one); anchorhold.KindOf(err) != anchorhold.TooLarge {
+		t.Errorf("%v", err)
+	}
+	b.Clock.Move(25 * time.Hour)
+	if _, err := b.Begin(t.Context(), p, one); err != nil {
+		t.Fatal(err)
+	}
+	if left := b.uploads(); len(left) != 1 || left[0].Name != "b.csv" {
+		t.Errorf("%+v", left)
+	}
+}
+
+// TestFolders: files in a folder are an asset, its mock is an archive, and a
+// change of any file is noticed.
+func TestFolders(t *testing.T) {
+	b := newBench(t)
+	private, mock := t.TempDir(), t.TempDir()
+	write := func(dir, name, content string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(private, "a/one.txt", "the patient came in on a Tuesday with a fever\n")
+	write(private, "two.png", "\x89PNG\x00\x01")
+	write(private, ".DS_Store", "left out")
+	write(mock, "example.txt", "somebody else was seen here at some other time\n")
+	write(mock, "example.png", "\x89PNG\x00\x02")
+	n := dataset.New{Name: "heart", Assets: []dataset.NewAsset{{Name: "patients", Path: private, Mock: &dataset.NewMock{Path: mock}}}}
+	v := b.mustAdd(n)
+	if v.Kind != anchorhold.KindFiles || v.Private.Format != "folder" || v.Private.Rows != 2 || !v.Private.Opaque {
+		t.Errorf("%+v, %+v", v, v.Private)
+	}
+	if v.Mock.Format != "tar" || v.Mock.Rows != 2 || len(v.Columns) != 2 || v.Columns[0].Name != "*.png" {
+		t.Errorf("%+v, %+v", v.Mock, v.Columns)
+	}
+	// A mock with a private file, or with a private line, is not published.
+	for name, content := range map[string]string{"two.png": "x", "example.png": "\x89PNG\x00\x01", "example.txt": "the patient came in on a Tuesday with a fever\n"} {
+		bad := t.TempDir()
+		write(bad, "example.txt", "nothing\n")
+		write(bad, "example.png", "nothing")
+		write(bad, name, content)
+		_, err := b.version(dataset.NewAsset{Mock: &dataset.NewMock{Path: bad, AcceptDifferences: true}})
+		if anchorhold.KindOf(err) != anchorhold.Conflict || !strings.Contains(err.Error(), "may not be published") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := os.Symlink("/etc/passwd", filepath.Join(private, "three.txt")); err != nil {
+		t.Fatal(err)
+	}
+	b.refuses(anchorhold.Invalid, "holds a link", func() error { _, err := b.version(dataset.NewAsset{}); return err })
+	b.VerifyLog()
+}
+
+// TestGeneratedMocksOfArraysAndFolders come from the card alone.
+func TestGeneratedMocksOfArraysAndFolders(t *testing.T) {
+	b := newBench(t)
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "a.txt"), []byte("some words of a patient\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	array, err := filepath.Abs("../catalog/codec/testdata/stack.npy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	generate := &dataset.NewMock{Generate: &dataset.Generate{Seed: 3, Rows: 7}}
+	d, err := b.add(dataset.New{Name: "heart", Assets: []dataset.NewAsset{
+		{Name: "images", Path: array, Mock: generate}, {Name: "patients", Path: folder, Mock: generate},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	images, _ := d.Asset("images")
+	if v := images.Version; images.Kind != anchorhold.KindArray || v.Mock.Format != "npy" || v.Mock.Rows != 7 || v.Private.Rows != 2 {
+		t.Errorf("%+v, %+v", v, v.Mock)
+	}
+	if v := b.patients(d); v.Mock.Format != "tar" || v.Mock.Rows != 5 || v.Private.Opaque {
+		t.Errorf("%+v, %+v", v, v.Mock)
+	}
+}

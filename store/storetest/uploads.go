@@ -1,0 +1,39 @@
+package storetest
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+// uploads: one is found by its id and all in their order, replaced whole, and
+// gone when it is deleted; a version remembers where its copy lies.
+func uploads(t *testing.T, s store.Store) {
+	one := anchorhold.Upload{ID: "upl-1", Principal: "pri-1", Name: "a.csv", Size: 9, SHA256: "sha256:x", Parts: []string{"p1"}}
+	two := anchorhold.Upload{ID: "upl-2", Principal: "pri-2", Name: "b.csv", Size: 1}
+	v := version("ver-1", 1)
+	v.Private.Copied, v.Private.Blob = true, "b1-copy"
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.PutUpload(one), tx.PutUpload(two), tx.PutDataset(dataset("heart")), tx.PutVersion("heart", "patients", v))
+	})
+	one.Received, one.Parts = 9, []string{"p1", "p2"}
+	update(t, s, func(tx store.Tx) error { return tx.PutUpload(one) })
+	view(t, s, func(tx store.Tx) error {
+		got, err := tx.Upload("upl-1")
+		equal(t, "an upload", got, one)
+		all, err2 := tx.Uploads()
+		equal(t, "uploads", all, []anchorhold.Upload{one, two})
+		_, kept, err3 := tx.Version("ver-1")
+		equal(t, "the copy", kept.Private.Blob, "b1-copy")
+		return errors.Join(err, err2, err3)
+	})
+	update(t, s, func(tx store.Tx) error { return tx.DeleteUpload("upl-1") })
+	view(t, s, func(tx store.Tx) error {
+		if _, err := tx.Upload("upl-1"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("a deleted upload: %v", err)
+		}
+		return nil
+	})
+}
