@@ -71,6 +71,14 @@ type Dataset struct {
 	Parts    map[Part]Shown `json:"parts,omitempty"` // owners only; a part that is not named is shown to all
 	State    DatasetState   `json:"state,omitempty"`
 	Halt     *Halt          `json:"halt,omitempty"` // since when it is not open, and why
+	Samples  *SampleRule    `json:"samples,omitempty"`
+}
+
+// SampleRule says how many rows an output of the kind samples may hold of a
+// dataset, and which columns the site takes out of it. Without one none leave.
+type SampleRule struct {
+	Rows int      `json:"rows"`
+	Mask []string `json:"mask,omitempty"` // names of columns
 }
 
 // Asset finds an asset by name.

@@ -26,6 +26,10 @@ type Side string
 // a run on it is a trial.
 const SideMock Side = "mock"
 
+// SideReplay is the private side read once more, to see whether the same comes
+// out: a replay stores no output and releases nothing.
+const SideReplay Side = "replay"
+
 // Run is one execution: of a granted request on the private side, or of a trial
 // on the mocks, which needs no grant and has no release.
 type Run struct {
@@ -50,6 +54,8 @@ type Run struct {
 	Log         string     `json:"-"`                  // blob; owners only
 	Failure     string     `json:"failure,omitempty"`  // of a trial: the traceback of the code's error
 	Outputs     []Output   `json:"outputs"`
+	Deposit     *Deposit   `json:"deposit,omitempty"` // it was not executed here
+	Replay      *Replay    `json:"replay,omitempty"`  // of a replay; owners only
 }
 
 // Ended says whether a run will do nothing more.
@@ -103,8 +109,40 @@ type Output struct {
 	SHA256  string   `json:"sha256"`
 	Blob    string   `json:"-"`
 	Preview string   `json:"preview,omitempty"` // of a trial's output: its beginning, for reading
+	Samples *Samples `json:"samples,omitempty"` // of the kind samples
 	Checks  []Check  `json:"checks"`
 	Release *Release `json:"release,omitempty"`
+}
+
+// Samples says what rows of private tables an output holds, and what the site
+// took out of it.
+type Samples struct {
+	Rows   int      `json:"rows"`
+	Cap    int      `json:"cap"` // at most so many could have left
+	Masked []string `json:"masked,omitempty"`
+}
+
+// Deposit says that a run was not executed here: its outputs were handed in.
+type Deposit struct {
+	By   string    `json:"by"` // principal id
+	Name string    `json:"name"`
+	At   time.Time `json:"at"`
+}
+
+// Replay says what a run was that was done again, and what came out this time.
+type Replay struct {
+	Run         string     `json:"run"`                   // that was done again
+	Release     string     `json:"release"`               // whose receipt asked for it
+	Environment string     `json:"environment,omitempty"` // digest of what was built then; it may have been built anew
+	Outputs     []Replayed `json:"outputs"`
+}
+
+// Replayed compares one output.
+type Replayed struct {
+	Name string `json:"name"`
+	Then string `json:"then"`          // SHA-256 in hexadecimal
+	Now  string `json:"now,omitempty"` // empty until it has run, or when it failed
+	Same bool   `json:"same"`
 }
 
 // CheckResult is what a disclosure check found.

@@ -62,6 +62,8 @@ func coreOperations() map[string]struct{ may, body string } {
 		"list-runs":          {users, ""},
 		"show-run":           {"author reviewer owner auditor", ""},
 		"run-log":            {reviewers, ""},
+		"deposit":            {"", `{"dir":"/nowhere"}`},
+		"replay":             {"owner", `{"receipt":"{}"}`},
 		"cancel-run":         {"author owner", ""},
 		"try":                {"author researcher owner", strings.Replace(submission, `,"purpose":"p"`, "", 1)},
 		"run-output":         {"", ""}, // of a run on private data: see TestWhoSeesATrial

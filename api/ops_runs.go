@@ -96,6 +96,19 @@ func (a *API) showRun(ctx context.Context, run anchorhold.Run, res policy.Resour
 	return run
 }
 
+type newDeposit struct {
+	RequestID
+	Body struct {
+		Dir string `json:"dir" minLength:"1" maxLength:"4096" doc:"full path of a folder with one file for each declared output"`
+	}
+}
+
+type newReplay struct {
+	Body struct {
+		Receipt string `json:"receipt" maxLength:"1048576" doc:"the text of a receipt file"`
+	}
+}
+
 type runLog struct {
 	Text      string `json:"text"`
 	Truncated bool   `json:"truncated"`
@@ -113,6 +126,19 @@ func (a *API) runOperations() {
 			}
 			text, truncated, err := a.Runs.Log(ctx, run)
 			return &body[runLog]{runLog{text, truncated}}, err
+		})
+	add(a, op("deposit", http.MethodPost, "/requests/{id}/deposits", "Hand in what was made elsewhere for an approved request, from a folder of the site's machine"),
+		policy.RunDeposit, func(ctx context.Context, in *newDeposit) ([]policy.Resource, error) {
+			return a.onRequest(ctx, &in.RequestID)
+		},
+		func(ctx context.Context, p policy.Permit, in *newDeposit) (*body[anchorhold.Run], error) {
+			run, err := a.Runs.Deposit(ctx, p, in.ID, in.Body.Dir)
+			return &body[anchorhold.Run]{run}, err
+		})
+	add(a, op("replay", http.MethodPost, "/replays", "Run again what a receipt of this site speaks of, and compare; nothing is released by it"), policy.RunReplay, onSite,
+		func(ctx context.Context, p policy.Permit, in *newReplay) (*body[anchorhold.Run], error) {
+			run, err := a.Runs.Replay(ctx, p, []byte(in.Body.Receipt))
+			return &body[anchorhold.Run]{run}, err
 		})
 	add(a, op("cancel-run", http.MethodPost, "/runs/{id}/cancel", "End a run that waits or goes on"), policy.RunCancel, a.onRun,
 		func(ctx context.Context, p policy.Permit, in *AnyID) (*body[anchorhold.Run], error) {

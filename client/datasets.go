@@ -51,6 +51,7 @@ type Edit struct {
 	Asking      *anchorhold.Asking                   `json:"asking,omitempty"`
 	Parts       map[anchorhold.Part]anchorhold.Shown `json:"parts,omitempty"`
 	Columns     []ColumnEdit                         `json:"columns,omitempty"`
+	Samples     *anchorhold.SampleRule               `json:"samples,omitempty"` // 0 rows: none leave
 }
 
 // ColumnEdit changes what is said of a column.

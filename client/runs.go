@@ -86,6 +86,28 @@ func quotaPath(email string) string {
 	return "/users/" + segment(email) + "/quota"
 }
 
+// newDeposit names the folder of what was made elsewhere.
+type newDeposit struct {
+	Dir string `json:"dir"`
+}
+
+// Deposit hands in what was made elsewhere for an approved request: a folder of
+// the site's machine with one file for each declared output.
+func (c *Client) Deposit(ctx context.Context, request, dir string) (anchorhold.Run, error) {
+	return send[anchorhold.Run](ctx, c, http.MethodPost, "/requests/"+segment(request)+"/deposits", newDeposit{dir})
+}
+
+// newReplay holds a receipt.
+type newReplay struct {
+	Receipt string `json:"receipt"`
+}
+
+// Replay runs again what a receipt of the site speaks of; the run's Replay says
+// in the end whether the same came out.
+func (c *Client) Replay(ctx context.Context, receipt []byte) (anchorhold.Run, error) {
+	return send[anchorhold.Run](ctx, c, http.MethodPost, "/replays", newReplay{string(receipt)})
+}
+
 // Release is a release with the output that it speaks of.
 type Release struct {
 	anchorhold.Release

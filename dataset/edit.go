@@ -3,6 +3,7 @@ package dataset
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/mail"
 	"slices"
 	"strings"
@@ -40,6 +41,7 @@ type Edit struct {
 	Asking      *anchorhold.Asking                   `json:"asking,omitempty" doc:"how to ask; its texts that are left out stay as they were"`
 	Parts       map[anchorhold.Part]anchorhold.Shown `json:"parts,omitempty" doc:"to whom the parts named here are shown"`
 	Columns     []ColumnEdit                         `json:"columns,omitempty" maxItems:"16384"`
+	Samples     *anchorhold.SampleRule               `json:"samples,omitempty" doc:"how many rows an output of the kind samples may hold (0: none leave), without which columns"`
 }
 
 // ColumnEdit changes what is said of a column; its type and its facts come with
@@ -101,6 +103,11 @@ func (e Edit) apply(d *anchorhold.Dataset) error {
 	set(&d.Contacts, e.Contacts)
 	if e.Asking != nil {
 		d.Asking = mergeAsking(d.Asking, *e.Asking)
+	}
+	if e.Samples != nil {
+		if d.Samples = e.Samples; e.Samples.Rows == 0 {
+			d.Samples = nil
+		}
 	}
 	if len(e.Parts) > 0 {
 		parts := map[anchorhold.Part]anchorhold.Shown{}
@@ -199,6 +206,7 @@ func changes(before, after anchorhold.Dataset) map[string]string {
 	for name, pair := range map[string][2]any{
 		"visibility": {before.Visibility, after.Visibility}, "quorum": {before.Quorum, after.Quorum},
 		"review": {before.Review, after.Review}, "request_days": {before.RequestDays, after.RequestDays}, "parts": {before.Parts, after.Parts},
+		"samples": {before.Samples, after.Samples},
 	} {
 		if text(pair[0]) != text(pair[1]) {
 			out[name] = text(pair[1])
@@ -235,7 +243,7 @@ func CheckCard(d *anchorhold.Dataset) error {
 	if d.Visibility != anchorhold.VisibleToUsers && d.Visibility != anchorhold.VisibleToNamed {
 		return anchorhold.Errorf(anchorhold.Invalid, "choose users or named", "there is no such visibility")
 	}
-	for _, check := range []func(*anchorhold.Dataset) error{checkTags, checkDUO, checkContacts, checkAsking, checkParts} {
+	for _, check := range []func(*anchorhold.Dataset) error{checkTags, checkDUO, checkContacts, checkAsking, checkParts, checkSamples} {
 		if err := check(d); err != nil {
 			return err
 		}
@@ -346,4 +354,27 @@ func checkParts(d *anchorhold.Dataset) error {
 
 func withdrawn(name string) error {
 	return anchorhold.Errorf(anchorhold.Conflict, "offer it anew under another name", "the dataset %q was withdrawn", name)
+}
+
+// maxSampleRows bounds what an owner may allow: more rows are a copy.
+const maxSampleRows = 1000
+
+// checkSamples finds a mask that would do nothing: a name that is mistyped must
+// not let a column out.
+func checkSamples(d *anchorhold.Dataset) error {
+	if d.Samples == nil {
+		return nil
+	}
+	if d.Samples.Rows < 0 || d.Samples.Rows > maxSampleRows {
+		return anchorhold.Errorf(anchorhold.Invalid, fmt.Sprintf("allow from 0 to %d", maxSampleRows), "so many rows of a sample cannot be allowed")
+	}
+	for _, name := range d.Samples.Mask {
+		known := slices.ContainsFunc(d.Assets, func(a anchorhold.Asset) bool {
+			return slices.ContainsFunc(a.Version.Columns, func(c anchorhold.Column) bool { return c.Name == name })
+		})
+		if !known {
+			return anchorhold.Errorf(anchorhold.NotFound, "check the spelling; names are compared exactly", "no table of the dataset has the column %q", name)
+		}
+	}
+	return nil
 }

@@ -197,7 +197,7 @@ func admit(entry ManifestEntry, declared Declared, size int64, lim Limits) (form
 		return f, refuse(unknownKind)
 	case entry.Name != declared.Name || !isName(entry.Name):
 		return f, refuse(undeclaredOutput)
-	case declared.Kind != entry.Kind && (declared.Kind != KindAny || !inferred(entry.Kind)):
+	case declared.Kind != entry.Kind && (declared.Kind != KindAny || !Inferred(entry.Kind)):
 		return f, refuse(otherKind)
 	case entry.File != entry.Name+f.extension:
 		return f, refuse(wrongFileName)
@@ -209,8 +209,38 @@ func admit(entry ManifestEntry, declared Declared, size int64, lim Limits) (form
 	return f, nil
 }
 
-// inferred says whether an output may be of a kind without being declared so.
-func inferred(kind string) bool {
+// Kinds lists the kinds of output.
+func Kinds() []string {
+	return []string{KindTable, KindArray, KindJSON, KindText, KindImage, KindCSV, KindSVG, KindSafetensors, KindONNX, KindSamples}
+}
+
+// Extension is how the file of an output of a kind ends.
+func Extension(kind string) string {
+	f, _ := formatOf(kind)
+	return f.extension
+}
+
+// Types lists the Python types that a file of a kind may be read as, where
+// nothing says which: the plainest first.
+func Types(kind string) []string {
+	switch kind {
+	case KindTable, KindSamples:
+		return []string{"pandas.DataFrame", "pandas.Series", "pandas.Index", "pyarrow.Table", "polars.DataFrame"}
+	case KindCSV:
+		return []string{"pandas.DataFrame"}
+	case KindJSON:
+		return []string{"dict", "list", "str", "bool", "int", "float", "None"}
+	}
+	for _, python := range []string{"numpy.ndarray", "str", "image/png", "image/svg+xml", "dict", "onnx.ModelProto"} {
+		if allowedPython(kind, python) {
+			return []string{python}
+		}
+	}
+	return nil
+}
+
+// Inferred says whether an output may be of a kind without being declared so.
+func Inferred(kind string) bool {
 	return oneOf(kind, KindTable, KindArray, KindJSON, KindText, KindImage)
 }
 

@@ -3,7 +3,9 @@ package release
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -76,13 +78,13 @@ func (s *Service) sign(f facts) (envelope []byte, digest string, err error) {
 		Run: receipt.Run{
 			ID: f.run.ID, Boundary: f.run.Boundary, Started: at(f.run.Started), Finished: at(f.run.Finished),
 		},
-		Decisions: decisionsOf(f), Checks: checksOf(f.output), Exposure: exposureOf(f.populations),
+		Decisions: decisionsOf(f), Checks: checksOf(f.output), Exposure: exposureOf(f),
 		Release: receipt.Release{
 			ID: f.release.ID, Decider: deciderOf(f.release), At: at(f.release.Decided),
 			Automatic: anchorhold.IsID(anchorhold.PrefixGrant, f.release.Decider),
 		},
 		Output: receipt.Output{Kind: f.output.Kind, Python: f.output.Python, Media: f.output.Media, Size: f.output.Size},
-		Facts:  factsOf(f),
+		Facts:  append(factsOf(f), moreOf(f)...),
 	})
 	sealed, err := receipt.Sign(st, s.Keys)
 	if err != nil {
@@ -131,10 +133,50 @@ func checksOf(o anchorhold.Output) []receipt.Check {
 
 // exposureOf says what a decided release costs every population: nothing that
 // can be bounded.
-func exposureOf(populations []string) []receipt.Exposure {
+func exposureOf(f facts) []receipt.Exposure {
 	var out []receipt.Exposure
-	for _, p := range populations {
-		out = append(out, receipt.Exposure{Class: anchorhold.ExposureUnbounded, Population: p, Amount: "{}"})
+	for _, p := range f.populations {
+		out = append(out, receipt.Exposure{Class: anchorhold.ExposureUnbounded, Population: p, Amount: amountOf(f.output)})
+	}
+	return out
+}
+
+// amountOf is what can be counted of a disclosure that nobody can bound: rows of
+// samples, otherwise nothing.
+func amountOf(o anchorhold.Output) string {
+	if o.Samples != nil {
+		return fmt.Sprintf(`{"rows":%d}`, o.Samples.Rows)
+	}
+	return "{}"
+}
+
+// whatLeft names an output in the ledger.
+func whatLeft(o anchorhold.Output) string {
+	if o.Samples != nil {
+		return fmt.Sprintf("%d rows of samples, output %s,", o.Samples.Rows, o.Name)
+	}
+	return "output " + o.Name
+}
+
+// maxFact is how long the text of a fact may be.
+const maxFact = 4096
+
+// moreOf is what a receipt says beyond its fixed members.
+func moreOf(f facts) []receipt.Fact {
+	var out []receipt.Fact
+	add := func(name, text string) { out = append(out, receipt.Fact{Name: name, Text: text}) }
+	if d := f.run.Deposit; d != nil {
+		add("deposited", "made elsewhere and handed in by "+d.Name+" at "+d.At.UTC().Format(time.RFC3339)+"; nothing was run at this site")
+	}
+	if s := f.output.Samples; s != nil {
+		add("samples-rows", strconv.Itoa(s.Rows))
+		add("samples-cap", strconv.Itoa(s.Cap))
+		switch masked := strings.Join(s.Masked, ", "); {
+		case len(masked) > maxFact:
+			add("samples-masked", fmt.Sprintf("%d columns", len(s.Masked)))
+		case masked != "":
+			add("samples-masked", masked)
+		}
 	}
 	return out
 }

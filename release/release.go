@@ -60,7 +60,7 @@ func (s *Service) Offer(tx store.Tx, r anchorhold.Request, g anchorhold.Grant, o
 	if halted { // a person decides, whatever was granted; it is no fault of the code's
 		return tx.PutRelease(rel)
 	}
-	if g.Releases(s.Books.Now()) && Ready(o.Checks) {
+	if g.Releases(s.Books.Now()) && o.Samples == nil && Ready(o.Checks) {
 		rel.Decider, rel.DeciderName = g.ID, "automatic, by grant "+g.ID
 		return s.approve(tx, policy.SiteAct(policy.ReleaseDecide, g.ID), rel)
 	}
@@ -143,8 +143,8 @@ func (s *Service) approve(tx store.Tx, p policy.Permit, rel anchorhold.Release) 
 	for _, population := range f.populations {
 		err := tx.AddLedger(anchorhold.LedgerEntry{
 			ID: anchorhold.NewID(anchorhold.PrefixLedger), Class: anchorhold.ExposureUnbounded, Population: population,
-			Study: f.request.Study, Principal: f.request.Author, Subject: rel.ID, Amount: "{}", Created: now,
-			What: "output " + f.output.Name + " of request " + f.request.ID + " was released by " + rel.DeciderName,
+			Study: f.request.Study, Principal: f.request.Author, Subject: rel.ID, Amount: amountOf(f.output), Created: now,
+			What: whatLeft(f.output) + " of request " + f.request.ID + " was released by " + rel.DeciderName,
 		})
 		if err != nil {
 			return err

@@ -82,6 +82,9 @@ func (s *Service) Submit(ctx context.Context, p policy.Permit, sub Submission) (
 		if err != nil {
 			return "", books.Record{}, err
 		}
+		if err := checkSamples(tx, r); err != nil {
+			return "", books.Record{}, err
+		}
 		r, err = s.open(tx, p, r)
 		return r.ID, books.Record{Subject: r.ID, Digest: r.Digest, Details: map[string]string{
 			"code": r.CodeDigest, "datasets": strings.Join(sub.Datasets(), " "), "purpose": r.Purpose, "opening": strconv.Itoa(r.Opening),

@@ -16,6 +16,7 @@ import (
 	"github.com/anchorhold/anchorhold/disclosure"
 	"github.com/anchorhold/anchorhold/failpoint"
 	"github.com/anchorhold/anchorhold/output"
+	"github.com/anchorhold/anchorhold/request"
 	"github.com/anchorhold/anchorhold/run/job"
 	"github.com/anchorhold/anchorhold/sandbox"
 	"github.com/anchorhold/anchorhold/sandbox/warm"
@@ -33,6 +34,7 @@ type task struct {
 	// readOnly: the code is read for its reviewers and not run.
 	readOnly bool
 	handed   []*os.File // what the sandbox is given
+	sample   *anchorhold.SampleRule
 }
 
 // asset is one asset that a run reads.
@@ -91,6 +93,9 @@ func (s *Service) load(ctx context.Context, run anchorhold.Run) (t *task, err er
 		if run.Side == anchorhold.SideMock {
 			return t.loadTrial(tx)
 		}
+		if t.replay() {
+			return t.loadReplay(tx)
+		}
 		g, err := tx.Grant(run.Grant)
 		if err != nil {
 			return err
@@ -108,7 +113,12 @@ func (s *Service) load(ctx context.Context, run anchorhold.Run) (t *task, err er
 	return t, err
 }
 
-func (t *task) loadAssets(tx store.Tx, assets map[string]anchorhold.AssetRef, side func(*asset) error) error {
+func (t *task) loadAssets(tx store.Tx, assets map[string]anchorhold.AssetRef, side func(*asset) error) (err error) {
+	if request.WantsSamples(t.code) {
+		if t.sample, err = request.SampleRuleOf(tx, assets); err != nil {
+			return err
+		}
+	}
 	for _, parameter := range slices.Sorted(maps.Keys(assets)) {
 		ref := assets[parameter]
 		_, v, err := tx.Version(ref.Version)
@@ -429,9 +439,13 @@ func (s *Service) take(ctx context.Context, t *task, parser *output.Client, answ
 	}
 	for i, entry := range answer.Manifest.Outputs {
 		declared := t.declared()[i]
-		frozen, cells, err := parser.Parse(ctx, entry, answer.Files[entry.File], declared, output.Limits{})
+		frozen, cells, err := parser.Parse(ctx, entry, answer.Files[entry.File], declared, t.outputLimits())
 		if err != nil {
 			return err
+		}
+		if t.replay() {
+			o.outputs = append(o.outputs, hashed(frozen))
+			continue
 		}
 		out, err := s.freeze(t.run, frozen)
 		if err != nil {
@@ -444,6 +458,7 @@ func (s *Service) take(ctx context.Context, t *task, parser *output.Client, answ
 			return err
 		}
 		out.Checks = append(out.Checks, t.unseen(more)...)
+		t.noteSamples(&out, frozen)
 		if t.trial() {
 			out.Preview = preview(frozen, cells)
 		}

@@ -274,6 +274,9 @@ func (s *Service) finish(ctx context.Context, id, claimant string, o outcome) er
 		now := s.Books.Now()
 		run.State, run.Reason, run.Finished, run.Boundary, run.Usage, run.Log = o.state, o.reason, &now, o.boundary, o.usage, log
 		run.Failure = o.failure
+		if run.Replay != nil {
+			run.Replay = compared(run.Replay, o.outputs)
+		}
 		run.Environment, run.Python = o.env.BuiltDigest, o.env.PythonVersion
 		if err := errors.Join(tx.PutRun(run), tx.Spend(id, now, o.usage.CPUSeconds)); err != nil {
 			return none, books.Record{}, err
@@ -283,7 +286,7 @@ func (s *Service) finish(ctx context.Context, id, claimant string, o outcome) er
 				return none, books.Record{}, err
 			}
 		}
-		if run.State == anchorhold.RunFailed && run.Side != anchorhold.SideMock {
+		if run.State == anchorhold.RunFailed && run.Side == "" {
 			if err := request.CountFailure(tx, s.Books, run.Grant); err != nil {
 				return none, books.Record{}, err
 			}
@@ -318,8 +321,11 @@ func (s *Service) keepLog(log []byte) (string, error) {
 
 // offer stores the outputs of a run, those on private data each with a release.
 func (s *Service) offer(tx store.Tx, run anchorhold.Run, outputs []anchorhold.Output) error {
-	if run.Side == anchorhold.SideMock {
+	switch run.Side {
+	case anchorhold.SideMock:
 		return putOutputs(tx, outputs)
+	case anchorhold.SideReplay:
+		return nil
 	}
 	r, err := tx.Request(run.Request)
 	if err != nil {
@@ -362,7 +368,7 @@ func (s *Service) Cancel(ctx context.Context, p policy.Permit, id string) (ancho
 // revokeFor ends the grants under which what was cancelled could run again. A
 // trial has none.
 func (s *Service) revokeFor(tx store.Tx, p policy.Permit, run anchorhold.Run) error {
-	if run.Side == anchorhold.SideMock {
+	if run.Side != "" {
 		return nil
 	}
 	r, err := tx.Request(run.Request)

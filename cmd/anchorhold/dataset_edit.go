@@ -96,7 +96,8 @@ type datasetEditOptions struct {
 	cardOptions
 	reviewOptions
 	title, description, license, visibility string
-	columns                                 []string
+	samples                                 int
+	columns, mask                           []string
 }
 
 // reviewOptions are the flags that say how requests are decided.
@@ -143,6 +144,8 @@ func newDatasetEdit(a *app) *cobra.Command {
 	f.StringVar(&o.license, "license", "", "under which terms the mock is given")
 	f.StringVar(&o.visibility, "visibility", "", "who may know of it: users, or named (those with a role for dataset:NAME)")
 	list(f, &o.columns, "column", `what a column means: patients.age="Age in years [a]"`)
+	f.IntVar(&o.samples, "samples", 0, "rows that an output of the kind samples may hold; 0: none leave")
+	list(f, &o.mask, "mask", "a column that the site takes out of samples; all of them are given at once, with --samples")
 	o.reviewOptions.flags(f)
 	o.cardOptions.flags(f)
 	return c
@@ -175,6 +178,9 @@ func (o *datasetEditOptions) edit(given func(string) bool) (e client.Edit, err e
 	if err != nil {
 		return e, err
 	}
+	if given("mask") && !given("samples") {
+		return e, usagef("give both: --samples 20 --mask name", "the columns of a mask belong to a number of rows")
+	}
 	rule, days, err := o.rules()
 	if err != nil {
 		return e, err
@@ -187,6 +193,7 @@ func (o *datasetEditOptions) edit(given func(string) bool) (e client.Edit, err e
 		"quorum": func() { e.Quorum = &o.quorum },
 		"review": func() { e.Review = &rule }, "request-life": func() { e.RequestDays = &days }, "tag": func() { e.Tags = &card.Tags }, "duo": func() { e.DUO = &card.DUO },
 		"contact": func() { e.Contacts = &card.Contacts },
+		"samples": func() { e.Samples = &anchorhold.SampleRule{Rows: o.samples, Mask: filled(o.mask)} },
 	} {
 		if given(flag) {
 			take()

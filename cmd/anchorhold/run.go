@@ -15,7 +15,9 @@ import (
 )
 
 func newRun(a *app) *cobra.Command {
-	return group("run", "See what runs and what it did; end it", newRunLs(a), newRunShow(a), newRunLogs(a), newRunCancel(a), newRunPriority(a), newRunQueue(a))
+	return group("run", "See what runs and what it did; end it", newRunLs(a), newRunShow(a), newRunLogs(a), newRunCancel(a),
+		newRunPriority(a), newRunQueue(a),
+		newRunDeposit(a), newRunReplay(a))
 }
 
 func newRunLs(a *app) *cobra.Command {
@@ -169,6 +171,12 @@ func printRun(p *show.Printer, r anchorhold.Run) {
 	}
 	p.Field("environment", r.Environment)
 	p.Field("boundary", r.Boundary)
+	if r.Replay != nil {
+		printReplay(p, r.Replay)
+	}
+	if d := r.Deposit; d != nil {
+		p.Field("deposited", "by "+d.Name+" at "+show.Time(d.At))
+	}
 	printUsage(p, r.Usage)
 	for _, o := range r.Outputs {
 		printOutput(p, o)

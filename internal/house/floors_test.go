@@ -103,6 +103,7 @@ var along = []struct{ from, to, why string }{
 	{"environment", "books", "asking and answering are durable acts"},
 	{"environment", "policy", "acts with a permit"},
 	{"environment", "request", "people's words are checked in one way"},
+	{"run", "receipt", "what is run again is what a receipt says"},
 	{"run", "run/job", "a run is a job with everything around it"},
 	{"run", "run/lint", "the code of a request is read before it is tried"},
 	{"run", "books", "each state of a run is a durable act"},

@@ -7,7 +7,7 @@ package sqlite
 const schema2Trials = `
 CREATE TABLE run_new (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  id TEXT NOT NULL UNIQUE, side TEXT NOT NULL DEFAULT '' CHECK (side IN ('', 'mock')),
+  id TEXT NOT NULL UNIQUE, side TEXT NOT NULL DEFAULT '' CHECK (side IN ('', 'mock', 'replay')),
   request TEXT REFERENCES request(id), state TEXT NOT NULL,
   study TEXT NOT NULL DEFAULT '', claimant TEXT NOT NULL DEFAULT '', lease INTEGER NOT NULL DEFAULT 0,
   log_blob TEXT NOT NULL, body TEXT NOT NULL,

@@ -285,6 +285,7 @@ class Dataset(Record):
         asking: Json | None = None,
         parts: Json | None = None,
         columns: Json | None = None,
+        samples: Json | None = None,
     ) -> Dataset:
         """Change the card; for owners. What is not given stays as it was.
 
@@ -292,10 +293,12 @@ class Dataset(Record):
         whom columns, counts or mock are shown: ``{"mock": "hidden"}``, ``{"counts":
         "public"}`` or ``{"columns": ["ada@example.org"]}``. ``columns`` says what columns
         mean: ``{"age": "Age in years"}`` or ``{"age": {"description": ..., "unit": "a"}}``,
-        and ``{"patients": {"age": ...}}`` where there are several tables.
+        and ``{"patients": {"age": ...}}`` where there are several tables. ``samples`` says
+        how many rows an output of the kind samples may hold, and which columns the site
+        takes out of it: ``{"rows": 20, "mask": ["name"]}``; no rows, no samples.
         """
         body: Json = {"title": title, "description": description, "license": license, "visibility": visibility}
-        body |= {"quorum": quorum, "asking": asking}
+        body |= {"quorum": quorum, "asking": asking, "samples": samples}
         for name, several in (("tags", tags), ("duo", duo), ("contacts", contacts)):
             body[name] = several if several is None else list(several)
         if parts is not None:
