@@ -99,8 +99,8 @@ func (a *API) tell(ctx context.Context, c *call, status int, took time.Duration)
 		a.Meter.Called(c.operation, status, took, c.waited)
 	}
 	if a.Log != nil {
-		a.Log.LogAttrs(ctx, slog.LevelInfo, "call", slog.String("operation", c.operation), slog.Int("status", status),
-			slog.Duration("took", took.Round(time.Microsecond)), slog.String("principal", c.who.ID), slog.String("call", c.id))
+		a.Log.InfoContext(ctx, "call", "operation", c.operation, "status", status,
+			"took", took.Round(time.Microsecond), "principal", c.who.ID, "call", c.id)
 	}
 }
 

@@ -329,7 +329,7 @@ func (g golden) tokensHold(t *testing.T, dir string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
+		t.Cleanup(c.Close)
 		me, err := c.Me(t.Context())
 		if time.Now().After(g.Until) {
 			if anchorhold.KindOf(err) != anchorhold.Unauthenticated {

@@ -193,8 +193,7 @@ func (a *app) examineSite(ctx context.Context, dir string, production bool, boun
 	if err == nil && len(entries) > 0 {
 		last = entries[0].Event.Time
 	}
-	out = append(out, examineClock(time.Now(), last))
-	out = append(out, examinePrivate(ctx, machine{"/"}, c.Client))
+	out = append(out, examineClock(time.Now(), last), examinePrivate(ctx, machine{"/"}, c.Client))
 	if production {
 		out = append(out, examineProduction(ctx, c.Client, dir, s, boundary)...)
 	}

@@ -55,7 +55,7 @@ func TestSecrecyOfVolumes(t *testing.T) {
 		"sys/dev/block/9:0/slaves/sda1":    "/",
 		"sys/dev/block/253:3/slaves/loop":  "/",
 		"sys/class/block/loop/slaves/loop": "/", // made of itself
-		"proc/self/mountinfo":              "22 1 0:45 / / rw - overlay overlay rw\n23 1 0:46 / /data rw shared:1 - zfs pool/data rw\n",
+		"proc/self/mountinfo":              "22 1 0:45 / / rw - overlay none rw\n23 1 0:46 / /data rw shared:1 - zfs pool/data rw\n",
 	})
 	for device, want := range map[string]secrecy{
 		"8:1": plain, "253:0": encrypted, "253:1": encrypted, "253:2": plain, "9:0": plain, "253:3": plain,
