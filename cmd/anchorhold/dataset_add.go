@@ -26,7 +26,7 @@ type assetOptions struct {
 }
 
 func (o *assetOptions) flags(fs *pflag.FlagSet) {
-	list(fs, &o.assets, "asset", "an asset and its file or folder: patients=FILE; CSV, Parquet, Arrow, JSON lines, GeoJSON, .npy, .npz, safetensors, files")
+	list(fs, &o.assets, "asset", "an asset and its file or folder: patients=FILE; CSV, Parquet, Arrow, JSON lines, .npy, .npz, safetensors, files")
 	list(fs, &o.mocks, "mock", "the table's mock: patients=FILE, or patients=generate to make one from the card")
 	list(fs, &o.missing, "missing", "a further text that means \"no value\", such as ?")
 	list(fs, &o.columns, "column", "what a column is: patients.age=int:\"Age in years [a]\"")

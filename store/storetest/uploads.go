@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/store"
@@ -28,6 +29,26 @@ func uploads(t *testing.T, s store.Store) {
 		_, kept, err3 := tx.Version("ver-1")
 		equal(t, "the copy", kept.Private.Blob, "b1-copy")
 		return errors.Join(err, err2, err3)
+	})
+	// A dataset that is withdrawn gives its copies up, too, unless another one keeps the same bytes.
+	other := version("ver-2", 1)
+	other.Private.Copied, other.Private.Blob = true, "b1-shared"
+	v.Private.Blob, v.ID, v.Number = "b1-shared", "ver-3", 2
+	now := time.Unix(1000, 0).UTC()
+	update(t, s, func(tx store.Tx) error {
+		d := dataset("lung")
+		d.ID = "dat-lung"
+		return errors.Join(tx.PutDataset(d), tx.PutVersion("lung", "patients", other), tx.PutVersion("heart", "patients", v), tx.ForgetDataset("heart", now))
+	})
+	view(t, s, func(tx store.Tx) error {
+		given, err := tx.GivenUp()
+		if _, free := given["b1-copy"]; !free {
+			t.Errorf("the copy is not given up: %v", given)
+		}
+		if _, free := given["b1-shared"]; free {
+			t.Errorf("what another dataset keeps is given up: %v", given)
+		}
+		return err
 	})
 	update(t, s, func(tx store.Tx) error { return tx.DeleteUpload("upl-1") })
 	view(t, s, func(tx store.Tx) error {
