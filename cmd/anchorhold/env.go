@@ -45,7 +45,11 @@ func runEnvLs(ctx context.Context, a *app) error {
 			if !e.Built {
 				state = "not built yet"
 			}
-			rows = append(rows, []string{e.Lock, state, e.Name, e.Python, strconv.Itoa(len(e.Packages))})
+			name := e.Name
+			if name == "" && e.Default { // a site of version 0.1 names none
+				name = "default"
+			}
+			rows = append(rows, []string{e.Lock, state, name, e.Python, strconv.Itoa(len(e.Packages))})
 		}
 		p.Table("There is no environment; build one with `anchorhold env add`.", []string{"LOCK", "STATE", "NAME", "PYTHON", "PACKAGES"}, rows)
 	})
