@@ -71,13 +71,13 @@ func send[T any](ctx context.Context, c *Client, method, path string, body any) 
 	return decode[T](c.do(ctx, act))
 }
 
-// act changes something and has no use for the answer's content.
-func (c *Client) act(ctx context.Context, method, path string) error {
-	return c.actWith(ctx, method, path, nil)
+// remove takes something away.
+func (c *Client) remove(ctx context.Context, path string) error {
+	return c.act(ctx, http.MethodDelete, path, nil)
 }
 
-// actWith is act with a JSON document.
-func (c *Client) actWith(ctx context.Context, method, path string, body any) error {
+// act changes something and has no use for the answer's content.
+func (c *Client) act(ctx context.Context, method, path string, body any) error {
 	w, err := write(method, path, body)
 	if err != nil {
 		return err

@@ -47,12 +47,12 @@ func (c *Client) SetNotify(ctx context.Context, n NotifyConfig) (secret string, 
 
 // TestNotify sends a test to the hook and, unless it is empty, to an address.
 func (c *Client) TestNotify(ctx context.Context, to string) error {
-	return c.actWith(ctx, http.MethodPost, "/notify/test", map[string]string{"to": to})
+	return c.act(ctx, http.MethodPost, "/notify/test", map[string]string{"to": to})
 }
 
 // PreferNotify says how often the caller is written to.
 func (c *Client) PreferNotify(ctx context.Context, f anchorhold.Frequency) error {
-	return c.actWith(ctx, http.MethodPut, "/me/notices", map[string]string{"mail": string(f)})
+	return c.act(ctx, http.MethodPut, "/me/notices", map[string]string{"mail": string(f)})
 }
 
 // Applying is what somebody says of themselves to be given an account.
@@ -108,5 +108,5 @@ func (c *Client) DecideApplication(ctx context.Context, id string, w Application
 
 // SetApplicationForm opens or closes the form for strangers.
 func (c *Client) SetApplicationForm(ctx context.Context, open bool) error {
-	return c.actWith(ctx, http.MethodPut, "/application-form", map[string]bool{"open": open})
+	return c.act(ctx, http.MethodPut, "/application-form", map[string]bool{"open": open})
 }

@@ -100,7 +100,7 @@ func (c *Client) IssueToken(ctx context.Context, email string, days int) (Issued
 
 // RevokeTokens ends every token of an account.
 func (c *Client) RevokeTokens(ctx context.Context, email string) error {
-	return c.act(ctx, http.MethodDelete, "/users/"+segment(email)+"/tokens")
+	return c.remove(ctx, "/users/"+segment(email)+"/tokens")
 }
 
 // RemoveRole takes one role from an account, which keeps the others.
@@ -109,12 +109,12 @@ func (c *Client) RemoveRole(ctx context.Context, email string, b anchorhold.Bind
 	if b.Scope != "" {
 		path += "?scope=" + url.QueryEscape(b.Scope)
 	}
-	return c.act(ctx, http.MethodDelete, path)
+	return c.remove(ctx, path)
 }
 
 // DisableUser ends an account; what it did stays in the books.
 func (c *Client) DisableUser(ctx context.Context, email string) error {
-	return c.act(ctx, http.MethodDelete, "/users/"+segment(email))
+	return c.remove(ctx, "/users/"+segment(email))
 }
 
 // Ledger lists the record of exposure, newest first.

@@ -70,5 +70,5 @@ func (c *Client) ShowUpload(ctx context.Context, id string) (anchorhold.Upload, 
 
 // DropUpload forgets a file that was being sent.
 func (c *Client) DropUpload(ctx context.Context, id string) error {
-	return c.act(ctx, http.MethodDelete, "/uploads/"+segment(id))
+	return c.remove(ctx, "/uploads/"+segment(id))
 }

@@ -45,12 +45,6 @@ type modelWriter struct {
 	graph  bool
 }
 
-// piece is one field as it will be written.
-type piece struct {
-	number protowire.Number
-	value  []byte // with its tag
-}
-
 func (m *modelWriter) message(name string, data []byte, depth int) ([]byte, error) {
 	if depth > maxModelDepth {
 		return nil, refuse(badModel)

@@ -113,15 +113,8 @@ func (r *svgReader) document() (*svgNode, error) {
 
 // element reads an element of our tables to its end.
 func (r *svgReader) element(start xml.StartElement, depth int) (*svgNode, error) {
-	if r.left--; r.left < 0 || depth > maxSVGDepth || len(start.Attr) > maxSVGAttributes {
-		return nil, refuse(largeSVG)
-	}
-	allowed, known := svgElements[start.Name.Local]
-	if !known || start.Name.Space != svgSpace || allowed.root != (depth == 0) {
-		return nil, refuse(unsafeSVG)
-	}
-	n := &svgNode{name: start.Name.Local, uses: start.Name.Local == "use"}
-	if err := r.attributes(n, start.Attr); err != nil {
+	n, text, err := r.begin(start, depth)
+	if err != nil {
 		return nil, err
 	}
 	for {
@@ -133,7 +126,7 @@ func (r *svgReader) element(start xml.StartElement, depth int) (*svgNode, error)
 		case xml.EndElement:
 			return n, nil
 		case xml.CharData:
-			if err := r.characters(n, string(t), allowed.text); err != nil {
+			if err := r.characters(n, string(t), text); err != nil {
 				return nil, err
 			}
 		case xml.StartElement:
@@ -144,6 +137,19 @@ func (r *svgReader) element(start xml.StartElement, depth int) (*svgNode, error)
 			return nil, refuse(unsafeSVG)
 		}
 	}
+}
+
+// begin reads the start of an element and says whether text in it is drawn.
+func (r *svgReader) begin(start xml.StartElement, depth int) (n *svgNode, text bool, err error) {
+	if r.left--; r.left < 0 || depth > maxSVGDepth || len(start.Attr) > maxSVGAttributes {
+		return nil, false, refuse(largeSVG)
+	}
+	allowed, known := svgElements[start.Name.Local]
+	if !known || start.Name.Space != svgSpace || allowed.root != (depth == 0) {
+		return nil, false, refuse(unsafeSVG)
+	}
+	n = &svgNode{name: start.Name.Local, uses: start.Name.Local == "use"}
+	return n, allowed.text, r.attributes(n, start.Attr)
 }
 
 // characters keeps text where text is drawn.

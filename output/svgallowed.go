@@ -81,21 +81,12 @@ var svgIgnored = []string{"class", "version", "baseProfile", "role", "lang", "co
 func (r *svgReader) attributes(n *svgNode, all []xml.Attr) error {
 	seen := map[string]bool{}
 	for _, a := range all {
-		name := a.Name.Local
-		switch {
-		case a.Name.Space == "xmlns" || a.Name.Space == "" && name == "xmlns":
+		name, err := svgName(a.Name)
+		if err != nil {
+			return err
+		}
+		if name == "" {
 			continue
-		case a.Name.Space == "" && (slices.Contains(svgIgnored, name) || strings.HasPrefix(name, "aria-") || strings.HasPrefix(name, "data-")):
-			continue
-		case a.Name.Space == xlinkSpace && name == "href", a.Name.Space == "" && name == "href":
-			name = "xlink:href"
-		case a.Name.Space == xmlSpace && (name == "lang" || name == "space"):
-			if name == "lang" {
-				continue
-			}
-			name = "xml:space"
-		case a.Name.Space != "":
-			return refuse(unsafeSVG)
 		}
 		if seen[name] {
 			return refuse(badSVG)
@@ -107,6 +98,35 @@ func (r *svgReader) attributes(n *svgNode, all []xml.Attr) error {
 	}
 	n.sortAttributes()
 	return nil
+}
+
+// svgName is the one name of an attribute here; empty for one that draws nothing.
+func svgName(n xml.Name) (string, error) {
+	switch n.Space {
+	case "":
+		ignored := n.Local == "xmlns" || slices.Contains(svgIgnored, n.Local) || strings.HasPrefix(n.Local, "aria-") || strings.HasPrefix(n.Local, "data-")
+		switch {
+		case ignored:
+			return "", nil
+		case n.Local == "href":
+			return "xlink:href", nil
+		}
+		return n.Local, nil
+	case "xmlns":
+		return "", nil
+	case xlinkSpace:
+		if n.Local == "href" {
+			return "xlink:href", nil
+		}
+	case xmlSpace:
+		switch n.Local {
+		case "lang":
+			return "", nil
+		case "space":
+			return "xml:space", nil
+		}
+	}
+	return "", refuse(unsafeSVG)
 }
 
 // xmlSpace is the space of xml:lang and its like.

@@ -70,8 +70,8 @@ const (
 	RunCancel       Action = "run.cancel"
 	RunDeposit      Action = "run.deposit" // hand in what was made elsewhere
 	RunReplay       Action = "run.replay"  // run again what a receipt speaks of
-	RunTry          Action = "run.try"    // run code on mocks
-	RunOutput       Action = "run.output" // fetch what a run on mocks gave
+	RunTry          Action = "run.try"     // run code on mocks
+	RunOutput       Action = "run.output"  // fetch what a run on mocks gave
 	RunPriority     Action = "run.priority"
 	QueueRead       Action = "queue.read"
 	QuotaRead       Action = "quota.read"
