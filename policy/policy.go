@@ -263,7 +263,7 @@ func remedyFor(rule string) string {
 		return "another owner or reviewer has to decide"
 	case "only-people-with-an-account-mark-lines":
 		return "read it with your own account: --url, and your token in ANCHORHOLD_TOKEN"
-	case "only-local-names-files":
+	case "only-local-hands-in-folders", "only-local-names-files":
 		return "run the command on the site's own machine with --dir, or copy the file in: --copy"
 	case "only-local-sets-where-notices-go", "only-local-keeps-the-site":
 		return "run the command on the site's own machine with --dir"
