@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,6 +11,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/anchorhold/anchorhold"
@@ -36,6 +38,9 @@ type Applications struct {
 	Accounts *Service
 	// Write mails a text.
 	Write func(ctx context.Context, to, subject, text string) error
+
+	mu      sync.Mutex
+	mailing []anchorhold.Application // whose codes are on their way, so that no record counts them yet
 }
 
 // Applying is what somebody says of themselves.
@@ -94,6 +99,11 @@ func (s *Applications) Apply(ctx context.Context, p policy.Permit, a Applying) (
 		Affiliation: a.Affiliation, Purpose: a.Purpose, State: anchorhold.ApplicationUnproved, Created: s.Accounts.Books.Now(), CodeHash: hash,
 	}
 	cred.Principal = app.Principal
+	end, err := s.begin(ctx, app)
+	if err != nil {
+		return anchorhold.Application{}, Issued{}, err
+	}
+	defer end()
 	// The mail comes first: a code that nobody knows of does no harm, an
 	// application whose code was never sent would only be in the way.
 	if err := s.mailCode(ctx, app, code); err != nil {
@@ -102,7 +112,7 @@ func (s *Applications) Apply(ctx context.Context, p policy.Permit, a Applying) (
 	_, err = books.Act(ctx, s.Accounts.Books, p, func(tx store.Tx) (string, books.Record, error) {
 		rec := books.Record{Subject: app.ID, Details: map[string]string{"who": app.Principal}}
 		now := s.Accounts.Books.Now()
-		if err := errors.Join(room(tx, app, now), tx.DeleteApplications(anchorhold.ApplicationUnproved, now.Add(-proofTime))); err != nil {
+		if err := errors.Join(room(tx, app, nil, now), tx.DeleteApplications(anchorhold.ApplicationUnproved, now.Add(-proofTime))); err != nil {
 			return "", rec, err
 		}
 		return app.ID, rec, errors.Join(
@@ -114,32 +124,50 @@ func (s *Applications) Apply(ctx context.Context, p policy.Permit, a Applying) (
 	return app, Issued{token, cred.Expires}, nil
 }
 
-// mailCode mails the code that proves an address, where there is room for one
-// more application.
-func (s *Applications) mailCode(ctx context.Context, app anchorhold.Application, code string) error {
-	err := s.Accounts.Books.View(ctx, func(tx store.Tx) error { return room(tx, app, s.Accounts.Books.Now()) })
+// begin takes the room for one more application before its code is mailed, so
+// that who applies many times at once floods nobody either; end gives it back,
+// to be called once the application is recorded or failed.
+func (s *Applications) begin(ctx context.Context, app anchorhold.Application) (end func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err = s.Accounts.Books.View(ctx, func(tx store.Tx) error { return room(tx, app, s.mailing, s.Accounts.Books.Now()) })
 	if err != nil {
-		return err
+		return nil, err
 	}
+	s.mailing = append(s.mailing, app)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.mailing = slices.DeleteFunc(s.mailing, func(m anchorhold.Application) bool { return m.ID == app.ID })
+	}, nil
+}
+
+// mailCode mails the code that proves an address.
+func (s *Applications) mailCode(ctx context.Context, app anchorhold.Application, code string) error {
 	return s.Write(ctx, app.Email, "prove your address",
 		"Somebody, perhaps you, has applied for an account with this address.\n\nTo prove that it is yours: anchorhold apply prove "+code+
 			"\n\nThe code holds for a day. If it was not you, do nothing.\n")
 }
 
-// taken is an error while the form is closed.
+// taken is an error while the form is closed. A frozen site takes none, and must
+// not write to people whom no record would count.
 func (s *Applications) taken(ctx context.Context) error {
+	closed := anchorhold.Errorf(anchorhold.Denied, "ask the owner for an account", "this site takes no applications")
+	if frozen, err := s.Accounts.Books.Frozen(ctx); err != nil || frozen {
+		return cmp.Or(err, error(closed))
+	}
 	return s.Accounts.Books.View(ctx, func(tx store.Tx) error {
 		value, err := tx.Setting(settingForm)
 		if errors.Is(err, store.ErrNotFound) || err == nil && value != settingTaken {
-			return anchorhold.Errorf(anchorhold.Denied, "ask the owner for an account", "this site takes no applications")
+			return closed
 		}
 		return err
 	})
 }
 
-// room refuses another application where too many are waiting; what was not
-// proved in time does not count.
-func room(tx store.Tx, app anchorhold.Application, now time.Time) error {
+// room refuses another application where too many are waiting, or are about to;
+// what was not proved in time does not count.
+func room(tx store.Tx, app anchorhold.Application, mailing []anchorhold.Application, now time.Time) error {
 	full := anchorhold.Errorf(anchorhold.Unavailable, "try again tomorrow, or write to the owner", "too many applications are waiting")
 	for state, most := range map[anchorhold.ApplicationState]int{anchorhold.ApplicationUnproved: maxUnproved, anchorhold.ApplicationOpen: maxOpen} {
 		waiting, _, err := tx.ListApplications(state, store.Page{Limit: most})
@@ -149,6 +177,9 @@ func room(tx store.Tx, app anchorhold.Application, now time.Time) error {
 		waiting = slices.DeleteFunc(waiting, func(a anchorhold.Application) bool {
 			return a.State == anchorhold.ApplicationUnproved && now.Sub(a.Created) > proofTime
 		})
+		if state == anchorhold.ApplicationUnproved {
+			waiting = append(waiting, mailing...)
+		}
 		// Whether an address has applied before is not for strangers to learn: the
 		// same sentence, and only once it would be a nuisance.
 		if len(waiting) >= most || count(waiting, app.Email) >= maxSame {

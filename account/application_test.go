@@ -9,6 +9,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/account"
+	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/books/bookstest"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/store"
@@ -212,6 +213,48 @@ func TestStrangersLearnNothingAndFloodNobody(t *testing.T) {
 	before := len(f.mails)
 	if _, _, err := f.apply("not an address"); anchorhold.KindOf(err) != anchorhold.Denied || len(f.mails) != before {
 		t.Errorf("a closed form: %v", err)
+	}
+}
+
+// Codes that are on their way count: who applies many times at once has no more
+// mails sent to an address than who does so one after the other.
+func TestApplyingAtOnceFloodsNobody(t *testing.T) {
+	f := newForm(t)
+	write := f.Write
+	f.Write = func(ctx context.Context, to, subject, text string) error {
+		if len(f.mails) < 20 {
+			err := write(ctx, to, subject, text)
+			_, _, _ = f.apply("ana@example.org") // while this one is being sent
+			return err
+		}
+		return write(ctx, to, subject, text)
+	}
+	_, _, _ = f.apply("ana@example.org")
+	if len(f.mails) > 3 {
+		t.Errorf("%d mails went to one address", len(f.mails))
+	}
+	f.Write = func(context.Context, string, string, string) error {
+		return anchorhold.Errorf(anchorhold.Unavailable, "", "down")
+	}
+	for range 10 {
+		if _, _, err := f.apply("bob@example.org"); anchorhold.KindOf(err) != anchorhold.Unavailable {
+			t.Errorf("while mail is down: %v", err)
+		}
+	}
+	f.Write = write
+	f.must("bob@example.org") // what was not sent does not count
+}
+
+// A restored site that takes nothing sends no codes either: without a record of
+// them there would be no end to them.
+func TestFrozenSiteSendsNoCodes(t *testing.T) {
+	f := newForm(t)
+	if err := f.Store.Update(t.Context(), func(tx store.Tx) error { return books.Freeze(tx, books.Frozen{Backup: "b"}) }); err != nil {
+		t.Fatal(err)
+	}
+	f.Accounts.Books = &books.Books{Store: f.Store, Log: f.Log, Now: f.Clock.Now} // as after a start
+	if _, _, err := f.apply("ana@example.org"); err == nil || len(f.mails) != 0 {
+		t.Errorf("%d mails, %v", len(f.mails), err)
 	}
 }
 

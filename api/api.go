@@ -177,12 +177,15 @@ func (a *API) LocalHandler(uid func(*http.Request) (int, error)) http.Handler {
 
 // received reads the body of a write, which must come soon, and puts its
 // idempotency key into the context. Of a caller whom nobody knows nothing is
-// read but a short application: they are turned away next.
+// read but a short application: they are turned away next. Nor is much read of
+// whoever applies.
 func received(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
 	most := int64(maxBody)
 	switch {
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
 		most = 0
+	case caller(r.Context()).Applicant: // a stranger still
+		most = maxAnonymous
 	case caller(r.Context()).ID == "":
 		most = 0
 		if r.Method == http.MethodPost && r.URL.Path == applyPath {

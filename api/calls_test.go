@@ -285,3 +285,12 @@ func TestTheLogTellsNothingPrivate(t *testing.T) {
 		}
 	}
 }
+
+// Whoever applied is still a stranger: as little of what they send is read.
+func TestApplicantsSendLittle(t *testing.T) {
+	f := newFixture(t)
+	long := `{"code":"` + strings.Repeat("x", 64<<10) + `"}`
+	if w := f.call("applicant", "POST", "/v1/applications/mine/proof", long); w.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("an applicant sends %d bytes: %d", len(long), w.Code)
+	}
+}

@@ -83,12 +83,15 @@ func (a *API) stream(ctx context.Context, c huma.Context, id string) {
 		if err != nil {
 			return
 		}
-		if state := a.forCaller(ctx, r, res).State; state != known {
-			if a.stillMay(ctx, policy.RequestRead, res) != nil || !push(w, stateEvent{id, state}) {
+		if a.forCaller(ctx, r, res).State != known {
+			if a.stillMay(ctx, policy.RequestRead, res) != nil {
 				return
 			}
-			if known = state; state.Ended() {
-				return
+			// As the caller may see it now, who may have lost a role meanwhile.
+			if state := a.forCaller(ctx, r, res).State; state != known {
+				if known = state; !push(w, stateEvent{id, state}) || state.Ended() {
+					return
+				}
 			}
 		}
 		select {

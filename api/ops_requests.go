@@ -32,8 +32,8 @@ func (a *API) loadRequest(ctx context.Context, id string) (r anchorhold.Request,
 func (a *API) forCaller(ctx context.Context, r anchorhold.Request, res policy.Resource) anchorhold.Request {
 	trial := res
 	trial.Type, trial.Mock, trial.Reviewed = policy.TypeRun, true, true
-	if r.Trial != nil && !a.may(ctx, policy.RunRead, trial) {
-		r.Trial = nil // some of its mocks are hidden from the caller
+	if !a.may(ctx, policy.RunRead, trial) { // some of its mocks are hidden from the caller, who must not learn whether there are any
+		r.Trial, r.TrialNote = nil, ""
 	}
 	if !a.may(ctx, policy.RequestReview, res) {
 		return request.ForAuthor(r, a.Books.Now())

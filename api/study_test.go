@@ -63,3 +63,25 @@ func TestAStudyIsNotClaimed(t *testing.T) {
 		t.Errorf("the other role went with it: %d", w.Code)
 	}
 }
+
+// A role in a study does not show datasets: whoever reviews for one cannot tell
+// a hidden dataset from none by submitting in its name.
+func TestAStudyShowsNoHiddenDataset(t *testing.T) {
+	f := newFixture(t)
+	for _, role := range []anchorhold.Role{anchorhold.RoleReviewer, anchorhold.RoleOwner, anchorhold.RoleAuditor} {
+		_, issued, err := f.accounts.Add(t.Context(), policy.SiteAct(policy.UserAdd, "test"),
+			account.New{Email: string(role) + "@study.example.org", Role: role, Scope: anchorhold.ScopeStudy("s1")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.tokens["study-"+string(role)] = issued.Token
+		ask := func(dataset string) string {
+			body := strings.Replace(operations()["submit-request"].body, `{`, `{"study":"s1",`, 1)
+			w := f.call("study-"+string(role), http.MethodPost, "/v1/requests", strings.ReplaceAll(body, `"heart"`, `"`+dataset+`"`))
+			return strings.ReplaceAll(w.Body.String(), dataset, "NAME")
+		}
+		if hidden, absent := ask("hidden"), ask("absent"); hidden != absent || !strings.Contains(hidden, "not_found") && !strings.Contains(hidden, "404") {
+			t.Errorf("%s of a study: hidden: %s\nabsent: %s", role, hidden, absent)
+		}
+	}
+}

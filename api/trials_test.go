@@ -184,3 +184,36 @@ func TestATrialShowsNoHiddenMock(t *testing.T) {
 		t.Errorf("trying: %d %s", w.Code, w.Body)
 	}
 }
+
+// Why a request was not tried tells whether its assets have mocks: that is for
+// who may see the mocks.
+func TestWhyThereIsNoTrialTellsNothingOfHiddenMocks(t *testing.T) {
+	f := newFixture(t)
+	err := f.Store.Update(t.Context(), func(tx store.Tx) error {
+		r, err := tx.Request(f.ids["request"])
+		r.TrialNote = "heart/patients has no mock"
+		return errors.Join(err, tx.PutRequest(r))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := func(who string) bool {
+		w := f.call(who, "GET", "/v1/requests/"+f.ids["request"], "")
+		list := f.call(who, "GET", "/v1/requests", "")
+		one, all := strings.Contains(w.Body.String(), "has no mock"), strings.Contains(list.Body.String(), "has no mock")
+		if w.Code != 200 || all && !one {
+			t.Errorf("%s: %d %s", who, w.Code, list.Body)
+		}
+		return one
+	}
+	if !told("author") || !told("reviewer") {
+		t.Error("who may see the mocks is not told")
+	}
+	f.hide(anchorhold.Shown{To: anchorhold.ShownToNone}, anchorhold.PartMock)
+	if told("author") || told("auditor") {
+		t.Error("who may not see the mocks is told that there are none")
+	}
+	if !told("reviewer") {
+		t.Error("a reviewer is not told")
+	}
+}

@@ -249,6 +249,9 @@ func (a *Authorizer) Check(who anchorhold.Principal, action Action, res Resource
 	if res.Type == TypeDataset && len(partsOf(action, res)) > 0 { // that it is there, and hidden, is not told either
 		return Permit{}, MissingPart(action, res.ID)
 	}
+	if res.Type == TypeDataset {
+		res.Study = "" // a role in a study shows requests, and no dataset
+	}
 	if read, hidden := readOf[res.Type]; hidden {
 		if _, sees := a.decide(who, read, res); !sees && res.ID != "" {
 			return Permit{}, Missing(res.Type, res.ID)

@@ -529,6 +529,17 @@ func TestGranteesLearnNothingOfOthers(t *testing.T) {
 			t.Errorf("the state is %s", v.State)
 		}
 	}
+	loose := g
+	loose.Params = map[string]anchorhold.Bound{"k": {Min: number(0), Max: number(120)}}
+	if v := request.GrantForGrantee(loose, bob, now); len(v.Values) != 0 {
+		t.Errorf("a grantee sees which value within the bounds the author asked for: %s", v.Values)
+	}
+	if v := request.GrantForGrantee(g, bob, now); len(v.Values) != 1 {
+		t.Errorf("a grantee does not see the value that has to be given: %s", v.Values)
+	}
+	if mine, all := request.GrantForGrantee(loose, author, now), request.GrantForDecider(loose, false, now); len(mine.Values) != 1 || len(all.Values) != 1 {
+		t.Errorf("author and decider see %s and %s", mine.Values, all.Values)
+	}
 	inside, err := json.Marshal(request.GrantForDecider(g, false, now))
 	if err != nil || !strings.Contains(string(inside), `"used":55`) || !strings.Contains(string(inside), "eve@") || !strings.Contains(string(inside), `"state":"suspended"`) {
 		t.Errorf("a decider sees %s, %v", inside, err)

@@ -1,6 +1,8 @@
 package request
 
 import (
+	"encoding/json"
+	"maps"
 	"strings"
 	"time"
 
@@ -21,6 +23,10 @@ func GrantForGrantee(g anchorhold.Grant, who anchorhold.Principal, now time.Time
 	if !g.AnyPurpose {
 		v.Purpose = g.Purpose
 	}
+	if who.ID != g.Author { // within a bound any value will do, and which one was asked for is the author's question
+		v.Values = maps.Clone(g.Values)
+		maps.DeleteFunc(v.Values, func(name string, _ json.RawMessage) bool { _, bounded := g.Params[name]; return bounded })
+	}
 	if who.ID == g.Author && !g.Shared() {
 		v.GrantCount = &anchorhold.GrantCount{Request: g.Request, Uses: g.Uses, Used: g.Used}
 	}
@@ -31,7 +37,7 @@ func GrantForGrantee(g anchorhold.Grant, who anchorhold.Principal, now time.Time
 // whether they may run under it themselves.
 func GrantForDecider(g anchorhold.Grant, yours bool, now time.Time) anchorhold.GrantView {
 	v := GrantForGrantee(g, anchorhold.Principal{}, now)
-	v.State, v.Yours, v.Covers, v.Purpose = g.StateAt(now), yours, Words(g), g.Purpose
+	v.State, v.Yours, v.Covers, v.Purpose, v.Values = g.StateAt(now), yours, Words(g), g.Purpose, g.Values
 	v.GrantCount = &anchorhold.GrantCount{Request: g.Request, Uses: g.Uses, Used: g.Used}
 	v.GrantInside = &anchorhold.GrantInside{
 		Opening: g.Opening, Digest: g.Digest, Author: g.Author, AuthorName: g.AuthorName, For: g.For, Deciders: g.Deciders, Read: g.Read,
