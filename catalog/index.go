@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog/codec"
 	"github.com/anchorhold/anchorhold/disclosure"
 )
 
@@ -81,6 +82,28 @@ func (x *indexer) text(column int, text string) disclosure.Cell {
 }
 
 func (x *indexer) close() error { return x.to.Close() }
+
+// Mixed says whether the index of a version has columns that are none of the
+// data's: several arrays lie under each other in it, or the lines of one that has
+// more than two axes, or parts of long lines.
+func Mixed(v anchorhold.Version) bool {
+	if v.KindOf() == anchorhold.KindTable {
+		return false
+	}
+	if len(v.Columns) != 1 {
+		return true
+	}
+	shape, _ := v.Columns[0].Fact(anchorhold.FactShape)
+	axes, known := shape.Value.([]any)
+	if !known || len(axes) > 2 {
+		return true
+	}
+	if len(axes) < 2 {
+		return false
+	}
+	width, known := axes[1].(float64)
+	return !known || width > codec.ArrayWidth
+}
 
 // indexCell is a cell in the normal form of disclosure checks.
 func indexCell(c Cell) disclosure.Cell {

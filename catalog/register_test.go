@@ -258,3 +258,29 @@ func benchmarkRegister(b *testing.B, path string) {
 		})
 	}
 }
+
+// What an index cannot tell by columns is known by kind and shape.
+func TestMixedIndexes(t *testing.T) {
+	column := func(axes ...any) anchorhold.Column {
+		return anchorhold.Column{Facts: []anchorhold.Fact{{Name: anchorhold.FactShape, Value: axes}}}
+	}
+	for name, c := range map[string]struct {
+		kind    string
+		columns []anchorhold.Column
+		want    bool
+	}{
+		"a table":            {"", []anchorhold.Column{{}, {}}, false},
+		"a series":           {anchorhold.KindArray, []anchorhold.Column{column("n")}, false},
+		"a matrix":           {anchorhold.KindArray, []anchorhold.Column{column("n", 30.0)}, false},
+		"a wide matrix":      {anchorhold.KindArray, []anchorhold.Column{column("n", 5000.0)}, true},
+		"images":             {anchorhold.KindArray, []anchorhold.Column{column("n", 28.0, 28.0)}, true},
+		"one matrix by name": {anchorhold.KindTensors, []anchorhold.Column{column("n", 30.0)}, false},
+		"two series":         {anchorhold.KindTensors, []anchorhold.Column{column("n"), column("n")}, true},
+		"no shape":           {anchorhold.KindArray, []anchorhold.Column{{}}, true},
+		"files":              {anchorhold.KindFiles, nil, true},
+	} {
+		if got := Mixed(anchorhold.Version{Kind: c.kind, Columns: c.columns}); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -225,6 +225,9 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 	}
 	added, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
 		now, err := tx.Dataset(dataset)
+		if err == nil && now.State == anchorhold.DatasetWithdrawn { // while its file was read: no copy may stay
+			err = withdrawn(dataset)
+		}
 		if err != nil {
 			return now, books.Record{}, err
 		}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/blob"
+	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/books/bookstest"
 	"github.com/anchorhold/anchorhold/catalog"
 	"github.com/anchorhold/anchorhold/dataset"
@@ -527,5 +528,41 @@ func TestListPages(t *testing.T) {
 	}
 	if got != "abc" || page.Cursor != "" {
 		t.Errorf("the pages hold %q, and then %q", got, page.Cursor)
+	}
+}
+
+// late is a store in which something happens just before the first act.
+type late struct {
+	store.Store
+	before func(store.Tx) error
+}
+
+func (l *late) Update(ctx context.Context, fn func(store.Tx) error) error {
+	if before := l.before; before != nil {
+		l.before = nil
+		if err := l.Store.Update(ctx, before); err != nil {
+			return err
+		}
+	}
+	return l.Store.Update(ctx, fn)
+}
+
+// A dataset that is withdrawn while the file of its next version is being read
+// takes no version: index and mock of it would stay.
+func TestWithdrawnWhileItsFileIsRead(t *testing.T) {
+	b := newBench(t)
+	path := filepath.Join(t.TempDir(), "patients.csv")
+	if err := os.WriteFile(path, []byte("id,age\n1,40\n2,41\n3,42\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.mustAdd(dataset.New{Name: "heart", Assets: []dataset.NewAsset{{Name: "patients", Path: path}}})
+	b.Service.Books = &books.Books{Log: b.Set.Log, Now: b.Clock.Now, Store: &late{b.Store, func(tx store.Tx) error {
+		d, err := tx.Dataset("heart")
+		d.State = anchorhold.DatasetWithdrawn
+		return errors.Join(err, tx.PutDataset(d))
+	}}}
+	_, err := b.version(dataset.NewAsset{})
+	if anchorhold.KindOf(err) != anchorhold.Conflict {
+		t.Errorf("a withdrawn dataset has a new version: %v", err)
 	}
 }

@@ -41,6 +41,10 @@ const (
 type Table struct {
 	Name  string // as the request's reviewers know it
 	Index *Index
+	// Mixed says that the index has columns that are none of the data's: several
+	// arrays, or the lines of one, lie under each other in it. What is copied from
+	// one of them cannot be told from chance.
+	Mixed bool
 }
 
 // Check compares the cells of one output with every private table that its run
@@ -74,6 +78,8 @@ func unfit(cells Cells, p Params) string {
 		return "an image cannot be compared with the private data; a person must look at it"
 	case cells.Kind == "onnx":
 		return "a model cannot be compared with the private data; a person must judge what it may have learnt by heart"
+	case cells.Kind == "samples":
+		return "samples are rows of the private data, which a person asked to see; a person must look at them"
 	case cells.Partial:
 		return "the output has more or longer values than can be compared"
 	case rows > p.MaxRows:
@@ -140,6 +146,9 @@ func (f *findings) compare(ctx context.Context, t Table, cells Cells, p Params) 
 	}
 	if q.tooLong {
 		f.inapplicable("the output has texts too long to be compared as rows", CheckPrivateRows, CheckNearRows)
+	}
+	if t.Mixed && c.couldCopy() {
+		f.inapplicable(t.Name+" holds several arrays, or one of many axes: whether the output is copied from a part of it cannot be told", CheckColumnCopies)
 	}
 	f.fail(CheckPrivateRows, t.Name, "part(s) of the output equal a private row", c.copiedPlaces())
 	f.fail(CheckNearRows, t.Name, "part(s) of the output are so near a private row that they single it out", c.places(c.near))

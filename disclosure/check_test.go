@@ -469,3 +469,53 @@ func BenchmarkIndexAndCheck(b *testing.B) {
 		})
 	}
 }
+
+// Arrays that lie under each other in an index have no columns to compare with:
+// a long part of the output is not said to be no copy, and a short one is none.
+func TestCopiesOfOneOfSeveralArrays(t *testing.T) {
+	var rows [][]string
+	var labels, few [][]any
+	for i := range 200 * 28 {
+		var line []string
+		for j := range 28 {
+			line = append(line, fmt.Sprint((i*7+j*13+i*j)%251))
+		}
+		rows = append(rows, line)
+	}
+	for i := range 200 {
+		label := make([]string, 28)
+		label[0] = fmt.Sprint(i * i % 10)
+		rows = append(rows, label)
+		labels = append(labels, []any{label[0]})
+	}
+	few = labels[:10]
+	table := disclosure.Table{Name: "x", Index: indexOf(t, rows), Mixed: true}
+	for _, c := range []struct {
+		out  [][]any
+		want anchorhold.CheckResult
+	}{{labels, anchorhold.CheckInapplicable}, {few, anchorhold.CheckPassed}} {
+		checks, err := disclosure.Check(t.Context(), []disclosure.Table{table}, sheet(c.out...), disclosure.DefaultParams())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := resultOf(t, checks, disclosure.CheckColumnCopies); got.Result != c.want {
+			t.Errorf("%d labels of all: %+v, want %s", len(c.out), got, c.want)
+		}
+	}
+}
+
+// Rows that are asked for as such never leave by themselves, whatever is left in
+// them when columns were masked.
+func TestSamplesAreForAPerson(t *testing.T) {
+	cells := sheet([]any{"4"}, []any{"5"})
+	cells.Kind = "samples"
+	checks, err := disclosure.Check(t.Context(), []disclosure.Table{{Name: "x", Index: people(t)}}, cells, disclosure.DefaultParams())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range checks {
+		if c.Result != anchorhold.CheckInapplicable {
+			t.Errorf("%+v", c)
+		}
+	}
+}

@@ -440,6 +440,12 @@ func (c *comparison) copies() []place {
 	return found
 }
 
+// couldCopy says whether the output has a row or column that is long enough to be
+// a copy of one.
+func (c *comparison) couldCopy() bool {
+	return slices.ContainsFunc(c.candidates, func(cand candidate) bool { return cand.whole && len(cand.cells) >= copyCells })
+}
+
 func (c *comparison) isCopy(has map[int32]uint32, cells int, counts []uint32) bool {
 	partners, rare := uint32(0), uint32(0)
 	for b, n := range has {

@@ -489,7 +489,7 @@ func (s *Service) indexes(t *task) (tables []disclosure.Table, closeAll func(), 
 		if err != nil {
 			return nil, closeAll, err
 		}
-		tables = append(tables, disclosure.Table{Name: a.ref.Dataset + "/" + a.ref.Asset, Index: index})
+		tables = append(tables, disclosure.Table{Name: a.ref.Dataset + "/" + a.ref.Asset, Index: index, Mixed: catalog.Mixed(a.version)})
 	}
 	return tables, closeAll, nil
 }

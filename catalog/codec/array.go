@@ -15,9 +15,9 @@ import (
 
 // An array is read as rows along its last axis: of a matrix its rows, of a
 // series single numbers, of a stack of images their lines. A longer axis than
-// arrayWidth is cut into rows of that length.
+// ArrayWidth is cut into rows of that length.
 const (
-	arrayWidth = 4096
+	ArrayWidth = 4096 // the most cells of a row
 	maxAxes    = 32
 	// mockNumbers bounds a generated array or set of tensors.
 	mockNumbers = 4 << 20
@@ -139,7 +139,7 @@ func (t tensor) width() int {
 	if len(t.shape) < 2 {
 		return 1
 	}
-	return int(max(1, min(t.shape[len(t.shape)-1], arrayWidth)))
+	return int(max(1, min(t.shape[len(t.shape)-1], ArrayWidth)))
 }
 
 // column describes a tensor on the card. The length of its first axis is a
