@@ -294,3 +294,13 @@ func TestApplicantsSendLittle(t *testing.T) {
 		t.Errorf("an applicant sends %d bytes: %d", len(long), w.Code)
 	}
 }
+
+// A folder to hand in is one of the site's machine: no token may name it, or a
+// stolen one could have the site's own files read as outputs.
+func TestNoTokenNamesAFolder(t *testing.T) {
+	f := newFixture(t)
+	w := f.call("owner", "POST", "/v1/requests/"+f.ids["request"]+"/deposits", `{"dir":"/nowhere"}`)
+	if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "only-local-hands-in-folders") {
+		t.Errorf("an owner's token names a folder: %d %s", w.Code, w.Body)
+	}
+}

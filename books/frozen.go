@@ -79,6 +79,22 @@ func (b *Books) Frozen(ctx context.Context) (frozen bool, err error) {
 	return frozen, err
 }
 
+// MayWrite refuses at a frozen site what is written outside of acts, such as
+// parts of a file that only a later act takes in.
+func (b *Books) MayWrite(ctx context.Context) error {
+	frozen, err := b.Frozen(ctx)
+	if err == nil && frozen {
+		err = refusal()
+	}
+	return err
+}
+
+func refusal() error {
+	return anchorhold.Errorf(anchorhold.Conflict,
+		"an owner shows it its newest checkpoint with `anchorhold restore checkpoint FILE`, or takes the loss with `anchorhold restore accept --reason TEXT`",
+		"the site was restored from a backup and takes nothing until its books are known to be whole").Because(ErrFrozen)
+}
+
 // open refuses an act at a frozen site: here, where every act passes, and
 // nowhere else. A site that was seen not to be frozen does not become so while
 // it is open, so only the first acts ask.
@@ -91,9 +107,7 @@ func (b *Books) open(tx store.Tx, action policy.Action) error {
 		return err
 	}
 	if frozen {
-		return anchorhold.Errorf(anchorhold.Conflict,
-			"an owner shows it its newest checkpoint with `anchorhold restore checkpoint FILE`, or takes the loss with `anchorhold restore accept --reason TEXT`",
-			"the site was restored from a backup and takes nothing until its books are known to be whole").Because(ErrFrozen)
+		return refusal()
 	}
 	b.thawed.Store(true)
 	return nil

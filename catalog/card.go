@@ -37,6 +37,9 @@ func Seen(d anchorhold.Dataset, may Sight) anchorhold.Dataset {
 			d.Halt = &h
 		}
 	}
+	if d.Samples != nil && !may.Columns && !may.Private {
+		d.Samples = &anchorhold.SampleRule{Rows: d.Samples.Rows} // what is masked are names of columns
+	}
 	assets := make([]anchorhold.Asset, len(d.Assets))
 	for i, a := range d.Assets {
 		a.Version = seenVersion(a.Version, may)

@@ -185,3 +185,14 @@ func TestSeenLeavesNoTrace(t *testing.T) {
 		}
 	}
 }
+
+// Which columns are masked in samples names columns.
+func TestMaskedColumnsAreColumns(t *testing.T) {
+	d := anchorhold.Dataset{Samples: &anchorhold.SampleRule{Rows: 5, Mask: []string{"insurance"}}}
+	if got := Seen(d, Sight{}).Samples; got == nil || got.Rows != 5 || got.Mask != nil {
+		t.Errorf("who may not see columns sees %+v", got)
+	}
+	if got := Seen(d, Sight{Columns: true}).Samples; len(got.Mask) != 1 || len(d.Samples.Mask) != 1 {
+		t.Errorf("who may see columns sees %+v", got)
+	}
+}

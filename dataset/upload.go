@@ -106,6 +106,9 @@ func upload(tx store.Tx, who, id string) (anchorhold.Upload, error) {
 // sees anything of it until a dataset takes the whole, which is when the act is
 // recorded.
 func (s *Service) Append(ctx context.Context, p policy.Permit, id string, offset int64, data []byte) (anchorhold.Upload, error) {
+	if err := s.Books.MayWrite(ctx); err != nil {
+		return anchorhold.Upload{}, err
+	}
 	u, err := s.Upload(ctx, p.Principal().ID, id)
 	if err != nil {
 		return u, err

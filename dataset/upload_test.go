@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/books/bookstest"
 	"github.com/anchorhold/anchorhold/dataset"
 	"github.com/anchorhold/anchorhold/policy"
@@ -290,5 +292,39 @@ func TestGeneratedMocksOfArraysAndFolders(t *testing.T) {
 	}
 	if v := b.patients(d); v.Mock.Format != "tar" || v.Mock.Rows != 5 || v.Private.Opaque {
 		t.Errorf("%+v, %+v", v, v.Mock)
+	}
+}
+
+// Lines that are too short to be told from others, or longer than what is
+// indexed of one, are not in the index: nothing may pass as compared with them.
+func TestFilesOfShortOrLongLinesAreOpaque(t *testing.T) {
+	for name, content := range map[string]string{
+		"table.csv": "id,label\n1,0\n2,1\n", "long.txt": strings.Repeat("many words in a line ", 20) + "\n",
+	} {
+		b := newBench(t)
+		folder := t.TempDir()
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if v := b.mustAdd(dataset.New{Name: "heart", Assets: []dataset.NewAsset{{Name: "patients", Path: folder}}}); !v.Private.Opaque {
+			t.Errorf("%s counts as compared with", name)
+		}
+	}
+}
+
+// A restored site takes nothing, parts of files included.
+func TestFrozenSiteTakesNoParts(t *testing.T) {
+	b := newBench(t)
+	p := bookstest.Permit(t, owner, policy.DatasetUpload, policy.Site())
+	u, err := b.Begin(t.Context(), p, dataset.NewUpload{Name: "a.csv", Size: 4, SHA256: "sha256:" + strings.Repeat("0", 64)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Store.Update(t.Context(), func(tx store.Tx) error { return books.Freeze(tx, books.Frozen{Backup: "b"}) }); err != nil {
+		t.Fatal(err)
+	}
+	b.Service.Books = &books.Books{Store: b.Store, Log: b.Set.Log, Now: b.Clock.Now} // as after a start
+	if _, err := b.Append(t.Context(), p, u.ID, 0, []byte("a\n1\n")); !errors.Is(err, books.ErrFrozen) {
+		t.Errorf("a part at a frozen site: %v", err)
 	}
 }

@@ -78,8 +78,6 @@ func unfit(cells Cells, p Params) string {
 		return "an image cannot be compared with the private data; a person must look at it"
 	case cells.Kind == "onnx":
 		return "a model cannot be compared with the private data; a person must judge what it may have learnt by heart"
-	case cells.Kind == "samples":
-		return "samples are rows of the private data, which a person asked to see; a person must look at them"
 	case cells.Partial:
 		return "the output has more or longer values than can be compared"
 	case rows > p.MaxRows:

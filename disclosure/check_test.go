@@ -503,19 +503,3 @@ func TestCopiesOfOneOfSeveralArrays(t *testing.T) {
 		}
 	}
 }
-
-// Rows that are asked for as such never leave by themselves, whatever is left in
-// them when columns were masked.
-func TestSamplesAreForAPerson(t *testing.T) {
-	cells := sheet([]any{"4"}, []any{"5"})
-	cells.Kind = "samples"
-	checks, err := disclosure.Check(t.Context(), []disclosure.Table{{Name: "x", Index: people(t)}}, cells, disclosure.DefaultParams())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range checks {
-		if c.Result != anchorhold.CheckInapplicable {
-			t.Errorf("%+v", c)
-		}
-	}
-}

@@ -38,7 +38,7 @@ func StateOf(r anchorhold.Request, now time.Time) anchorhold.State {
 		return anchorhold.StateWithdrawn
 	}
 	for i := len(r.Runs) - 1; i >= 0; i-- {
-		if r.Runs[i].Opening == r.Opening {
+		if r.Runs[i].Opening == r.Opening && r.Runs[i].Side != anchorhold.SideReplay {
 			return RunStateOf(r.Runs[i])
 		}
 	}
@@ -129,13 +129,15 @@ func ForAuthor(r anchorhold.Request, now time.Time) anchorhold.Request {
 		ID: r.ID, Digest: r.Digest, CodeDigest: r.CodeDigest, Code: r.Code, Author: r.Author, AuthorName: r.AuthorName, Assets: r.Assets,
 		Values: r.Values, Purpose: r.Purpose, Study: r.Study, Created: r.Created, Opening: r.Opening, Opened: r.Opened, Undecided: r.Undecided,
 		Withdrawn: r.Withdrawn, Messages: r.Messages, Waits: r.Waits, Trial: r.Trial, TrialNote: r.TrialNote, Lint: r.Lint,
-		State: authorState(StateOf(r, now)), Decisions: make([]anchorhold.Decision, len(r.Decisions)), Runs: make([]anchorhold.Run, len(r.Runs)),
+		State: authorState(StateOf(r, now)), Decisions: make([]anchorhold.Decision, len(r.Decisions)), Runs: []anchorhold.Run{},
 	}
 	for i, d := range r.Decisions {
 		out.Decisions[i] = DecisionForAuthor(d)
 	}
-	for i, run := range r.Runs {
-		out.Runs[i] = RunForAuthor(run)
+	for _, run := range r.Runs {
+		if run.Side != anchorhold.SideReplay { // that is for owners
+			out.Runs = append(out.Runs, RunForAuthor(run))
+		}
 	}
 	return withoutIdleTrial(out)
 }
@@ -176,7 +178,7 @@ func RunForAuditor(run anchorhold.Run) anchorhold.Run {
 	for i, o := range run.Outputs {
 		outputs[i] = OutputForAuditor(o)
 	}
-	run.Outputs = outputs
+	run.Outputs, run.Replay = outputs, nil // a replay has digests of what never left, too
 	return run
 }
 

@@ -27,7 +27,7 @@ func TestEveryFieldIsShownOrHidden(t *testing.T) {
 			return request.DecisionForAuthor(anchorhold.Decision{Terms: v.(anchorhold.Terms)}).Terms
 		}, &anchorhold.Terms{}, []string{"For"}},
 		{"a run", func(v any) any { return request.RunForAuthor(v.(anchorhold.Run)) }, &anchorhold.Run{}, []string{
-			"Side", "Opening", "Attempt", "Reason", "Python", "Boundary", "Usage", "Log", "Failure", "Priority", "Ahead", // Ahead is added where the queue is known
+			"Side", "Opening", "Attempt", "Reason", "Python", "Boundary", "Usage", "Log", "Failure", "Priority", "Deposit", "Replay", "Ahead", // Ahead is added where the queue is known
 		}},
 		{"an output", func(v any) any {
 			o := v.(anchorhold.Output)
@@ -90,5 +90,29 @@ func fill(v reflect.Value) {
 		v.SetUint(1)
 	case reflect.Float64:
 		v.SetFloat(1)
+	}
+}
+
+// A replay is the owner's affair: it changes no state of the request that it does
+// over, and its digests, of what may never have left, are for owners alone.
+func TestReplaysAreForOwners(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	r := anchorhold.Request{Opening: 1, Runs: []anchorhold.Run{
+		{ID: "run-1", Opening: 1, State: anchorhold.RunDone, Outputs: []anchorhold.Output{{Release: &anchorhold.Release{State: anchorhold.ReleaseApproved}}}},
+		{ID: "run-2", Opening: 1, Side: anchorhold.SideReplay, State: anchorhold.RunQueued, Replay: &anchorhold.Replay{
+			Run: "run-1", Outputs: []anchorhold.Replayed{{Name: "other", Then: "digest-then", Now: "digest-now"}},
+		}},
+	}}
+	for _, state := range []anchorhold.RunState{anchorhold.RunQueued, anchorhold.RunRunning, anchorhold.RunFailed, anchorhold.RunDone} {
+		r.Runs[1].State = state
+		if got := request.StateOf(r, now); got != anchorhold.StateReleased {
+			t.Errorf("with a replay that is %s the request is %s", state, got)
+		}
+	}
+	if a := request.ForAuthor(r, now); len(a.Runs) != 1 {
+		t.Errorf("the author sees %+v", a.Runs)
+	}
+	if a := request.RunForAuditor(r.Runs[1]); a.Replay != nil {
+		t.Errorf("an auditor sees %+v", a.Replay)
 	}
 }

@@ -150,7 +150,7 @@ func (t *task) unseen(checks []anchorhold.Check) []anchorhold.Check {
 			case disclosure.CheckPrivateRows, disclosure.CheckNearRows, disclosure.CheckColumnCopies:
 				if c.Result == anchorhold.CheckPassed {
 					checks[i].Result = anchorhold.CheckInapplicable
-					checks[i].Detail = "the files of " + a.ref.Dataset + "/" + a.ref.Asset + " are not all text: an output cannot be compared with them"
+					checks[i].Detail = "the files of " + a.ref.Dataset + "/" + a.ref.Asset + " are not all text in lines that can be told from others: an output cannot be compared with them"
 				}
 			}
 		}

@@ -171,6 +171,9 @@ func (r *FilesReader) Next() ([][]Cell, error) {
 		if !more {
 			return r.end(n)
 		}
+		// A short line is not told from others, and of a long one the rest is left
+		// out: what the rows do not show, nothing can be compared with.
+		r.opaque = r.opaque || len(words) > wordsPerRow || len(words) > 0 && len(words) < wordsPerLine
 		if len(words) >= wordsPerLine {
 			clear(r.batch[n])
 			for i, w := range words[:min(len(words), wordsPerRow)] {
