@@ -150,6 +150,25 @@ func WithKey(ctx context.Context, key string, fingerprint []byte) context.Contex
 	return context.WithValue(ctx, contextKey{}, keyed{key, fingerprint})
 }
 
+// Answered says whether Act would only repeat an earlier answer under the
+// context's key: what is looked at before an act must not refuse one that was
+// done, and whose answer was lost.
+func (b *Books) Answered(ctx context.Context, p policy.Permit) (answered bool, err error) {
+	k, ok := ctx.Value(contextKey{}).(keyed)
+	if !ok {
+		return false, nil
+	}
+	err = b.View(ctx, func(tx store.Tx) error {
+		_, _, err := tx.Idempotent(p.Principal().ID, k.key)
+		answered = err == nil
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return answered, err
+}
+
 // recall finds the answer to an act done before under the context's key.
 func recall[T any](ctx context.Context, tx store.Tx, p policy.Permit, out *T) (bool, error) {
 	k, ok := ctx.Value(contextKey{}).(keyed)

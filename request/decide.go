@@ -134,7 +134,7 @@ func (s *Service) Decide(ctx context.Context, p policy.Permit, id string, w Word
 		return anchorhold.Request{}, err
 	}
 	if w.Verdict == anchorhold.Approve {
-		if err := s.unchanged(ctx, id, w.Dataset); err != nil {
+		if err := s.unchanged(ctx, p, id, w.Dataset); err != nil {
 			return anchorhold.Request{}, err
 		}
 	}
@@ -164,7 +164,10 @@ func (s *Service) Decide(ctx context.Context, p policy.Permit, id string, w Word
 // unchanged refuses an approval that could not be carried out: a run looks at
 // its files too, but a decider should learn it now. Only the files of the
 // datasets that are decided about are looked at.
-func (s *Service) unchanged(ctx context.Context, id, dataset string) error {
+func (s *Service) unchanged(ctx context.Context, p policy.Permit, id, dataset string) error {
+	if answered, err := s.Books.Answered(ctx, p); err != nil || answered {
+		return err
+	}
 	var assets []anchorhold.AssetRef
 	err := s.Books.View(ctx, func(tx store.Tx) error {
 		r, err := s.undecided(tx, id)

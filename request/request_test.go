@@ -3,12 +3,14 @@ package request_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/books/bookstest"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/request"
@@ -437,4 +439,27 @@ func TestLocalAccountsAreOnePerson(t *testing.T) {
 	b.mustDecide(anchorhold.Principal{ID: "local:0"}, r, request.Word{Verdict: anchorhold.Approve})
 	_, err := b.decide(anchorhold.Principal{ID: "local:1000"}, r, request.Word{Verdict: anchorhold.Approve})
 	wantKind(t, "a second local account", err, anchorhold.Conflict)
+}
+
+// An approval that was committed, and whose answer was lost, is answered when it
+// is repeated, whatever has happened to request and file since.
+func TestRepeatedApprovalIsAnswered(t *testing.T) {
+	b := newBench(t)
+	r := b.submit(submission("heart", "1"))
+	owner := bookstest.User("owner", anchorhold.RoleOwner)
+	ctx := books.WithKey(context.Background(), "key", []byte("body"))
+	approve := func() error {
+		_, err := b.Decide(ctx, b.permit(owner, policy.RequestDecide, r), r.ID, request.Word{Verdict: anchorhold.Approve})
+		return err
+	}
+	if err := approve(); err != nil {
+		t.Fatal(err)
+	}
+	b.changed = errors.New("the file has changed")
+	if err := approve(); err != nil {
+		t.Errorf("repeated: %v", err)
+	}
+	if r = b.read(r.ID); len(r.Decisions) != 1 || len(r.Runs) != 1 {
+		t.Errorf("%d decisions and %d runs", len(r.Decisions), len(r.Runs))
+	}
 }
