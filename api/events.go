@@ -88,10 +88,8 @@ func (a *API) stream(ctx context.Context, c huma.Context, id string) {
 				return
 			}
 			// As the caller may see it now, who may have lost a role meanwhile.
-			if state := a.forCaller(ctx, r, res).State; state != known {
-				if known = state; !push(w, stateEvent{id, state}) || state.Ended() {
-					return
-				}
+			if known, ok = told(w, id, known, a.forCaller(ctx, r, res).State); !ok {
+				return
 			}
 		}
 		select {
@@ -108,6 +106,14 @@ func (a *API) stream(ctx context.Context, c huma.Context, id string) {
 			return
 		}
 	}
+}
+
+// told writes a state that is new, and says whether there may be more.
+func told(w http.ResponseWriter, id string, known, state anchorhold.State) (anchorhold.State, bool) {
+	if state == known {
+		return known, true
+	}
+	return state, push(w, stateEvent{id, state}) && !state.Ended()
 }
 
 func push(w http.ResponseWriter, e stateEvent) bool {

@@ -556,7 +556,7 @@ func TestWithdrawnWhileItsFileIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.mustAdd(dataset.New{Name: "heart", Assets: []dataset.NewAsset{{Name: "patients", Path: path}}})
-	b.Service.Books = &books.Books{Log: b.Set.Log, Now: b.Clock.Now, Store: &late{b.Store, func(tx store.Tx) error {
+	b.Service.Books = &books.Books{Log: b.Log, Now: b.Clock.Now, Store: &late{b.Store, func(tx store.Tx) error {
 		d, err := tx.Dataset("heart")
 		d.State = anchorhold.DatasetWithdrawn
 		return errors.Join(err, tx.PutDataset(d))

@@ -323,7 +323,7 @@ func TestFrozenSiteTakesNoParts(t *testing.T) {
 	if err := b.Store.Update(t.Context(), func(tx store.Tx) error { return books.Freeze(tx, books.Frozen{Backup: "b"}) }); err != nil {
 		t.Fatal(err)
 	}
-	b.Service.Books = &books.Books{Store: b.Store, Log: b.Set.Log, Now: b.Clock.Now} // as after a start
+	b.Service.Books = &books.Books{Store: b.Store, Log: b.Log, Now: b.Clock.Now} // as after a start
 	if _, err := b.Append(t.Context(), p, u.ID, 0, []byte("a\n1\n")); !errors.Is(err, books.ErrFrozen) {
 		t.Errorf("a part at a frozen site: %v", err)
 	}
