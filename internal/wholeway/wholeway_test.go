@@ -412,19 +412,41 @@ func TestOrdinaryUser(t *testing.T) {
 func TestChangedFile(t *testing.T) {
 	s := newSite(t, heart(200))
 	who := s.researcher()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	const count = `return int(patients["age"].count())`
+	submit := func(body string) anchorhold.Request {
+		r, err := who.Submit(ctx, code(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	approve := func(r anchorhold.Request) error {
+		_, err := s.owner().Decide(ctx, r.ID, client.NewDecision{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{AutoRelease: true, Uses: 2}})
+		return err
+	}
+	r := submit(count)
+	if err := approve(r); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := s.owner().Wait(ctx, r.ID, ended); err != nil || r.State != anchorhold.StateReleased {
+		t.Fatalf("before the change the request is %s (%v)", r.State, err)
+	}
 	s.write(heart(201))
-	r := s.ask(who, `return int(patients["age"].count())`, true)
-	if run := r.Runs[0]; r.State != anchorhold.StateFailed || !strings.Contains(run.Reason, "changed since it was registered") {
-		t.Fatalf("the request is %s: %s", r.State, run.Reason)
+	if err := approve(submit("return 1")); anchorhold.KindOf(err) != anchorhold.Conflict || !strings.Contains(err.Error(), "changed since it was registered") {
+		t.Errorf("approving a run on a changed file: %v", err)
+	}
+	r, err := s.owner().Wait(ctx, submit(count).ID, ended) // under the grant
+	if err != nil || r.State != anchorhold.StateFailed || !strings.Contains(r.Runs[len(r.Runs)-1].Reason, "changed since it was registered") {
+		t.Fatalf("under a grant the request is %s (%v): %+v", r.State, err, r.Runs)
 	}
 	s.run("dataset", "version", "heart", "--dir", s.dir, "--asset", "patients="+s.file, "--json")
-	r = s.ask(who, `return int(patients["age"].count())`, true)
+	r = s.ask(who, count, true)
 	if r.State != anchorhold.StateReleased {
 		t.Fatalf("after registering the new version the request is %s: %+v", r.State, r.Runs)
 	}
 	// And while a run is reading it.
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	slow, err := who.Submit(ctx, code("import time\ntime.sleep(4)\nreturn int(patients['age'].count())"))
 	if err != nil {
 		t.Fatal(err)
