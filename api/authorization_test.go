@@ -6,11 +6,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/anchorhold/anchorhold"
@@ -53,8 +59,62 @@ type fixture struct {
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{Set: bookstest.New(t), t: t, tokens: map[string]string{}, ids: map[string]string{}}
-	f.blobs = t.TempDir() + "/blobs"
+	first.Do(func() { made = makeFixture(t) })
+	if made == nil {
+		t.Fatal("the first fixture could not be made")
+	}
+	f := &fixture{
+		Set: made.books.Open(t), t: t, tokens: maps.Clone(made.tokens), ids: maps.Clone(made.ids), digest: made.digest,
+		blobs: t.TempDir() + "/blobs",
+	}
+	if err := os.CopyFS(f.blobs, made.blobs); err != nil {
+		t.Fatal(err)
+	}
+	f.open()
+	return f
+}
+
+// Every test has a site of its own; all are copies of the first one made.
+var (
+	first sync.Once
+	made  *template
+)
+
+type template struct {
+	books       bookstest.Saved
+	blobs       fs.FS
+	tokens, ids map[string]string
+	digest      string
+}
+
+// makeFixture fills a site by acts and by writing to its store.
+func makeFixture(t testing.TB) *template {
+	t.Helper()
+	f := &fixture{Set: bookstest.New(t), t: t, tokens: map[string]string{}, ids: map[string]string{}, blobs: t.TempDir() + "/blobs"}
+	f.open()
+	f.people(f.accounts)
+	f.applicant(f.services.Applications)
+	f.things(f.services.Keep.Blobs)
+	blobs := fstest.MapFS{}
+	err := fs.WalkDir(os.DirFS(f.blobs), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			blobs[path] = &fstest.MapFile{Mode: fs.ModeDir | 0o700}
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(f.blobs, path))
+		blobs[path] = &fstest.MapFile{Data: data, Mode: 0o600}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &template{books: f.Save(), blobs: blobs, tokens: f.tokens, ids: f.ids, digest: f.digest}
+}
+
+// open composes the services over the fixture's books.
+func (f *fixture) open() {
+	t := f.t
+	t.Helper()
 	blobs, err := blob.Open(f.blobs, f.Keys.BlobKey())
 	if err != nil {
 		t.Fatal(err)
@@ -81,10 +141,6 @@ func newFixture(t testing.TB) *fixture {
 	f.api = api.New(f.services)
 	f.api.EndWaits() // a stream says what holds now, and ends
 	f.handler = f.api.Handler()
-	f.people(accounts)
-	f.applicant(applications)
-	f.things(blobs)
-	return f
 }
 
 // people makes a user for each role, and credentials that do not hold.

@@ -5,6 +5,8 @@ package bookstest
 
 import (
 	"context"
+	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -47,6 +49,33 @@ func (c *Clock) Move(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+// begin is when the clocks of fresh books stand.
+func begin() time.Time { return time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) }
+
+// empty is a database without records. It is made once in a process, since a
+// disk takes its time for each table.
+var empty = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "bookstest-")
+	if err != nil {
+		return nil, err
+	}
+	data, err := closed(filepath.Join(dir, "site.db"))
+	return data, errors.Join(err, os.RemoveAll(dir))
+})
+
+// closed is the content of a database file in the form in which a store opens
+// it without writing.
+func closed(path string) ([]byte, error) {
+	s, err := sqlite.Open(context.Background(), path)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}
+
 // New opens fresh books for a test.
 func New(t testing.TB) *Set {
 	t.Helper()
@@ -54,11 +83,47 @@ func New(t testing.TB) *Set {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := audit.New(k)
+	db, err := empty()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "site.db"))
+	return Saved{keys: k, db: db, now: begin()}.Open(t)
+}
+
+// Saved is a set of books as it was at one moment, for tests that each begin
+// there: copying a file is much quicker than making what it holds.
+type Saved struct {
+	keys *keys.SiteKeys
+	db   []byte
+	now  time.Time
+}
+
+// Save copies a set as it is.
+func (s *Set) Save() Saved {
+	s.t.Helper()
+	path := filepath.Join(s.t.TempDir(), "saved.db")
+	if err := s.Store.Snapshot(context.Background(), path); err != nil {
+		s.t.Fatal(err)
+	}
+	db, err := closed(path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return Saved{s.Keys, db, s.Clock.Now()}
+}
+
+// Open opens a copy, which shares nothing with any other.
+func (v Saved) Open(t testing.TB) *Set {
+	t.Helper()
+	log, err := audit.New(v.keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "site.db")
+	if err := os.WriteFile(path, v.db, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(context.Background(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,8 +132,8 @@ func New(t testing.TB) *Set {
 			t.Errorf("closing the store: %v", err)
 		}
 	})
-	clock := &Clock{now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
-	return &Set{Books: &books.Books{Store: s, Log: log, Now: clock.Now}, Keys: k, Clock: clock, t: t}
+	clock := &Clock{now: v.now}
+	return &Set{Books: &books.Books{Store: s, Log: log, Now: clock.Now}, Keys: v.keys, Clock: clock, t: t}
 }
 
 // Permit is the permit of a user for an action, as the policy would give it.
