@@ -250,10 +250,18 @@ func user(tx store.Tx, email string) (anchorhold.Principal, error) {
 }
 
 // Authenticate finds the principal of a token; every token that does not hold
-// gets the same error. No token at all is nobody: the zero Principal.
+// gets the same error. No token at all is nobody: the zero Principal. At a site
+// that a restore has frozen none holds: which were revoked after the backup,
+// its books do not say.
 func (s *Service) Authenticate(ctx context.Context, token string) (who anchorhold.Principal, err error) {
 	if token == "" {
 		return who, nil
+	}
+	if frozen, err := s.Books.Frozen(ctx); err != nil {
+		return who, err
+	} else if frozen {
+		return who, anchorhold.Errorf(anchorhold.Unauthenticated, "try again once its owner has decided; on its machine, `anchorhold restore status` says what it waits for",
+			"the site was restored from a backup, and knows of no token whether it still holds").Because(books.ErrFrozen)
 	}
 	refused := anchorhold.Errorf(anchorhold.Unauthenticated, "ask the owner for a new one", "this token is not valid here, has expired or was revoked")
 	if !identity.LooksLikeToken(token) {

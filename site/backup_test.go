@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -243,6 +245,68 @@ func TestAcceptedRestoreEndsTokens(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestFrozenSiteKnowsNoToken: one that was revoked after the backup is good in
+// the backup's books. So none is taken, not even to read, until the newest
+// checkpoint shows that nothing was revoked.
+func TestFrozenSiteKnowsNoToken(t *testing.T) {
+	dir, _ := makeSite(t)
+	var data, head []byte
+	var revoked, kept string
+	at(t, dir, func(c *client.Client) {
+		for email, token := range map[string]*string{"eve@example.org": &revoked, "ada@example.org": &kept} {
+			u, err := c.AddUser(t.Context(), client.NewUser{Email: email, Role: anchorhold.RoleOwner})
+			if err != nil {
+				t.Fatal(err)
+			}
+			*token = u.Token
+		}
+		data, head = makeBackup(t, c), checkpoint(t, c)
+		if err := c.RevokeTokens(t.Context(), "eve@example.org"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if ask(t, dir, "/v1/me", revoked) != 401 || ask(t, dir, "/v1/me", kept) != 200 {
+		t.Error("before the restore")
+	}
+	there, _ := restore(t, data)
+	for _, path := range []string{"/v1/me", "/v1/datasets", "/v1/requests", "/v1/users"} {
+		for _, token := range []string{revoked, kept, "aht_nonsense"} {
+			if code := ask(t, there, path, token); code != 401 {
+				t.Errorf("%s at a frozen site: %d", path, code)
+			}
+		}
+	}
+	if code := ask(t, there, "/v1/site", ""); code != 200 {
+		t.Error("what everybody may know is not told:", code)
+	}
+	twin, _ := restore(t, data) // where nothing had happened after the backup
+	at(t, twin, func(c *client.Client) {
+		if _, err := c.ShowCheckpoint(t.Context(), head); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if code := ask(t, twin, "/v1/me", kept); code != 200 {
+		t.Error("nothing is lost, and a token does not hold:", code)
+	}
+}
+
+// ask reads something at a site over the network.
+func ask(t *testing.T, dir, path, token string) int {
+	t.Helper()
+	s, err := site.Open(t.Context(), dir, site.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, r)
+	return w.Code
 }
 
 // TestTwoRestoresAreTwoHistories: neither can speak under the other's name.
