@@ -174,7 +174,9 @@ type Withdrawal struct {
 	Requests int        `json:"requests"`
 	Grants   int        `json:"grants"`   // revoked
 	Outputs  int        `json:"outputs"`  // answers that are deleted at the site
+	Trials   int        `json:"trials"`   // on its mocks, that are deleted
 	Mocks    int        `json:"mocks"`    // deleted at the site; who has one keeps it
+	Later    int        `json:"later"`    // files without a record, removed within a day and some hours
 	Released []Released `json:"released"` // cannot be recalled
 }
 

@@ -307,7 +307,7 @@ func (s *Service) stated(ctx context.Context, p policy.Permit, v anchorhold.Vers
 func (s *Service) put(tx store.Tx, p policy.Permit, d anchorhold.Dataset, dr *draft, number int) error {
 	dr.version.Number, dr.version.Created = number, s.Books.Now()
 	for _, u := range dr.uploads {
-		if err := tx.DeleteUpload(u.ID); err != nil {
+		if err := tx.DeleteUpload(u.ID, s.Books.Now()); err != nil {
 			return err
 		}
 	}

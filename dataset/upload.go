@@ -65,7 +65,7 @@ func (s *Service) Begin(ctx context.Context, p policy.Permit, n NewUpload) (anch
 		for _, other := range all {
 			if now.Sub(other.Touched) > uploadLife {
 				forgotten = append(forgotten, other)
-				if err := tx.DeleteUpload(other.ID); err != nil {
+				if err := tx.DeleteUpload(other.ID, now); err != nil {
 					return u, books.Record{}, err
 				}
 				continue
@@ -153,7 +153,7 @@ func (s *Service) Drop(ctx context.Context, p policy.Permit, id string) error {
 		if dropped, err = upload(tx, p.Principal().ID, id); err != nil {
 			return struct{}{}, books.Record{}, err
 		}
-		return struct{}{}, books.Record{Subject: id}, tx.DeleteUpload(id)
+		return struct{}{}, books.Record{Subject: id}, tx.DeleteUpload(id, s.Books.Now())
 	})
 	if err == nil {
 		s.removeParts(dropped)
@@ -161,8 +161,8 @@ func (s *Service) Drop(ctx context.Context, p policy.Permit, id string) error {
 	return err
 }
 
-// removeParts removes what uploads left behind. A part that stays is an orphan
-// among the blobs, and no more.
+// removeParts removes what uploads left behind: soon, since a part that stays
+// was given up with its upload and is removed by the next sweep.
 func (s *Service) removeParts(all ...anchorhold.Upload) {
 	for _, u := range all {
 		for _, part := range u.Parts {

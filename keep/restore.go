@@ -29,8 +29,9 @@ import (
 
 // Service looks after a site's records.
 type Service struct {
-	Books *books.Books
-	Blobs *blob.Store
+	Books   *books.Books
+	Blobs   *blob.Store
+	GivenUp func(context.Context) error // removes files that were given up; nil: somebody else does
 }
 
 // Restored says where a site stands after a restore.

@@ -22,6 +22,7 @@ const (
 	KindRefused = "refused-outputs"
 	KindAnswers = "repeated-answers"
 	KindTrials  = "trials"
+	KindUploads = "uploads"
 	KindOrphans = "orphans"
 )
 
@@ -37,6 +38,7 @@ func rules() map[string]rule {
 		KindLogs:    {90, 0, "what runs printed, after they ended"},
 		KindRefused: {30, 0, "files of outputs, after a person refused to release them"},
 		KindTrials:  {30, 1, "runs on the mocks, what they executed and what they gave"},
+		KindUploads: {1, 1, "files that were being sent in, after nobody went on"},
 		KindAnswers: {7, 1, "answers kept for repeated calls"},
 		KindOrphans: {2, 1, "stored files that no record names, such as those of cancelled runs"},
 	}
@@ -175,7 +177,7 @@ func (s *Service) sweepRecords(ctx context.Context, p policy.Permit, before map[
 	var found Swept
 	// Counting is forgetting that is taken back.
 	err := s.Books.Store.Update(ctx, func(tx store.Tx) (err error) {
-		if found, err = forget(tx, before); err == nil {
+		if found, err = forget(tx, before, s.Books.Now()); err == nil {
 			err = errNothing
 		}
 		return err
@@ -184,7 +186,7 @@ func (s *Service) sweepRecords(ctx context.Context, p policy.Permit, before map[
 		return found.Removed, unless(err, errNothing)
 	}
 	found, err = books.Act(ctx, s.Books, p, func(tx store.Tx) (Swept, books.Record, error) {
-		done, err := forget(tx, before)
+		done, err := forget(tx, before, s.Books.Now())
 		if err == nil && done.nothing() {
 			err = errNothing
 		}
@@ -202,14 +204,15 @@ func unless(err, expected error) error {
 }
 
 // forget makes records forget what is older than its kind may be.
-func forget(tx store.Tx, before map[string]time.Time) (Swept, error) {
+func forget(tx store.Tx, before map[string]time.Time, now time.Time) (Swept, error) {
 	out := Swept{Removed: map[string]int{}}
+	uploads := func(at time.Time) (int, error) { return tx.ForgetUploads(at, now) }
 	trials := func(at time.Time) (int, error) {
 		runs, _, err := tx.ForgetTrials(at) // their files are orphans then
 		return len(runs), err
 	}
 	for kind, fn := range map[string]func(time.Time) (int, error){
-		KindLogs: tx.ForgetLogs, KindRefused: tx.ForgetRefused, KindAnswers: tx.ForgetAnswers, KindTrials: trials,
+		KindLogs: tx.ForgetLogs, KindRefused: tx.ForgetRefused, KindAnswers: tx.ForgetAnswers, KindTrials: trials, KindUploads: uploads,
 	} {
 		at, ok := before[kind]
 		if !ok {
@@ -263,6 +266,15 @@ func (s *Service) sweepFiles(ctx context.Context, p policy.Permit, before time.T
 	return n, bytes, nil
 }
 
+// tidy removes what is too old, and what was given up.
+func (s *Service) tidy(ctx context.Context) error {
+	_, err := s.Sweep(ctx, policy.SiteAct(policy.RetentionSweep, "retention"), false)
+	if s.GivenUp != nil {
+		err = errors.Join(err, s.GivenUp(ctx))
+	}
+	return err
+}
+
 // Every is how often a serving site sweeps.
 const Every = 6 * time.Hour
 
@@ -276,7 +288,7 @@ func (s *Service) Work(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		_, err := s.Sweep(ctx, policy.SiteAct(policy.RetentionSweep, "retention"), false)
+		err := s.tidy(ctx)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, books.ErrFrozen) {
 			slog.Error("what is too old could not be removed", "kind", anchorhold.KindOf(err))
 		}

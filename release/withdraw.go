@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/blob"
 	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/dataset"
 	"github.com/anchorhold/anchorhold/policy"
@@ -21,7 +22,9 @@ type Withdrawal struct {
 	Requests int        `json:"requests" doc:"requests over it"`
 	Grants   int        `json:"grants" doc:"grants that were revoked"`
 	Outputs  int        `json:"outputs" doc:"answers whose files are deleted at the site"`
+	Trials   int        `json:"trials" doc:"trials on its mocks that are deleted, those that go on included"`
 	Mocks    int        `json:"mocks" doc:"mocks that are deleted at the site; who has one keeps it"`
+	Later    int        `json:"later" doc:"stored files that no record names yet, such as those of a run that was just cancelled: removed within a day and some hours"`
 	Released []Released `json:"released" doc:"what cannot be recalled: answers that have left, and to whom"`
 }
 
@@ -43,20 +46,32 @@ type Withdrawing struct {
 
 // PreviewWithdrawal says what withdrawing a dataset would do, and does nothing.
 func (s *Service) PreviewWithdrawal(ctx context.Context, name string) (w Withdrawal, err error) {
-	err = s.Books.View(ctx, func(tx store.Tx) error {
+	err = s.Books.Store.Update(ctx, func(tx store.Tx) error {
 		d, err := tx.Dataset(name)
 		if err != nil {
 			return err
 		}
-		w, err = s.recall(tx, d)
-		return err
+		if w, err = s.recall(tx, d); err != nil {
+			return err
+		}
+		if w.Trials, err = tx.ForgetDataset(name, s.Books.Now()); err != nil {
+			return err
+		}
+		return errPreview
 	})
+	if errors.Is(err, errPreview) {
+		err = nil
+	}
 	return w, err
 }
 
+// errPreview takes back what was done only to count it.
+var errPreview = errors.New("release: a preview")
+
 // Withdraw takes a dataset back for good: grants are revoked, runs cancelled,
-// held outputs refused; mocks, indexes, answers and logs are deleted. The books
-// stay: audit log, ledger, receipts, and the requests themselves.
+// held outputs refused; mocks, copies, indexes, answers, logs and trials are
+// deleted, and whatever lies among the stored files without a record that names
+// it. The books stay: audit log, ledger, receipts, and the requests themselves.
 func (s *Service) Withdraw(ctx context.Context, p policy.Permit, name string, in Withdrawing) (Withdrawal, error) {
 	if err := in.Check(); err != nil {
 		return Withdrawal{}, err
@@ -64,6 +79,10 @@ func (s *Service) Withdraw(ctx context.Context, p policy.Permit, name string, in
 	if in.Confirm != name {
 		return Withdrawal{}, anchorhold.Errorf(anchorhold.Invalid, "give the dataset's name as confirm: what is withdrawn does not come back",
 			"the withdrawal is not confirmed")
+	}
+	stored, err := s.Blobs.List() // before the records are read: what is put later is no orphan
+	if err != nil {
+		return Withdrawal{}, err
 	}
 	w, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (Withdrawal, books.Record, error) {
 		d, err := tx.Dataset(name)
@@ -80,17 +99,45 @@ func (s *Service) Withdraw(ctx context.Context, p policy.Permit, name string, in
 		if w.Grants, err = s.end(tx, p, name, in.Reason); err != nil {
 			return w, books.Record{}, err
 		}
+		now := s.Books.Now()
 		dataset.Halt(&d, anchorhold.DatasetWithdrawn, p, in.Halting, s.Books)
+		if w.Trials, err = tx.ForgetDataset(name, now); err != nil {
+			return w, books.Record{}, err
+		}
+		if w.Later, err = giveUpOrphans(tx, stored, now); err != nil {
+			return w, books.Record{}, err
+		}
 		details := map[string]string{
 			"dataset": name, "reason": in.Reason, "grants_revoked": strconv.Itoa(w.Grants), "outputs_deleted": strconv.Itoa(w.Outputs),
-			"cannot_be_recalled": fmt.Sprintf("%d releases", len(w.Released)),
+			"trials_deleted": strconv.Itoa(w.Trials), "cannot_be_recalled": fmt.Sprintf("%d releases", len(w.Released)),
 		}
-		return w, books.Record{Subject: d.ID, Details: details}, errors.Join(tx.PutDataset(d), tx.ForgetDataset(name, s.Books.Now()))
+		return w, books.Record{Subject: d.ID, Details: details}, tx.PutDataset(d)
 	})
 	if err != nil {
 		return w, err
 	}
 	return w, s.Sweep(ctx)
+}
+
+// giveUpOrphans gives up every stored file that no record names, whosever it
+// was: copies of an attempt that failed, outputs of a run that was cancelled. It
+// counts those that are too young to be removed at once.
+func giveUpOrphans(tx store.Tx, stored []blob.Stored, now time.Time) (later int, err error) {
+	refs, err := tx.BlobRefs()
+	if err != nil {
+		return 0, err
+	}
+	var orphans []string
+	for _, b := range stored {
+		if refs[b.ID] {
+			continue
+		}
+		orphans = append(orphans, b.ID)
+		if now.Sub(b.Put) < unnamed {
+			later++
+		}
+	}
+	return later, tx.GiveUp(orphans, now)
 }
 
 // recall counts what a withdrawal takes back, and lists what it cannot.
@@ -168,15 +215,19 @@ func (s *Service) end(tx store.Tx, p policy.Permit, name, reason string) (grants
 	return grants, nil
 }
 
-// again is how long a file that was put again after it was given up is left
-// alone: whoever put it may not have written yet what refers to it.
-const again = time.Hour
+// A file is left alone for a while after it was put, where whoever put it may
+// not have written yet what refers to it: again, where it was put again after it
+// was given up, and unnamed, where no record has named it: longer than any act takes.
+const (
+	again   = time.Hour
+	unnamed = 24 * time.Hour
+)
 
-// Sweep deletes the files of withdrawn datasets that nothing else refers to. It
-// is done after a withdrawal and at every start, so that an interrupted one is
-// finished.
+// Sweep deletes the files that were given up and that nothing refers to. It is
+// done after a withdrawal, at every start, and now and then, so that an
+// interrupted one is finished.
 func (s *Service) Sweep(ctx context.Context) error {
-	var given map[string]time.Time
+	var given map[string]store.GivenUp
 	err := s.Books.View(ctx, func(tx store.Tx) (err error) {
 		given, err = tx.GivenUp()
 		return err
@@ -192,12 +243,24 @@ func (s *Service) Sweep(ctx context.Context) error {
 	for _, b := range stored {
 		put[b.ID] = b.Put
 	}
+	now := s.Books.Now()
 	var gone []string
-	for id, at := range given {
-		if put[id].After(at) && s.Books.Now().Sub(put[id]) < again {
-			continue
+	for id, g := range given {
+		var rest time.Duration
+		switch {
+		case g.Orphan:
+			rest = unnamed
+		case put[id].After(g.At):
+			rest = again
 		}
-		if err := s.Blobs.Remove(id); err != nil {
+		remove := s.Blobs.Remove
+		if rest > 0 {
+			if now.Sub(put[id]) < rest {
+				continue
+			}
+			remove = func(id string) error { return s.Blobs.RemoveOlder(id, now.Add(-rest)) }
+		}
+		if err := remove(id); err != nil {
 			return err
 		}
 		gone = append(gone, id)

@@ -2,6 +2,7 @@ package release_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -158,12 +159,82 @@ func (b *bench) tookBack(waiting anchorhold.Run, held anchorhold.Release, out an
 	}
 }
 
+// TestWithdrawTakesTrialsAndWhatNothingNames: results on the mock, whoever made
+// them and whether they have ended; files of attempts that failed; and what is
+// too young to be judged a little later.
+func TestWithdrawTakesTrialsAndWhatNothingNames(t *testing.T) {
+	b := newBench(t)
+	put := func(content string) string {
+		info, err := b.Blobs.Put(strings.NewReader(content), 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.ID
+	}
+	result, log, others, orphan := put("on the mock"), put("printed"), put("on another mock"), put("a copy of the private file")
+	trial := func(id, dataset string, state anchorhold.RunState, blob, log string) {
+		b.update(func(tx store.Tx) error {
+			assets := map[string]anchorhold.AssetRef{"x": {Dataset: "other", Asset: "a"}, "patients": {Dataset: dataset, Asset: "patients"}}
+			return errors.Join(tx.PutRun(anchorhold.Run{ID: id, Side: anchorhold.SideMock, State: state, Queued: b.Clock.Now(), Log: log}),
+				tx.PutTrial(anchorhold.Trial{Run: id, Author: author.ID, Assets: assets, Created: b.Clock.Now()}),
+				tx.PutOutput(anchorhold.Output{ID: "out-" + id, Run: id, Name: "result", Kind: "text", Blob: blob}))
+		})
+	}
+	trial("run-done", "heart", anchorhold.RunDone, result, log)
+	trial("run-going", "heart", anchorhold.RunRunning, result, "")
+	trial("run-other", "lungs", anchorhold.RunDone, others, "")
+	now := time.Now().UTC()
+	b.Clock.Move(now.Add(time.Minute).Sub(b.Clock.Now()))
+	if w, err := b.PreviewWithdrawal(context.Background(), "heart"); err != nil || w.Trials != 2 {
+		t.Fatal(w, err)
+	}
+	w, err := b.withdraw("heart", "heart")
+	if err != nil || w.Trials != 2 || w.Later != 1 {
+		t.Fatal(w, err)
+	}
+	b.view(func(tx store.Tx) error {
+		_, going := tx.Run("run-going")
+		_, done := tx.Trial("run-done")
+		if !errors.Is(going, store.ErrNotFound) || !errors.Is(done, store.ErrNotFound) {
+			t.Error("a trial is left:", going, done)
+		}
+		_, err := tx.Run("run-other")
+		return err
+	})
+	left := func(want map[string]bool) {
+		t.Helper()
+		for id, kept := range want {
+			f, err := b.Blobs.Open(id)
+			if kept != (err == nil) {
+				t.Errorf("a file is kept: %v, wanted %v: %v", err == nil, kept, err)
+			}
+			if err == nil {
+				f.Close()
+			}
+		}
+	}
+	left(map[string]bool{result: false, log: false, others: true, orphan: true})
+	if err := b.Sweep(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	left(map[string]bool{orphan: true}) // somebody may be about to name it
+	b.Clock.Move(25 * time.Hour)
+	if err := b.Sweep(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	left(map[string]bool{orphan: false, others: true})
+	b.VerifyLog()
+}
+
 // TestAnInterruptedWithdrawalIsFinished at the next start, and a file that was
 // put again meanwhile is left alone.
 func TestAnInterruptedWithdrawalIsFinished(t *testing.T) {
 	b := newBench(t)
 	_, out := b.offer(1, true, passed())
-	b.update(func(tx store.Tx) error { return tx.ForgetDataset("heart", b.Clock.Now()) }) // and then the power went
+	b.update(func(tx store.Tx) error {
+		_, err := tx.ForgetDataset("heart", b.Clock.Now())
+		return err
+	}) // and then the power went
 	now := time.Now().UTC()
 	b.Clock.Move(now.Sub(b.Clock.Now()))
 	if err := b.Sweep(context.Background()); err != nil {

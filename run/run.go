@@ -181,6 +181,9 @@ func (s *Service) charge(ctx context.Context, id string, o outcome) {
 	now := s.Books.Now()
 	err := s.Books.Store.Update(ctx, func(tx store.Tx) error {
 		run, err := tx.Run(id)
+		if errors.Is(err, store.ErrNotFound) { // a trial that was removed with its dataset
+			return nil
+		}
 		if err == nil && run.State == anchorhold.RunCancelled && run.Started != nil {
 			run.Usage, run.Boundary = o.usage, o.boundary
 			// One that was cancelled before its code began took time all the same.

@@ -138,7 +138,7 @@ func (s *Site) compose(o Options) error {
 	s.runs = &run.Service{Books: b, Blobs: blobs, Releases: releases, Envs: s.envs, IndexKey: indexKey, Limits: o.Limits, Room: filepath.Join(s.dir, blobDir, "tmp")}
 	s.runs.Ready()
 	s.notify = &notify.Service{Books: b, Policy: rules, Site: s.config.Name}
-	s.keep = &keep.Service{Books: b, Blobs: blobs}
+	s.keep = &keep.Service{Books: b, Blobs: blobs, GivenUp: s.sweep}
 	s.api = api.New(api.Services{
 		Books: b, Policy: rules, Accounts: s.accounts,
 		Datasets: &dataset.Service{Books: b, Blobs: blobs, IndexKey: indexKey},

@@ -128,12 +128,15 @@ type Catalog interface {
 	// ListDatasets gives a page without those that keep refuses, which is asked
 	// before their assets are read; nil keeps all.
 	ListDatasets(f DatasetFilter, p Page, keep func(FoundDataset) bool) ([]anchorhold.Dataset, string, error)
-	// ForgetDataset takes the files of a dataset out of its records: mocks and
-	// indexes of every version, outputs and logs of every run over it. What named
-	// them stays. GivenUp lists the files so given up that nothing names any
-	// more, with when; Gone says that some were removed.
-	ForgetDataset(name string, at time.Time) error
-	GivenUp() (map[string]time.Time, error)
+	// ForgetDataset takes the files of a dataset out of its records: mocks,
+	// copies and indexes of every version, outputs and logs of every run over it.
+	// What named them stays, but for trials over it: these are removed whole, also
+	// those that go on, and their number is given. GiveUp adds files that nothing
+	// names. GivenUp lists the files so given up that nothing names; Gone says
+	// that some were removed.
+	ForgetDataset(name string, at time.Time) (trials int, err error)
+	GiveUp(orphans []string, at time.Time) error
+	GivenUp() (map[string]GivenUp, error)
 	Gone(blobs []string) error
 	// PutVersion inserts a version of an asset of a dataset (creating the asset
 	// with the first), or replaces the version with the same id.
@@ -146,7 +149,18 @@ type Catalog interface {
 	Upload(id string) (anchorhold.Upload, error)
 	// Uploads gives all, the oldest first.
 	Uploads() ([]anchorhold.Upload, error)
-	DeleteUpload(id string) error
+	// DeleteUpload removes an upload and gives its parts up.
+	DeleteUpload(id string, at time.Time) error
+	// ForgetUploads does so with those that nobody continued since a time, and
+	// gives their number.
+	ForgetUploads(before, at time.Time) (int, error)
+}
+
+// GivenUp says since when a file is to be removed. An orphan was named by no
+// record then: what names it may yet be on its way.
+type GivenUp struct {
+	At     time.Time
+	Orphan bool
 }
 
 // RequestFilter selects requests; zero fields select all.

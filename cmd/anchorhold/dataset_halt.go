@@ -59,9 +59,9 @@ func newDatasetWithdraw(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "withdraw NAME --reason TEXT",
 		Short: "Take a dataset back for good",
-		Long: "Revokes every grant, cancels runs, refuses held outputs, and deletes mocks, indexes,\n" +
-			"answers and logs at the site; the private files themselves are yours and are left\n" +
-			"alone. The audit log, the ledger and receipts stay. First it says what cannot be\n" +
+		Long: "Revokes every grant, cancels runs, refuses held outputs, and deletes mocks, copies,\n" +
+			"indexes, answers, logs and trials at the site; the private files themselves are yours\n" +
+			"and are left alone. The audit log, the ledger and receipts stay. First it says what cannot be\n" +
 			"recalled: what was released, and to whom. Then the dataset's name must be typed once\n" +
 			"more, at the terminal or as --confirm.",
 		Example: "  anchorhold dataset withdraw heart --reason 'consent was withdrawn' --confirm heart",
@@ -112,7 +112,10 @@ func printWithdrawal(p *show.Printer, w client.Withdrawal) {
 	p.Field("dataset", w.Dataset)
 	p.Field("requests", fmt.Sprint(w.Requests, ", all of them ended"))
 	p.Field("grants", fmt.Sprint(w.Grants, " revoked"))
-	p.Field("deleted", fmt.Sprintf("%d mocks, %d answers, and every index and log", w.Mocks, w.Outputs))
+	p.Field("deleted", fmt.Sprintf("%d mocks, %d answers, %d trials, and every copy, index and log", w.Mocks, w.Outputs, w.Trials))
+	if w.Later > 0 {
+		p.Field("later", fmt.Sprintf("%d stored files that no record names yet: within a day and some hours", w.Later))
+	}
 	var rows [][]string
 	for _, r := range w.Released {
 		when := ""

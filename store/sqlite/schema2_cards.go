@@ -6,8 +6,9 @@ package sqlite
 const schema2Cards = `
 ALTER TABLE dataset ADD COLUMN state TEXT NOT NULL DEFAULT '';
 
--- Files of withdrawn datasets, until they are removed.
-CREATE TABLE given_up (blob TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
+-- Files of withdrawn datasets and of uploads that ended, until they are removed;
+-- an orphan was named by no record.
+CREATE TABLE given_up (blob TEXT PRIMARY KEY, at INTEGER NOT NULL, orphan INTEGER NOT NULL) STRICT;
 
 CREATE TABLE dataset_text (
   doc INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE REFERENCES dataset(name),

@@ -44,16 +44,11 @@ func (t *tx) ForgetTrials(before time.Time) (runs, blobs []string, err error) {
 		return nil, nil, err
 	}
 	for _, run := range runs {
-		named, err := t.texts("SELECT blob FROM output WHERE run = ? UNION SELECT log_blob FROM run WHERE id = ? AND log_blob <> ''", run, run)
+		named, err := t.forgetTrial(run)
 		if err != nil {
 			return nil, nil, err
 		}
 		blobs = append(blobs, named...)
-		for _, remove := range []string{"DELETE FROM output WHERE run = ?", "DELETE FROM trial WHERE run = ?", "DELETE FROM run WHERE id = ?"} {
-			if err := t.exec(remove, run); err != nil {
-				return nil, nil, err
-			}
-		}
 	}
 	slices.Sort(blobs)
 	blobs = slices.Compact(blobs)
@@ -70,6 +65,17 @@ func (t *tx) ForgetTrials(before time.Time) (runs, blobs []string, err error) {
 		}
 	}
 	return runs, kept, nil
+}
+
+// forgetTrial removes a trial, and gives the blobs that it named.
+func (t *tx) forgetTrial(run string) (blobs []string, err error) {
+	blobs, err = t.texts("SELECT blob FROM output WHERE run = ?1 AND blob <> '' UNION SELECT log_blob FROM run WHERE id = ?1 AND log_blob <> ''", run)
+	for _, remove := range []string{"DELETE FROM output WHERE run = ?", "DELETE FROM trial WHERE run = ?", "DELETE FROM run WHERE id = ?"} {
+		if err == nil {
+			err = t.exec(remove, run)
+		}
+	}
+	return blobs, err
 }
 
 // texts reads a column of texts.

@@ -1,6 +1,10 @@
 package sqlite
 
-import "github.com/anchorhold/anchorhold"
+import (
+	"time"
+
+	"github.com/anchorhold/anchorhold"
+)
 
 func (t *tx) PutUpload(u anchorhold.Upload) error {
 	body, err := encode(u)
@@ -24,4 +28,23 @@ func (t *tx) Uploads() ([]anchorhold.Upload, error) {
 	return bodies[anchorhold.Upload](t, "SELECT body FROM upload ORDER BY seq", nil)
 }
 
-func (t *tx) DeleteUpload(id string) error { return t.exec("DELETE FROM upload WHERE id = ?", id) }
+func (t *tx) DeleteUpload(id string, at time.Time) error {
+	parts, err := t.texts("SELECT p.value FROM upload u, json_each(u.body, '$.parts') p WHERE u.id = ?", id)
+	if err != nil {
+		return err
+	}
+	if err := t.giveUp(parts, at, false); err != nil {
+		return err
+	}
+	return t.exec("DELETE FROM upload WHERE id = ?", id)
+}
+
+func (t *tx) ForgetUploads(before, at time.Time) (int, error) {
+	old, err := t.texts("SELECT id FROM upload WHERE julianday(body ->> '$.touched') < julianday(?)", before.UTC().Format(time.RFC3339))
+	for _, id := range old {
+		if err == nil {
+			err = t.DeleteUpload(id, at)
+		}
+	}
+	return len(old), err
+}

@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"quotas hold", quotas},
 		{"trials", trials},
 		{"trials are forgotten", forgotten},
+		{"trials go with their dataset", withdrawnTrials},
 		{"what was found in code", lints},
 		{"outputs and releases", releases},
 		{"ledger", ledger},

@@ -95,6 +95,33 @@ func runsOf(t *testing.T, tx store.Tx, f store.RunFilter) (out []string) {
 	return out
 }
 
+// withdrawnTrials: those over a dataset are removed with it, of whatever state,
+// and nothing of others.
+func withdrawnTrials(t *testing.T, s store.Store) {
+	other := newRequest("req-2", "pri-1", "lung")
+	update(t, s, func(tx store.Tx) error {
+		d := dataset("lung")
+		d.ID = "dat-lung"
+		return errors.Join(tx.PutDataset(dataset("heart")), tx.PutDataset(d), tx.PutRequest(newRequest("req-1", "pri-1", "heart")), tx.PutRequest(other),
+			putTrial(tx, "run-1", "pri-1", "", anchorhold.RunDone, clock),
+			putTrial(tx, "run-2", "pri-2", "req-1", anchorhold.RunRunning, clock),
+			tx.PutRun(anchorhold.Run{ID: "run-3", Side: anchorhold.SideMock, State: anchorhold.RunDone, Queued: clock, Log: "log-run-3"}),
+			tx.PutTrial(anchorhold.Trial{Run: "run-3", Author: "pri-1", Code: other.Code, Assets: other.Assets, Created: clock}),
+			tx.PutOutput(anchorhold.Output{ID: "out-1", Run: "run-1", Name: "result", Blob: "result-1"}))
+	})
+	update(t, s, func(tx store.Tx) error {
+		n, err := tx.ForgetDataset("heart", clock)
+		equal(t, "trials removed", n, 2)
+		return err
+	})
+	view(t, s, func(tx store.Tx) error {
+		equal(t, "trials that are kept", runsOf(t, tx, store.RunFilter{Side: anchorhold.SideMock}), []string{"run-3"})
+		given, err := tx.GivenUp()
+		equal(t, "given up", given, map[string]store.GivenUp{"result-1": {At: clock.UTC()}, "log-run-1": {At: clock.UTC()}, "log-run-2": {At: clock.UTC()}})
+		return err
+	})
+}
+
 func forgotten(t *testing.T, s store.Store) {
 	out := func(id, run, blob string) anchorhold.Output {
 		return anchorhold.Output{ID: id, Run: run, Name: "result", Kind: "json", Blob: blob, Checks: []anchorhold.Check{}}

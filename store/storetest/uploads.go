@@ -38,23 +38,43 @@ func uploads(t *testing.T, s store.Store) {
 	update(t, s, func(tx store.Tx) error {
 		d := dataset("lung")
 		d.ID = "dat-lung"
-		return errors.Join(tx.PutDataset(d), tx.PutVersion("lung", "patients", other), tx.PutVersion("heart", "patients", v), tx.ForgetDataset("heart", now))
+		return errors.Join(tx.PutDataset(d), tx.PutVersion("lung", "patients", other), tx.PutVersion("heart", "patients", v), forgetHeart(tx, now))
 	})
 	view(t, s, func(tx store.Tx) error {
 		given, err := tx.GivenUp()
-		if _, free := given["b1-copy"]; !free {
-			t.Errorf("the copy is not given up: %v", given)
-		}
+		equal(t, "the copy is given up", given["b1-copy"], store.GivenUp{At: now})
 		if _, free := given["b1-shared"]; free {
 			t.Errorf("what another dataset keeps is given up: %v", given)
 		}
 		return err
 	})
-	update(t, s, func(tx store.Tx) error { return tx.DeleteUpload("upl-1") })
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.DeleteUpload("upl-1", now), tx.GiveUp([]string{"b1-copy", "orphan"}, now.Add(time.Hour)))
+	})
 	view(t, s, func(tx store.Tx) error {
 		if _, err := tx.Upload("upl-1"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("a deleted upload: %v", err)
 		}
-		return nil
+		given, err := tx.GivenUp()
+		equal(t, "what is given up", given, map[string]store.GivenUp{
+			"b1-copy": {At: now}, "p1": {At: now}, "p2": {At: now}, "orphan": {At: now.Add(time.Hour), Orphan: true},
+		})
+		return err
 	})
+	update(t, s, func(tx store.Tx) error { return tx.Gone([]string{"b1-copy", "p1", "p2", "orphan"}) })
+	two.Touched = now
+	update(t, s, func(tx store.Tx) error { return tx.PutUpload(two) })
+	for _, c := range []struct{ before, left int }{{0, 1}, {1, 0}} {
+		update(t, s, func(tx store.Tx) error {
+			n, err := tx.ForgetUploads(now.Add(time.Duration(c.before)*time.Second), now)
+			all, err2 := tx.Uploads()
+			equal(t, "uploads that are forgotten and left", []int{n, len(all)}, []int{1 - c.left, c.left})
+			return errors.Join(err, err2)
+		})
+	}
+}
+
+func forgetHeart(tx store.Tx, now time.Time) error {
+	_, err := tx.ForgetDataset("heart", now)
+	return err
 }

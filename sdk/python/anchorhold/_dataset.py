@@ -320,7 +320,7 @@ class Dataset(Record):
     def withdraw(self, reason: str, *, confirm: str, show_reason: bool = False) -> Json:
         """Take the dataset back for good; for owners. ``confirm`` is its name once more.
 
-        Grants are revoked; mocks, indexes, answers and logs are deleted at the site. The
+        Grants are revoked; mocks, copies, indexes, answers, logs and trials are deleted. The
         books stay. What is returned says what was done, and under "released" what cannot
         be recalled.
         """
