@@ -179,11 +179,12 @@ func (a *API) watchRun(ctx context.Context, _ policy.Permit, in *watchRun) (*bod
 
 type listRuns struct {
 	Paging
-	Side string `query:"side" enum:"private,mock" doc:"runs on private data (the default), or trials on the mocks"`
+	Side    string `query:"side" enum:"private,mock" doc:"runs on private data (the default), or trials on the mocks"`
+	Request string `query:"request" maxLength:"64" doc:"only those of this request"`
 }
 
 func (a *API) listRuns(ctx context.Context, p policy.Permit, in *listRuns) (*body[page[anchorhold.Run]], error) {
-	filter := store.RunFilter{}
+	filter := store.RunFilter{Request: in.Request}
 	if in.Side == string(anchorhold.SideMock) {
 		filter.Side = anchorhold.SideMock
 	}

@@ -301,7 +301,7 @@ def measure_import(rounds: int) -> Table:
 def measure_go(pattern: str, title: str, wanted: Mapping[str, tuple[str, str, float | None, float | None]]) -> Table:
     """Runs a Go benchmark and tells the metrics that are wanted."""
     out = run("go", "test", "-run", "^$", "-bench", pattern, "-benchtime", "3s", "./bench")
-    found = {unit: float(value) for value, unit in re.findall(r"([\d.e+]+) (\S+)", out)}
+    found = {unit: float(value) for value, unit in re.findall(r"(\d[\d.]*(?:e[+-]?\d+)?) (\S+)", out)}
     table = Table(title)
     for unit, (what, shown, most, least) in wanted.items():
         if unit not in found:
@@ -332,9 +332,6 @@ def main() -> None:
             tables += [measure_ready(site, 3 * rounds, peers=not asked.no_peers), measure_crowd(site, 20, asked.crowd // 20)]
     if not asked.site_only:
         tables += measure_rooms(rounds)
-    for table in tables:
-        table.show()
-
 
 def measure_rooms(rounds: int) -> list[Table]:
     """Takes the figures that need no serving site."""

@@ -534,7 +534,7 @@ func TestOperations(t *testing.T) {
 			_, err := client.Collect(c.Releases(ctx, anchorhold.ReleaseHeld), 0)
 			return err
 		},
-		`GET /v1/runs?limit=200`: func() error { _, err := client.Collect(c.Runs(ctx), 0); return err },
+		`GET /v1/runs?limit=200`: func() error { _, err := client.Collect(c.Runs(ctx, ""), 0); return err },
 		`GET /v1/envs?limit=200`: func() error { _, err := client.Collect(c.Environments(ctx), 0); return err },
 	} {
 		if err := call(); err != nil || got != want {

@@ -16,9 +16,9 @@ type Log struct {
 	Truncated bool   `json:"truncated"`
 }
 
-// Runs lists runs, newest first.
-func (c *Client) Runs(ctx context.Context) iter.Seq2[anchorhold.Run, error] {
-	return pages[anchorhold.Run](ctx, c, "/runs", nil)
+// Runs lists runs, newest first; with an id, those of that request alone.
+func (c *Client) Runs(ctx context.Context, request string) iter.Seq2[anchorhold.Run, error] {
+	return pages[anchorhold.Run](ctx, c, "/runs", filter("request", request))
 }
 
 // Run reads one run; a request's id means its newest.

@@ -169,7 +169,9 @@ func (s *Service) recall(tx store.Tx, d anchorhold.Dataset) (Withdrawal, error) 
 			return w, err
 		}
 		for _, r := range found {
-			w.add(r)
+			if err := w.add(tx, r); err != nil {
+				return w, err
+			}
 		}
 		if next == "" {
 			return w, nil
@@ -178,16 +180,30 @@ func (s *Service) recall(tx store.Tx, d anchorhold.Dataset) (Withdrawal, error) 
 	}
 }
 
-func (w *Withdrawal) add(r anchorhold.Request) {
+func (w *Withdrawal) add(tx store.Tx, r anchorhold.Request) error {
 	w.Requests++
-	for _, run := range r.Runs {
-		for _, o := range run.Outputs {
-			w.Outputs++
-			if rel := o.Release; rel != nil && rel.State == anchorhold.ReleaseApproved {
-				w.Released = append(w.Released, Released{
-					Release: rel.ID, Request: r.ID, Output: o.Name, To: r.AuthorName, Decided: rel.Decided, By: rel.DeciderName,
-				})
-			}
+	for page := (store.Page{Limit: store.MaxLimit}); ; {
+		runs, next, err := tx.ListRuns(store.RunFilter{Request: r.ID}, page)
+		if err != nil {
+			return err
+		}
+		for _, run := range runs {
+			w.addRun(r, run)
+		}
+		if next == "" {
+			return nil
+		}
+		page.Cursor = next
+	}
+}
+
+func (w *Withdrawal) addRun(r anchorhold.Request, run anchorhold.Run) {
+	for _, o := range run.Outputs {
+		w.Outputs++
+		if rel := o.Release; rel != nil && rel.State == anchorhold.ReleaseApproved {
+			w.Released = append(w.Released, Released{
+				Release: rel.ID, Request: r.ID, Output: o.Name, To: r.AuthorName, Decided: rel.Decided, By: rel.DeciderName,
+			})
 		}
 	}
 }

@@ -185,7 +185,9 @@ type Requests interface {
 	// are not stored with it.
 	PutRequest(anchorhold.Request) error
 	// Request finds a request by id, with Decisions, Messages, Runs (with outputs
-	// and releases) and its newest Trial, but without State.
+	// and releases) and its newest Trial, but without State. Of the runs it has the
+	// newest ShownRuns of each side, all that have not ended, all with a release that
+	// is held, and that of the newest release; ListRuns has all.
 	Request(id string) (anchorhold.Request, error)
 	RequestByDigest(digest string) (anchorhold.Request, error)
 	// RequestHead finds a request without the texts of its code and without
@@ -211,10 +213,14 @@ type Requests interface {
 	SeenOf(digest string) ([]anchorhold.Seen, error)
 }
 
-// RunFilter selects runs of one side.
+// ShownRuns is how many runs of a side come with a request, whatever their states.
+const ShownRuns = 5
+
+// RunFilter selects runs of one side; further fields, where not empty, too.
 type RunFilter struct {
-	Side   anchorhold.Side
-	Author string // principal id of who wrote the request or the trial; empty: everybody
+	Side    anchorhold.Side
+	Author  string // principal id of who wrote the request or the trial
+	Request string // id of a request
 }
 
 // Runs keeps runs; the table of runs is the queue.

@@ -92,7 +92,7 @@ func printRequest(p *show.Printer, r anchorhold.Request, site client.Site) {
 	printTrial(p, r.Trial, r.TrialNote)
 	printDecisions(p, r)
 	printMessages(p, r)
-	printRuns(p, r.Runs)
+	printRuns(p, r)
 }
 
 // waiting says what a dataset of a request still waits for.
@@ -271,7 +271,8 @@ func printMessages(p *show.Printer, r anchorhold.Request) {
 	}
 }
 
-func printRuns(p *show.Printer, runs []anchorhold.Run) {
+func printRuns(p *show.Printer, r anchorhold.Request) {
+	runs := r.Runs
 	if len(runs) == 0 {
 		return
 	}
@@ -281,6 +282,9 @@ func printRuns(p *show.Printer, runs []anchorhold.Run) {
 		rows = append(rows, []string{run.ID, string(run.State), show.Time(run.Queued), show.TimeOf(run.Finished), outputsOf(run), run.Reason})
 	}
 	p.Table("", []string{"ID", "STATE", "QUEUED", "FINISHED", "OUTPUTS", "REASON"}, rows)
+	if len(runs) > 4 {
+		p.Printf("All of them: anchorhold run ls --request %s\n", r.ID)
+	}
 }
 
 func outputsOf(run anchorhold.Run) string {

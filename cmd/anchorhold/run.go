@@ -21,29 +21,31 @@ func newRun(a *app) *cobra.Command {
 }
 
 func newRunLs(a *app) *cobra.Command {
-	limit, trials := 0, false
+	limit, trials, request := 0, false, ""
 	c := &cobra.Command{
 		Use:   "ls",
 		Short: "List runs, newest first",
 		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return runRunLs(c.Context(), a, limit, trials) },
+		RunE:  func(c *cobra.Command, _ []string) error { return runRunLs(c.Context(), a, limit, trials, request) },
 	}
 	c.Flags().BoolVar(&trials, "trials", false, "those on mocks, instead of those on private data")
+	c.Flags().StringVar(&request, "request", "", "only those of the request with this id")
+	c.MarkFlagsMutuallyExclusive("trials", "request")
 	c.Flags().IntVar(&limit, "limit", 100, "at most so many; 0 for all")
 	return c
 }
 
-func runRunLs(ctx context.Context, a *app, limit int, trials bool) error {
+func runRunLs(ctx context.Context, a *app, limit int, trials bool, request string) error {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	list := c.Runs
+	list := c.Runs(ctx, request)
 	if trials {
-		list = c.Trials
+		list = c.Trials(ctx)
 	}
-	all, err := client.Collect(list(ctx), max(limit, 0))
+	all, err := client.Collect(list, max(limit, 0))
 	if err != nil {
 		return err
 	}

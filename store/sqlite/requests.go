@@ -90,6 +90,20 @@ func (t *tx) RequestHead(id string) (r anchorhold.Request, err error) {
 	return r, err
 }
 
+// runsOfRequests selects what Request shows of the runs of some requests. A grant
+// may have started thousands of one, and each of the parts finds its few by an
+// index: the newest of each side, what goes on, what waits for a decision, and
+// what a decision was last taken on.
+const runsOfRequests = `seq IN (
+	SELECT n.seq FROM json_each(?1) j JOIN json_each('["","mock","replay"]') k JOIN run n
+		WHERE n.seq IN (SELECT seq FROM run WHERE request = j.value AND side = k.value ORDER BY seq DESC LIMIT ?2)
+	UNION SELECT seq FROM run WHERE state IN ('queued', 'running', 'checking') AND +request IN (SELECT value FROM json_each(?1))
+	UNION SELECT n.seq FROM release l JOIN output o ON o.id = l.output JOIN run n ON n.id = o.run
+		WHERE l.state = 'held' AND l.request IN (SELECT value FROM json_each(?1))
+	UNION SELECT n.seq FROM json_each(?1) j JOIN release l JOIN output o ON o.id = l.output JOIN run n ON n.id = o.run
+		WHERE l.seq = (SELECT seq FROM release WHERE request = j.value ORDER BY seq DESC LIMIT 1)
+) ORDER BY seq`
+
 // fillRequests adds what happened to requests: one query for each kind of thing,
 // however many requests there are.
 func (t *tx) fillRequests(requests []anchorhold.Request) error {
@@ -109,7 +123,7 @@ func (t *tx) fillRequests(requests []anchorhold.Request) error {
 	if err != nil {
 		return err
 	}
-	runs, err := t.runs("request IN (SELECT value FROM json_each(?)) ORDER BY seq", list)
+	runs, err := t.runs(runsOfRequests, list, store.ShownRuns)
 	if err != nil {
 		return err
 	}

@@ -82,6 +82,10 @@ func (t *tx) ListRuns(f store.RunFilter, p store.Page) ([]anchorhold.Run, string
 		}
 		args = append(args, f.Author)
 	}
+	if f.Request != "" {
+		where += " AND x.request = ?"
+		args = append(args, f.Request)
+	}
 	return list(t, "run x", "x.body", where, args, p, func(listed []anchorhold.Run) error {
 		ids := make([]string, len(listed))
 		for i, r := range listed {

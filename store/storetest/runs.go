@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -85,4 +86,46 @@ func claims(t *testing.T, s store.Store) {
 	if err != nil || again.ID != "run-2" || again.Attempt != 2 || again.Log != "log-run-2" {
 		t.Errorf("after it was returned: got %+v, %v; want the second attempt once more", again, err)
 	}
+}
+
+// shown holds that a request comes with the few runs that people and rules need,
+// however many it has had.
+func shown(t *testing.T, s store.Store) {
+	release := func(n int, run string, state anchorhold.ReleaseState) func(store.Tx) error {
+		return func(tx store.Tx) error {
+			o := anchorhold.Output{ID: fmt.Sprintf("out-%d", n), Run: run, Name: "result", Kind: "json", Blob: fmt.Sprintf("blob-%d", n)}
+			return errors.Join(tx.PutOutput(o), tx.PutRelease(anchorhold.Release{ID: fmt.Sprintf("rel-%d", n), Request: "req-1", Output: o.ID, State: state}))
+		}
+	}
+	update(t, s, func(tx store.Tx) error {
+		errs := []error{tx.PutRequest(newRequest("req-1", "pri-1", "heart")), tx.PutRequest(newRequest("req-2", "pri-1", "heart"))}
+		for i := range 20 {
+			state := anchorhold.RunDone
+			if i == 3 {
+				state = anchorhold.RunRunning
+			}
+			errs = append(errs, putRun(fmt.Sprintf("run-%02d", i), state)(tx))
+		}
+		replay := anchorhold.Run{ID: "run-replay", Side: anchorhold.SideReplay, Request: "req-1", State: anchorhold.RunDone, Queued: clock}
+		other := anchorhold.Run{ID: "run-other", Request: "req-2", State: anchorhold.RunDone, Queued: clock}
+		return errors.Join(append(errs, release(1, "run-01", anchorhold.ReleaseHeld)(tx), release(2, "run-02", anchorhold.ReleaseDenied)(tx),
+			release(3, "run-05", anchorhold.ReleaseApproved)(tx), tx.PutRun(replay), tx.PutRun(other))...)
+	})
+	want := []string{"run-01", "run-03", "run-05", "run-15", "run-16", "run-17", "run-18", "run-19", "run-replay"}
+	view(t, s, func(tx store.Tx) error {
+		one, err := tx.Request("req-1")
+		equal(t, "the runs of a request", named(one.Runs), want)
+		listed, _, err2 := tx.ListRequests(store.RequestFilter{}, store.Page{})
+		equal(t, "in a list", [][]string{named(listed[0].Runs), named(listed[1].Runs)}, [][]string{{"run-other"}, want})
+		equal(t, "all runs of a request", len(runsOf(t, tx, store.RunFilter{Request: "req-1"})), 20)
+		equal(t, "of the other", runsOf(t, tx, store.RunFilter{Request: "req-2"}), []string{"run-other"})
+		return errors.Join(err, err2)
+	})
+}
+
+func named(runs []anchorhold.Run) (out []string) {
+	for _, r := range runs {
+		out = append(out, r.ID)
+	}
+	return out
 }

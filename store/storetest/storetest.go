@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"the queue is fair", fairQueue},
 		{"quotas hold", quotas},
 		{"trials", trials},
+		{"runs that are shown", shown},
 		{"trials are forgotten", forgotten},
 		{"trials go with their dataset", withdrawnTrials},
 		{"what was found in code", lints},
