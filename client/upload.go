@@ -23,14 +23,12 @@ type newUpload struct {
 }
 
 // Upload sends a file to the site, in parts, each of which is sent again where
-// its answer was not heard; it gives the id by which a dataset takes it. name is
+// its answer was not heard; it gives the id by which a dataset takes it. What the
+// site has of the file already, from an earlier try, is not sent again. name is
 // the file's, with its extension. progress may be nil.
 func (c *Client) Upload(ctx context.Context, name string, file io.ReadSeeker, progress func(done, size int64)) (string, error) {
 	whole := sha256.New()
 	size, err := io.Copy(whole, file)
-	if err == nil {
-		_, err = file.Seek(0, io.SeekStart)
-	}
 	if err != nil {
 		return "", unreadable(name, err)
 	}
@@ -39,8 +37,11 @@ func (c *Client) Upload(ctx context.Context, name string, file io.ReadSeeker, pr
 	if err != nil {
 		return "", err
 	}
+	if _, err := file.Seek(u.Received, io.SeekStart); err != nil {
+		return "", unreadable(name, err)
+	}
 	part := make([]byte, uploadPart)
-	for at := int64(0); at < size; {
+	for at := u.Received; at < size; {
 		n, err := io.ReadFull(file, part)
 		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return "", unreadable(name, err)

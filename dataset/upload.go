@@ -38,8 +38,10 @@ type NewUpload struct {
 	SHA256 string `json:"sha256" doc:"of the whole file: sha256: and 64 hexadecimal digits"`
 }
 
-// Begin announces a file that will be sent in parts. What nobody continued for a
-// day is forgotten.
+// Begin announces a file that will be sent in parts. The same file, announced again
+// by whoever began to send it, is the same upload: it goes on where it was
+// interrupted, whatever became of the program that sent it. What nobody continued
+// for a day is forgotten.
 func (s *Service) Begin(ctx context.Context, p policy.Permit, n NewUpload) (anchorhold.Upload, error) {
 	if strings.ContainsAny(n.Name, "/\\") || strings.ContainsFunc(n.Name, unicode.IsControl) || !utf8.ValidString(n.Name) || strings.HasPrefix(n.Name, ".") {
 		return anchorhold.Upload{}, anchorhold.Errorf(anchorhold.Invalid, "give the name alone, such as patients.parquet", "the file has a name that cannot be used")
@@ -49,6 +51,9 @@ func (s *Service) Begin(ctx context.Context, p policy.Permit, n NewUpload) (anch
 	}
 	if n.Size > MaxUpload {
 		return anchorhold.Upload{}, anchorhold.Errorf(anchorhold.TooLarge, "register it by its path on the site's machine", "the file is larger than %d GiB", MaxUpload>>30)
+	}
+	if u, found, err := s.begun(ctx, p.Principal().ID, n); found || err != nil {
+		return u, err
 	}
 	now := s.Books.Now()
 	u := anchorhold.Upload{
@@ -80,6 +85,29 @@ func (s *Service) Begin(ctx context.Context, p policy.Permit, n NewUpload) (anch
 	})
 	s.removeParts(forgotten...)
 	return u, err
+}
+
+// begun finds the upload by which somebody already sends a file, and keeps it from
+// being forgotten.
+func (s *Service) begun(ctx context.Context, who string, n NewUpload) (u anchorhold.Upload, found bool, err error) {
+	if err := s.Books.MayWrite(ctx); err != nil {
+		return u, false, err
+	}
+	err = s.Books.Store.Update(ctx, func(tx store.Tx) error {
+		all, err := tx.Uploads()
+		if err != nil {
+			return err
+		}
+		for _, other := range all {
+			if other.Principal == who && other.SHA256 == n.SHA256 && other.Size == n.Size && other.Name == n.Name {
+				u, found = other, true
+				u.Touched = s.Books.Now()
+				return tx.PutUpload(u)
+			}
+		}
+		return nil
+	})
+	return u, found && err == nil, err
 }
 
 // Upload finds an upload of the permit's principal: of anybody else's there is
@@ -186,7 +214,12 @@ func (s *Service) keep(ctx context.Context, who, id string) (u anchorhold.Upload
 		return u, "", err
 	}
 	if "sha256:"+info.SHA256 != u.SHA256 || info.Size != u.Size {
-		return u, "", anchorhold.Errorf(anchorhold.Conflict, "send it again as a new upload", "what arrived of %s is not the file that was announced", u.Name)
+		// Kept, it would be gone on with when the file is announced again.
+		if err := s.Books.Store.Update(ctx, func(tx store.Tx) error { return tx.DeleteUpload(id) }); err != nil {
+			return u, "", err
+		}
+		s.removeParts(u)
+		return u, "", anchorhold.Errorf(anchorhold.Conflict, "send it again, while nobody writes to it", "what arrived of %s is not the file that was announced", u.Name)
 	}
 	return u, info.ID, nil
 }

@@ -188,6 +188,9 @@ func TestUploadsAreWholeAndOnesOwn(t *testing.T) {
 	if err := add(olga, other.ID); anchorhold.KindOf(err) != anchorhold.Conflict || !strings.Contains(err.Error(), "not the file that was announced") {
 		t.Errorf("%v", err)
 	}
+	if left := b.uploads(); len(left) != 0 { // or it would be gone on with
+		t.Errorf("%+v", left)
+	}
 	for _, n := range []dataset.NewUpload{
 		{Name: "../a.csv", Size: 1, SHA256: digestOf(nil)},
 		{Name: ".csv", Size: 1, SHA256: digestOf(nil)},
@@ -200,12 +203,49 @@ func TestUploadsAreWholeAndOnesOwn(t *testing.T) {
 	}
 }
 
+// TestUploadsGoOn: who announces the same file again goes on where it stopped, and
+// nobody goes on with what another sends.
+func TestUploadsGoOn(t *testing.T) {
+	b := newBench(t)
+	data := table(7)
+	ctx, p := t.Context(), b.permit(olga, policy.DatasetUpload)
+	n := dataset.NewUpload{Name: "a.csv", Size: int64(len(data)), SHA256: digestOf(data)}
+	begin := func(p policy.Permit, n dataset.NewUpload) anchorhold.Upload {
+		t.Helper()
+		u, err := b.Begin(ctx, p, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	first := begin(p, n)
+	if _, err := b.Append(ctx, p, first.ID, 0, data[:dataset.UploadPart]); err != nil {
+		t.Fatal(err)
+	}
+	b.Clock.Move(23 * time.Hour)
+	if u := begin(p, n); u.ID != first.ID || u.Received != dataset.UploadPart {
+		t.Errorf("%+v", u)
+	}
+	b.Clock.Move(23 * time.Hour) // it was touched
+	renamed := n
+	renamed.Name = "b.csv"
+	otto := b.permit(bookstest.User("otto", anchorhold.RoleOwner), policy.DatasetUpload)
+	for what, u := range map[string]anchorhold.Upload{"another name": begin(p, renamed), "another person": begin(otto, n)} {
+		if u.ID == first.ID || u.Received != 0 {
+			t.Errorf("%s: %+v", what, u)
+		}
+	}
+	if id := b.send("a.csv", data); id != first.ID { // it repeats the first part, too
+		t.Errorf("another upload %s", id)
+	}
+}
+
 // TestForgottenUploads: a day later nothing is left, and the room is free again.
 func TestForgottenUploads(t *testing.T) {
 	b := newBench(t)
 	p := b.permit(olga, policy.DatasetUpload)
-	for range 2 {
-		if _, err := b.Begin(t.Context(), p, dataset.NewUpload{Name: "a.csv", Size: dataset.MaxUpload, SHA256: digestOf(nil)}); err != nil {
+	for _, other := range []string{"a", "b"} {
+		if _, err := b.Begin(t.Context(), p, dataset.NewUpload{Name: "a.csv", Size: dataset.MaxUpload, SHA256: digestOf([]byte(other))}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -23,7 +23,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import receipt
     from ._capture import Captured
-    from ._dataset import Asset, Dataset, Mock
+    from ._dataset import Asset, Dataset, Inspection
     from ._digest import code_digest
     from ._errors import (
         Conflict,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from ._grant import Grant
     from ._inputs import Batches, Files, Tensors
+    from ._mock import Mock
     from ._output import Output, Release, Run
     from ._request import Decision, Request
     from ._site import Principal, Site, connect
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "_capture": ("Captured",),
-    "_dataset": ("Asset", "Dataset", "Mock"),
+    "_dataset": ("Asset", "Dataset", "Inspection"),
     "_digest": ("code_digest",),
     "_inputs": ("Batches", "Files", "Tensors"),
     "_errors": (
@@ -62,6 +63,7 @@ _HOME = {
         "NotCaptured", "NotFound", "NotReady", "Refused", "Timeout", "TooLarge", "Unauthenticated", "Unavailable",
     ),
     "_grant": ("Grant",),
+    "_mock": ("Mock",),
     "_output": ("Output", "Release", "Run"),
     "_request": ("Decision", "Request"),
     "_site": ("Principal", "Site", "connect"),
@@ -70,10 +72,10 @@ _HOME = {
 }  # fmt: skip
 
 __all__ = [
-    "Asset", "Batches", "Captured", "Conflict", "Dataset", "Decision", "Denied", "Ended", "Error", "Failed",
-    "Files", "Grant", "Internal", "Invalid", "InvalidReceipt", "InvalidResult", "Mock", "NotCaptured", "NotFound",
-    "NotReady", "Output", "Principal", "Receipt", "Refused", "Release", "Request", "Run", "Site", "Tensors",
-    "Timeout", "TooLarge", "Trial", "Unauthenticated", "Unavailable", "Verified", "__version__",
+    "Asset", "Batches", "Captured", "Conflict", "Dataset", "Decision", "Denied", "Ended", "Error", "Failed", "Files",
+    "Grant", "Inspection", "Internal", "Invalid", "InvalidReceipt", "InvalidResult", "Mock", "NotCaptured",
+    "NotFound", "NotReady", "Output", "Principal", "Receipt", "Refused", "Release", "Request", "Run", "Site",
+    "Tensors", "Timeout", "TooLarge", "Trial", "Unauthenticated", "Unavailable", "Verified", "__version__",
     "code_digest", "connect", "receipt",
 ]  # fmt: skip
 

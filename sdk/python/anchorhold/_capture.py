@@ -17,9 +17,10 @@ from typing import Any
 from . import _digest
 from ._collect.command import collect_file
 from ._collect.source import Refused as CollectRefused
-from ._dataset import Asset, Dataset, Mock
+from ._dataset import Asset, Dataset
 from ._errors import Invalid, NotCaptured
 from ._listing import Json
+from ._mock import Mock
 from ._text import Prose, facts_html, facts_text, pre_html, visible, visible_lines
 
 RESERVED = ("purpose", "study", "environment")

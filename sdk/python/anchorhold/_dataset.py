@@ -1,156 +1,26 @@
-"""Datasets and their mocks: what a researcher may see of data that stays away.
-
-A mock is fetched once, checked against the hash on the dataset's card and kept
-in the user's cache folder. It is read exactly as the site will read the private
-table, so that code that works on the mock meets the same types there.
-"""
+"""Datasets: what a researcher may see of data that stays away, and how owners offer them."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
-import tarfile
-import tempfile
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from ._errors import InvalidResult, NotFound, TooLarge, Unavailable
+from ._errors import Invalid, NotFound
 from ._http import Http, quote
-from ._listing import Json, Listing, Record, need
+from ._listing import Json, Listing, Record
+from ._mock import Mock
+from ._offer import Options, add, add_version, inspect_data
+from ._progress import Report
 from ._text import escaped, facts_html, table_html, table_text, visible
 
 if TYPE_CHECKING:
-    import numpy
-    import pandas
-    import pyarrow
-
-    from ._inputs import Batches, Files
-
-
-NEEDED = {
-    "arrow": ("pyarrow",),
-    "batches": ("pyarrow",),
-    "polars": ("pyarrow", "polars"),
-    "numpy": ("pyarrow", "numpy", "pandas"),
-    "dataframe": ("pyarrow", "numpy", "pandas"),
-    "tensors": ("numpy",),
-    "files": (),
-}
-
-
-class Mock:
-    """The public twin of an asset: invented or harmless rows with the private table's columns."""
-
-    def __init__(self, http: Http, dataset: str, asset: str, version: Json) -> None:
-        self._http = http
-        self._dataset = dataset
-        self._asset = asset
-        self._version = version
-        self._mock: Json = version["mock"]
-
-    @property
-    def format(self) -> str:
-        """The file's format: csv, parquet, arrow, npy and so on."""
-        return str(self._mock.get("format", ""))
-
-    @property
-    def rows(self) -> int:
-        """Number of rows of the mock; the private table may have another."""
-        return int(self._mock.get("rows", 0))
-
-    def path(self) -> Path:
-        """The mock as a file on this machine, or of an asset of files as a folder."""
-        if self.format != "tar":
-            return self._file()
-        files = self.files()
-        for file in files.values():
-            file.path  # noqa: B018 (makes the copy)
-        return self._folder()
-
-    def _folder(self) -> Path:
-        return cache_folder() / f"{self._file().stem}-files"
-
-    def files(self) -> Files:
-        """The mock's files by name; for an asset of files."""
-        archive = self._file()
-        found = []
-        try:
-            with tarfile.open(archive, "r:") as tar:
-                for entry in tar:
-                    if not entry.isreg() or not plain_path(entry.name):
-                        raise tarfile.TarError("a name or kind of file that a mock cannot have")
-                    found.append((entry.name, entry.offset_data, entry.size))
-        except tarfile.TarError:
-            raise InvalidResult("the mock is not an archive of plain files", "tell the site's owner") from None
-        from ._inputs import Files
-
-        handle = open(archive, "rb")  # noqa: SIM115 (open for as long as the files are used)
-        files = Files([(n, handle.fileno(), at, size) for n, at, size in found], lambda: os.fspath(self._folder()))
-        files.__dict__["_archive"] = handle
-        return files
-
-    def _file(self) -> Path:
-        wanted = str(self._mock.get("sha256", "")).removeprefix("sha256:")
-        if len(wanted) != 64 or not wanted.isalnum() or not re.fullmatch("[a-z0-9]{1,32}", self.format):
-            raise InvalidResult("the mock's description is not one that this package knows", "update this package")
-        path = cache_folder() / f"{wanted}.{self.format}"
-        if not has_hash(path, wanted):
-            data = self._http.file(f"/v1/datasets/{quote(self._dataset)}/assets/{quote(self._asset)}/mock")
-            if hashlib.sha256(data).hexdigest() != wanted:
-                raise InvalidResult(
-                    "the mock is not the file that its card describes", "try again; tell the site's owner"
-                )
-            keep(path, data)
-        return path
-
-    def to_arrow(self) -> pyarrow.Table:
-        """The mock as a pyarrow Table."""
-        return self._read("arrow")
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """The mock as a pandas DataFrame."""
-        found: pandas.DataFrame = self._read("dataframe")
-        return found
-
-    def to_numpy(self) -> numpy.ndarray[Any, Any]:
-        """The mock as a NumPy array."""
-        found: numpy.ndarray[Any, Any] = self._read("numpy")
-        return found
-
-    def to_polars(self) -> Any:
-        """The mock as a polars.DataFrame."""
-        return self._read("polars")
-
-    def batches(self) -> Batches:
-        """The mock as an iterator of pyarrow.RecordBatch."""
-        found: Batches = self._read("batches")
-        return found
-
-    def tensors(self) -> dict[str, numpy.ndarray[Any, Any]]:
-        """The mock as NumPy arrays by name."""
-        found: dict[str, numpy.ndarray[Any, Any]] = self._read("tensors")
-        return found
-
-    def _read(self, kind: str) -> Any:
-        for module in NEEDED[kind]:
-            need(module)
-        from . import _inputs
-
-        columns = [{"name": c.get("name"), "type": c.get("type")} for c in self._version.get("columns") or []]
-        spec = {"type": kind, "format": self.format, "columns": columns, "missing": self._version.get("missing") or []}
-        try:
-            return _inputs.read_input(os.fspath(self._file()), spec)
-        except _inputs.InputRefused as e:
-            raise InvalidResult(visible(e, 2000), "read it yourself from .path()") from None
-
-    def __repr__(self) -> str:
-        return f"<Mock of {visible(self._dataset)}/{visible(self._asset)}, {self.rows} rows: .to_pandas(), .path()>"
+    from ._offer import Source
 
 
 class Asset:
     """One table of a dataset. Its private side stays at the site; its mock is here."""
+
+    HEAD = ("column", "type", "unit", "description", "facts")
 
     def __init__(self, http: Http, dataset: str, data: Json) -> None:
         self._http = http
@@ -176,8 +46,7 @@ class Asset:
     @property
     def columns(self) -> Listing[Json]:
         """The columns of the card: name, type, unit, description and facts."""
-        head = ("column", "type", "unit", "description", "facts")
-        return Listing(list(self.version.get("columns") or []), head, column_row)
+        return Listing(list(self.version.get("columns") or []), self.HEAD, column_row)
 
     @property
     def mock(self) -> Mock:
@@ -208,6 +77,32 @@ def column_row(column: Json) -> list[object]:
         column.get("description") or "",
         ", ".join(facts),
     ]
+
+
+class Inspection(Record):
+    """What a site finds in data before they are registered, for their owner's eyes."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows, items or files."""
+        return int(self._data.get("rows") or 0)
+
+    @property
+    def columns(self) -> Listing[Json]:
+        """The columns, with the facts that a generated mock would reveal if they are confirmed."""
+        return Listing(self._items("columns"), Asset.HEAD, column_row)
+
+    @property
+    def facts(self) -> Listing[Json]:
+        """Facts of the whole, such as its number of rows."""
+        head = ("fact", "value", "provenance")
+        return Listing(self._items("facts"), head, lambda f: [f.get("name"), f.get("value"), f.get("provenance")])
+
+    def __repr__(self) -> str:
+        return f"{self.rows} rows; a mock would reveal what you confirm:\n{self.columns!r}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self.rows} rows; a mock would reveal what you confirm:</p>{self.columns._repr_html_()}"
 
 
 class Dataset(Record):
@@ -307,6 +202,36 @@ class Dataset(Record):
             body["columns"] = self._column_edits(columns)
         given = {k: v for k, v in body.items() if v is not None}
         self.__init__(self._http, self._http.patch(f"/v1/datasets/{quote(self.name)}", given))  # type: ignore[misc]
+        return self
+
+    def new_version(
+        self,
+        data: Source | None = None,
+        *,
+        asset: str | None = None,
+        mock: Source | None = None,
+        missing: str | Iterable[str] | None = None,
+        columns: Json | None = None,
+        confirm_facts: bool = False,
+        mock_rows: int = 0,
+        mock_seed: int = 0,
+        accept_differences: bool = False,
+        copy: bool = False,
+        progress: bool | Report | None = None,
+    ) -> Dataset:
+        """Register changed data, or another mock, as an asset's next version; for owners.
+
+        Values are those of ``datasets.add``. What is not given stays as it was: the data
+        (read anew where they lie), the texts that mean no value, the stated columns, and
+        the mock. ``asset`` names the asset where the dataset has several.
+        """
+        options = Options(
+            missing=missing, confirm_facts=confirm_facts, mock_rows=mock_rows, mock_seed=mock_seed,
+            accept_differences=accept_differences, copy=copy, progress=progress,
+        )  # fmt: skip
+        name = self.only.name if asset is None else self[asset].name
+        found = add_version(self._http, self.name, name, data, mock, columns, options)
+        self.__init__(self._http, found)  # type: ignore[misc]
         return self
 
     def freeze(self, reason: str, *, show_reason: bool = False) -> Dataset:
@@ -418,6 +343,83 @@ class Datasets:
             message = f"there is no dataset {visible(name)!r} that you may see"
             raise NotFound(message, "see site.datasets for their names", status=e.status) from None
 
+    def add(
+        self,
+        name: str,
+        assets: Mapping[str, Source],
+        mocks: Mapping[str, Source] | str | None = None,
+        *,
+        title: str = "",
+        description: str = "",
+        license: str = "",  # noqa: A002 - the word for it everywhere
+        population: str = "",
+        visibility: str = "users",
+        quorum: int = 1,
+        review: str = "",
+        request_days: int = 0,
+        tags: Iterable[str] = (),
+        duo: Iterable[str] = (),
+        contacts: Iterable[Json] = (),
+        asking: Json | None = None,
+        parts: Json | None = None,
+        columns: Json | None = None,
+        missing: str | Iterable[str] | None = None,
+        confirm_facts: bool = False,
+        mock_rows: int = 0,
+        mock_seed: int = 0,
+        accept_differences: bool = False,
+        copy: bool = False,
+        progress: bool | Report | None = None,
+    ) -> Dataset:
+        """Offer data as a dataset; for owners.
+
+        ``assets`` and ``mocks`` name values: paths of files or folders, pandas
+        DataFrames, Polars frames, pyarrow Tables, NumPy arrays, or a dict of names and
+        arrays. The mock ``"generate"`` is made from the card. Connected with ``dir=``,
+        files are registered where they lie (with ``copy=True`` they are copied); from
+        elsewhere everything is sent to the site, which keeps a copy. What was
+        interrupted goes on when the same is offered again.
+
+        ``confirm_facts=True`` lets facts that are measured in the private data appear on
+        the card and in generated mocks: see them first with ``datasets.inspect``.
+        ``columns`` states what columns are: ``{"age": "Age in years"}`` or ``{"age":
+        {"type": "int", "description": ..., "unit": "a", "facts": {"min": 18}}}``, and
+        ``{"patients": {"age": ...}}`` where there are several assets. ``missing`` are
+        further texts that mean "no value". ``visibility`` is "users" or "named",
+        ``review`` may be "every-line", ``request_days`` is how long a request waits for
+        a decision; tags, duo, contacts, asking and parts are as in ``Dataset.update``.
+        """
+        if not isinstance(assets, Mapping) or not assets:
+            raise Invalid("no asset is given", f'write: datasets.add({name!r}, assets={{"patients": "patients.csv"}})')
+        made = dict.fromkeys(assets, mocks) if isinstance(mocks, str) else dict(mocks or {})
+        said = dict(columns or {})
+        options = Options(
+            missing=missing, confirm_facts=confirm_facts, mock_rows=mock_rows, mock_seed=mock_seed,
+            accept_differences=accept_differences, copy=copy, progress=progress,
+        )  # fmt: skip
+        body: Json = {"name": name, "title": title, "description": description, "license": license}
+        body |= {"population": population, "visibility": visibility, "quorum": quorum, "review": review}
+        body |= {"request_days": request_days, "tags": several(tags), "duo": several(duo), "contacts": list(contacts)}
+        body |= {"parts": {part: audience(to) for part, to in (parts or {}).items()}, "asking": asking}
+        body = {k: v for k, v in body.items() if v}
+        said = said if len(assets) != 1 else {next(iter(assets)): said}
+        return Dataset(self._http, add(self._http, body, assets, made, said, options))
+
+    def inspect(
+        self,
+        data: Source,
+        *,
+        missing: str | Iterable[str] = (),
+        copy: bool = False,
+        progress: bool | Report | None = None,
+    ) -> Inspection:
+        """What registering data would find, and which facts a generated mock could reveal; for owners.
+
+        Nothing is registered. What had to be sent for it is not sent again by ``add``.
+        """
+        options = Options(missing=missing, copy=copy, progress=progress)
+        return Inspection(inspect_data(self._http, data, options))
+
     def search(
         self,
         words: str = "",
@@ -465,49 +467,3 @@ def audience(to: str | Iterable[str] | Json) -> Json:
     if isinstance(to, str):
         return {"to": to}
     return dict(to) if isinstance(to, dict) else {"to": "named", "people": list(to)}
-
-
-def plain_path(name: str) -> bool:
-    """Whether a name leads nowhere but into its own folder, on every system."""
-    parts = name.split("/")
-    return not any(p in ("", ".", "..") or set(p) & set('\\:*?"<>|') or not p.isprintable() for p in parts)
-
-
-def cache_folder() -> Path:
-    """Where mocks are kept: public twins, so that nothing private ever lies there."""
-    base = os.environ.get("XDG_CACHE_HOME") or ""
-    folder = (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "anchorhold" / "mocks"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as e:
-        raise Unavailable(
-            f"{folder} cannot be written: {e.strerror}", "set XDG_CACHE_HOME to a folder of yours"
-        ) from None
-    return folder
-
-
-def has_hash(path: Path, wanted: str) -> bool:
-    """Whether a file is there and whole."""
-    try:
-        with open(path, "rb") as f:
-            whole = hashlib.sha256()
-            while chunk := f.read(1 << 20):
-                whole.update(chunk)
-    except OSError:
-        return False
-    return whole.hexdigest() == wanted
-
-
-def keep(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as f:
-                f.write(data)
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as e:
-        raise TooLarge(f"the mock cannot be kept in {path.parent}: {e.strerror}", "make room there") from None

@@ -17,6 +17,7 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from ._errors import BY_KIND, BY_STATUS, Conflict, Denied, Error, Internal, Invalid, NotFound, TooLarge, Unavailable
+from ._local import pool
 from ._pin import parse_pins, pool_for
 from ._text import visible
 from ._version import __version__
@@ -103,8 +104,10 @@ class Http:
         ca_text: str | None = None,
         timeout: float = 30.0,
         attempts: int = 5,
+        socket: str | None = None,
     ) -> None:
         self.url, fragment = split_pins(check_url(url))
+        self._socket = socket
         self.timeout = timeout
         self.attempts = attempts
         self._pins = parse_pins(fragment)
@@ -121,13 +124,22 @@ class Http:
     def __reduce__(self) -> Any:
         raise TypeError("a connection holds a token and cannot be pickled; call anchorhold.connect where it is needed")
 
+    @property
+    def local(self) -> bool:
+        """Whether the site is spoken to on its own machine, whose files can be named."""
+        return self._socket is not None
+
     def get(self, path: str, query: dict[str, Any] | None = None, timeout: float | None = None) -> Any:
         """The JSON answer of a read."""
         return self._json("GET", path, query=query, timeout=timeout)
 
-    def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+    def post(self, path: str, body: dict[str, Any] | None = None, timeout: float | None = None) -> Any:
         """The JSON answer of a write, which happens once however often it is sent."""
-        return self._json("POST", path, body=body if body is not None else {})
+        return self._json("POST", path, body=body if body is not None else {}, timeout=timeout)
+
+    def put(self, path: str, data: bytes, attempts: int) -> Any:
+        """The JSON answer to bytes, which may be sent again."""
+        return self._json("PUT", path, raw=data, attempts=attempts)
 
     def patch(self, path: str, body: dict[str, Any]) -> Any:
         """The JSON answer of a change, which happens once however often it is sent."""
@@ -207,7 +219,9 @@ class Http:
         limit: int,
         query: dict[str, Any] | None = None,
         body: dict[str, Any] | None = None,
+        raw: bytes | None = None,
         timeout: float | None = None,
+        attempts: int | None = None,
     ) -> bytes:
         import urllib3
 
@@ -215,13 +229,15 @@ class Http:
         headers = {"Accept": accept, "User-Agent": f"anchorhold-python/{__version__}"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        data = None
+        data = raw
+        if raw is not None:
+            headers["Content-Type"] = "application/octet-stream"
         if body is not None:
             data = json.dumps(body, allow_nan=False).encode()
             headers["Content-Type"] = "application/json"
             headers["Idempotency-Key"] = secrets.token_hex(16)
         error: Error = Unavailable("the site was not asked")
-        for attempt in range(self.attempts):
+        for attempt in range(attempts or self.attempts):
             if attempt:
                 time.sleep(pause(attempt, error))
             try:
@@ -256,7 +272,8 @@ class Http:
 
     def _manager(self) -> urllib3.PoolManager:
         if self._pool is None:
-            self._pool = pool_for(self._pins, self._ca, self._ca_text)
+            local = self._socket
+            self._pool = pool(local) if local is not None else pool_for(self._pins, self._ca, self._ca_text)
         return self._pool
 
 

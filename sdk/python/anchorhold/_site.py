@@ -10,10 +10,11 @@ from typing import Any
 from ._capture import Captured, capture, choose_environment
 from ._dataset import Datasets
 from ._environment import Environments
-from ._errors import Denied, InvalidReceipt, InvalidResult, Unauthenticated
+from ._errors import Denied, Invalid, InvalidReceipt, InvalidResult, Unauthenticated
 from ._grant import Grants
 from ._http import Http
 from ._listing import Json, Listing, Record, short_time
+from ._local import ADDRESS, socket_of
 from ._login import find
 from ._note import Bad, parse_vkey
 from ._output import Releases, Runs
@@ -205,7 +206,8 @@ class Site:
 
     def _facts(self) -> list[tuple[str, object]]:
         you = f"{self.me.email} ({', '.join(self.me.roles)})"
-        return [("address", self.url), ("you", you), ("key", self.key), ("version", self._about.get("version"))]
+        address = "on this machine" if self._http.local else self.url
+        return [("address", address), ("you", you), ("key", self.key), ("version", self._about.get("version"))]
 
 
 def ledger_row(e: Json) -> list[object]:
@@ -223,6 +225,7 @@ def connect(
     url: str | None = None,
     token: str | None = None,
     *,
+    dir: str | os.PathLike[str] | None = None,  # noqa: A002 - the word for it everywhere
     key: str | os.PathLike[str] | None = None,
     ca: str | os.PathLike[str] | None = None,
     timeout: float = 30.0,
@@ -236,7 +239,14 @@ def connect(
     TLS door (a connection string, "https://host:port#sha256=..."): then that key is
     trusted and no other. ``ca`` is the file of a certificate to trust, ``timeout``
     the seconds to wait for an answer.
+
+    On the site's own machine its owner can pass ``dir``, the folder of a site that is
+    being served, instead of address and token: the machine says who you are.
     """
+    if dir is not None:
+        if url is not None or token is not None or ca is not None:
+            raise Invalid("dir= stands for address and token", "pass either dir=, or an address and a token")
+        return greet(Http(ADDRESS, None, timeout=timeout, socket=socket_of(dir)), key, None)
     login = find(url, token)
     http = Http(login.url, login.token, ca=os.fspath(ca) if ca is not None else None, ca_text=login.ca, timeout=timeout)
     if login.token is None:
@@ -244,8 +254,13 @@ def connect(
             f"there is no token for {visible(login.url)}",
             "pass token=, set ANCHORHOLD_TOKEN, or run `anchorhold login` for this address",
         )
+    return greet(http, key, login.key)
+
+
+def greet(http: Http, key: str | os.PathLike[str] | None, known: str | None) -> Site:
+    """Ask a site who it is and who calls, and insist on its key where that is known."""
     about = http.get("/v1/site")
-    wanted = read_key(key) if key is not None else login.key
+    wanted = read_key(key) if key is not None else known
     found = str(about.get("key") or "")
     try:
         parse_vkey(found)

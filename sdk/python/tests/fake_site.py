@@ -73,6 +73,7 @@ class FakeSite:
         self.files: dict[str, bytes] = {}
         self.grants: dict[str, dict[str, Any]] = {}
         self.trials: dict[str, dict[str, Any]] = {}
+        self.uploads: dict[str, dict[str, Any]] = {}
         self.datasets = {"heart": dataset("heart", ["patients"]), "two": dataset("two", ["patients", "labs"])}
         self.environments = [{"lock": LOCK, "default": True, "python": "3.11", "packages": packages()}]
         self.asked: list[dict[str, Any]] = []  # for further environments
@@ -205,6 +206,29 @@ def show_dataset(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, 
     if name not in site.datasets:
         raise Problem(404, "not-found", "there is no such thing here", "check the id")
     return 200, site.datasets[name]
+
+
+@route("POST", "/datasets")
+def add_dataset(site: FakeSite, call: dict[str, Any]) -> tuple[int, Any]:
+    return 200, dataset(call["body"]["name"], [a["name"] for a in call["body"]["assets"]])
+
+
+def shown(site: FakeSite, name: str) -> tuple[int, Any]:
+    return 200, {"id": name, "received": len(site.uploads[name]["data"])}
+
+
+@route("POST", "/uploads")
+def begin_upload(site: FakeSite, call: dict[str, Any]) -> tuple[int, Any]:
+    name = f"upl-{len(site.uploads)}"
+    site.uploads[name] = {**call["body"], "data": b""}
+    return shown(site, name)
+
+
+@route("PUT", "/uploads/([^/]+)/parts/([0-9]+)")
+def send_part(site: FakeSite, call: dict[str, Any], name: str, offset: str) -> tuple[int, Any]:
+    if int(offset) == len(site.uploads[name]["data"]):
+        site.uploads[name]["data"] += call["body"]
+    return shown(site, name)
 
 
 @route("PATCH", "/datasets/([^/]+)")
@@ -502,6 +526,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.handle_call("POST")
 
+    def do_PUT(self) -> None:
+        self.handle_call("PUT")
+
     def do_PATCH(self) -> None:
         self.handle_call("PATCH")
 
@@ -512,7 +539,8 @@ class Handler(BaseHTTPRequestHandler):
         headers = {k.lower(): v for k, v in self.headers.items()}
         query = dict(urllib.parse.parse_qsl(parts.query))
         call = {"method": method, "path": parts.path, "query": query, "headers": headers}
-        call["body"] = json.loads(data) if data else None
+        binary = headers.get("content-type") == "application/octet-stream"
+        call["body"] = data if binary else json.loads(data) if data else None
         self.site.seen.append(call)
         trouble = self.site.trouble.pop(0) if self.site.trouble else None
         if trouble == "hang":
