@@ -1,6 +1,9 @@
 package anchorhold
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Visibility says who may learn that a dataset exists.
 type Visibility string
@@ -179,6 +182,39 @@ type Mock struct {
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
 	Blob   string `json:"-"`
+
+	// Differences are those between a given mock and the private side that its
+	// owner accepted.
+	Differences []MockDifference `json:"differences,omitempty"`
+	// Common: it shares something with the private side, and was published all
+	// the same. Owners and reviewers only.
+	Common *MockCommon `json:"common,omitempty"`
+}
+
+// MockDifference is a difference between a mock and its private side that its
+// owner accepted.
+type MockDifference struct {
+	Code string `json:"code"` // such as "type:patients.age"
+	Text string `json:"text"` // the same in words
+}
+
+// Column is the name of the column of which it speaks; empty of a whole asset.
+func (d MockDifference) Column() string {
+	_, of, _ := strings.Cut(d.Code, ":")
+	_, column, _ := strings.Cut(of, ".") // names of assets have no dots
+	return column
+}
+
+// SpeaksOfNulls says whether it tells that a private column has missing values,
+// or has none.
+func (d MockDifference) SpeaksOfNulls() bool { return strings.HasPrefix(d.Code, "nulls:") }
+
+// MockCommon is an owner's decision to publish a mock that has rows or
+// identifiers in common with the private side.
+type MockCommon struct {
+	Reason string   `json:"reason"`
+	By     string   `json:"by"`    // principal
+	Found  []string `json:"found"` // which checks found something, and where in the mock
 }
 
 // Source says where the private side lies: by reference, so that the file or

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/anchorhold/anchorhold"
@@ -71,6 +72,12 @@ func seenVersion(v anchorhold.Version, may Sight) anchorhold.Version {
 	case v.Mock != nil:
 		mock := *v.Mock
 		mock.Blob = ""
+		if !may.Private {
+			mock.Common = nil
+		}
+		mock.Differences = slices.DeleteFunc(slices.Clone(mock.Differences), func(d anchorhold.MockDifference) bool {
+			return d.Column() != "" && !may.Columns || d.SpeaksOfNulls() && !may.Counts
+		})
 		v.Mock = &mock
 	}
 	return v
@@ -182,13 +189,21 @@ func cardMock(dataset string, a anchorhold.Asset, siteURL string) *cardFile {
 	if m == nil {
 		return nil
 	}
+	about := "The mock of the table " + a.Name + " (" + m.Origin + "): made to try code out, not data about anybody."
+	var differ []string
+	for _, d := range m.Differences {
+		differ = append(differ, d.Text)
+	}
+	if len(differ) > 0 {
+		about += " It is not quite like the private table: " + strings.Join(differ, "; ") + "."
+	}
 	media := "text/csv"
 	if m.Format == FormatParquet {
 		media = "application/x-parquet"
 	}
 	return &cardFile{
 		Type: "cr:FileObject", ID: a.Name + "-mock", Name: a.Name + "." + m.Format,
-		Description: "The mock of the table " + a.Name + " (" + m.Origin + "): made to try code out, not data about anybody.",
+		Description: about,
 		ContentURL:  siteURL + MockPath(dataset, a.Name), ContentSize: fmt.Sprintf("%d B", m.Size),
 		Encoding: media, SHA256: strings.TrimPrefix(m.SHA256, "sha256:"),
 	}

@@ -11,26 +11,58 @@ import (
 	"github.com/anchorhold/anchorhold/catalog/codec"
 )
 
-// Difference is one way in which a mock is not like its private table. It
+// Ways in which a mock can be unlike its private side.
+const (
+	DiffFormat = "format" // of the whole asset
+	DiffAbsent = "absent" // of a column, as all that follow
+	DiffExtra  = "extra"
+	DiffOrder  = "order"
+	DiffType   = "type"
+	DiffNulls  = "nulls"
+)
+
+// Difference is one way in which a mock is not like its private side. It
 // speaks of columns, never of values.
 type Difference struct {
-	Column  string `json:"column"`
-	What    string `json:"what"`    // absent, extra, order or type
-	Private string `json:"private"` // the type or position on the private side
-	Mock    string `json:"mock"`
+	Column  string // empty: of the whole asset
+	What    string // DiffType and so on: what its code begins with
+	Private string // the type or position on the private side
+	Mock    string
+}
+
+// Code names the difference of an asset's mock, so that its owner can accept
+// this one and no other: "type:patients.age".
+func (d Difference) Code(asset string) string {
+	if d.Column == "" {
+		return d.What + ":" + asset
+	}
+	return d.What + ":" + asset + "." + d.Column
 }
 
 // String says it in a sentence.
 func (d Difference) String() string {
 	switch d.What {
-	case "absent":
+	case DiffFormat:
+		return fmt.Sprintf("the mock is %s and the private table is %s", d.Mock, d.Private)
+	case DiffAbsent:
 		return fmt.Sprintf("the mock has no column %q", d.Column)
-	case "extra":
+	case DiffExtra:
 		return fmt.Sprintf("the mock has a column %q, which the private table does not have", d.Column)
-	case "order":
+	case DiffOrder:
 		return fmt.Sprintf("column %q is number %s in the mock and number %s in the private table", d.Column, d.Mock, d.Private)
+	case DiffNulls:
+		return fmt.Sprintf("column %q has %s in the mock and %s in the private table", d.Column, d.Mock, d.Private)
 	}
 	return fmt.Sprintf("column %q is %s in the mock and %s in the private table", d.Column, d.Mock, d.Private)
+}
+
+// Side is what a mock has to be like: the private side of a version.
+type Side struct {
+	Format  string // that its mock has
+	Columns []anchorhold.Column
+	// Nulls says of each column whether it has missing values. Nil: that is not
+	// compared, as for a mock that was made without knowing it.
+	Nulls []bool
 }
 
 // MockFile is what was read of a mock that an owner gave.
@@ -42,24 +74,67 @@ type MockFile struct {
 }
 
 // CompareMock reads a mock that an owner gave and says how it differs from the
-// private columns: names, order and types must be the same, so that code which
-// runs on one runs on the other. In CSV, whose types are read from the values,
+// private side: names, order and types of columns, and whether they have missing
+// values at all, must be the same, so that code which runs on one runs on the
+// other. (Nested columns are refused on both sides.) In CSV, whose types are read from the values,
 // a mock may be narrower: whole numbers where the private side has decimals,
 // dates where it has times, a column without values anywhere.
-func CompareMock(ctx context.Context, private []anchorhold.Column, path string, o ReadOptions) (MockFile, []Difference, error) {
+func CompareMock(ctx context.Context, private Side, path string, o ReadOptions) (MockFile, []Difference, error) {
 	t, err := Open(path, o)
 	if err != nil {
 		return MockFile{}, nil, err
 	}
 	defer func() { _ = t.Close() }() // nothing was written
-	for err == nil {
-		_, err = t.Next(ctx)
-	}
-	if !errors.Is(err, io.EOF) {
-		return MockFile{}, nil, err
+	nulls := newNullFinder(t)
+	for {
+		rows, err := t.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return MockFile{}, nil, err
+		}
+		nulls.add(rows, t.of())
 	}
 	m := MockFile{Format: t.Format(), Columns: t.Columns(), Rows: t.Rows(), Size: t.stamp.Size}
-	return m, differences(private, m.Columns, t.accepts()), nil
+	var out []Difference
+	if m.Format != private.Format {
+		out = append(out, Difference{What: DiffFormat, Private: private.Format, Mock: m.Format})
+	}
+	out = append(out, differences(private.Columns, m.Columns, t.accepts())...)
+	return m, append(out, nullDifferences(private, m.Columns, nulls.found)...), nil
+}
+
+// nullFinder finds the columns of a table that have missing values.
+type nullFinder struct{ found []bool }
+
+func newNullFinder(t *Table) *nullFinder { return &nullFinder{make([]bool, len(t.Columns()))} }
+
+func (n *nullFinder) add(rows [][]Cell, of int) {
+	if of != codec.Each {
+		return
+	}
+	for _, row := range rows {
+		for i, c := range row {
+			if c.Kind == CellMissing {
+				n.found[i] = true
+			}
+		}
+	}
+}
+
+// nullDifferences compares which columns have missing values: a whole number
+// that may be missing is another type to pandas, and code that never met a
+// missing value fails on the first.
+func nullDifferences(private Side, mock []anchorhold.Column, found []bool) (out []Difference) {
+	said := map[bool]string{true: "missing values", false: "no missing values"}
+	for i, p := range private.Columns {
+		j := slices.IndexFunc(mock, func(c anchorhold.Column) bool { return c.Name == p.Name })
+		if i < len(private.Nulls) && j >= 0 && private.Nulls[i] != found[j] {
+			out = append(out, Difference{Column: p.Name, What: DiffNulls, Private: said[private.Nulls[i]], Mock: said[found[j]]})
+		}
+	}
+	return out
 }
 
 // differences compares two lists of columns; can are the types that each of
@@ -70,24 +145,24 @@ func differences(private, mock []anchorhold.Column, can []typeSet) []Difference 
 	for i, p := range private {
 		j := slices.IndexFunc(mock, func(c anchorhold.Column) bool { return c.Name == p.Name })
 		if j < 0 {
-			out = append(out, Difference{Column: p.Name, What: "absent", Private: string(p.Type)})
+			out = append(out, Difference{Column: p.Name, What: DiffAbsent, Private: string(p.Type)})
 			ordered = false
 			continue
 		}
 		if i != j && ordered {
 			// One sentence is enough: a column moved shifts all that follow.
-			out = append(out, Difference{Column: p.Name, What: "order", Private: fmt.Sprint(i + 1), Mock: fmt.Sprint(j + 1)})
+			out = append(out, Difference{Column: p.Name, What: DiffOrder, Private: fmt.Sprint(i + 1), Mock: fmt.Sprint(j + 1)})
 			ordered = false
 		}
 		if can[j]&bit(p.Type) == 0 {
-			out = append(out, Difference{Column: p.Name, What: "type", Private: string(p.Type), Mock: string(mock[j].Type)})
+			out = append(out, Difference{Column: p.Name, What: DiffType, Private: string(p.Type), Mock: string(mock[j].Type)})
 		} else if a, b := storageFact(p), storageFact(mock[j]); a != b && p.Type == mock[j].Type {
-			out = append(out, Difference{Column: p.Name, What: "type", Private: a, Mock: b})
+			out = append(out, Difference{Column: p.Name, What: DiffType, Private: a, Mock: b})
 		}
 	}
 	for _, m := range mock {
 		if !slices.ContainsFunc(private, func(c anchorhold.Column) bool { return c.Name == m.Name }) {
-			out = append(out, Difference{Column: m.Name, What: "extra", Mock: string(m.Type)})
+			out = append(out, Difference{Column: m.Name, What: DiffExtra, Mock: string(m.Type)})
 		}
 	}
 	return out

@@ -38,7 +38,7 @@ func ProposeFacts(ctx context.Context, path string, o ReadOptions) (Proposal, er
 		return Proposal{}, err
 	}
 	defer func() { _ = t.Close() }() // nothing was written
-	s := sinks{facts: newFactCounter(len(t.Columns()))}
+	s := sinks{facts: newFactCounter(len(t.Columns())), nulls: newNullFinder(t)}
 	if err := s.drain(ctx, t, &progress{}); err != nil {
 		return Proposal{}, err
 	}

@@ -106,7 +106,7 @@ func TestMockFromConfirmedFacts(t *testing.T) {
 				t.Fatalf("%s: %d rows, %v", hospital, rows, err)
 			}
 			path := writeFile(t, "mock."+format, out.String())
-			m, differences, err := CompareMock(t.Context(), reg.Columns, path, ReadOptions{})
+			m, differences, err := CompareMock(t.Context(), Side{Format: format, Columns: reg.Columns, Nulls: reg.Nulls}, path, ReadOptions{})
 			if err != nil || len(differences) != 0 || m.Rows != rows || m.Format != format {
 				t.Errorf("%s: %+v, %v, %v", hospital, m, differences, err)
 			}
@@ -218,7 +218,7 @@ func TestCompareMock(t *testing.T) {
 			`column "at" is int in the mock and timestamp in the private table`,
 		},
 	} {
-		m, differences, err := CompareMock(t.Context(), private, writeFile(t, "mock.csv", mock), ReadOptions{})
+		m, differences, err := CompareMock(t.Context(), Side{Format: "csv", Columns: private}, writeFile(t, "mock.csv", mock), ReadOptions{})
 		if err != nil || m.Rows != 1 {
 			t.Fatalf("%+v, %v", m, err)
 		}
@@ -230,8 +230,55 @@ func TestCompareMock(t *testing.T) {
 			t.Errorf("%q: %v, want %v", mock, got, want)
 		}
 	}
-	_, _, err := CompareMock(t.Context(), private, writeFile(t, "mock.csv", "a,a\n"+canary+",1\n"), ReadOptions{})
+	_, _, err := CompareMock(t.Context(), Side{Format: "csv", Columns: private}, writeFile(t, "mock.csv", "a,a\n"+canary+",1\n"), ReadOptions{})
 	checkRefusal(t, err, "have the same name")
+}
+
+// TestCompareMockNulls: whether a column has missing values at all has to be the
+// same, in every format of tables; how many is the mock's affair.
+func TestCompareMockNulls(t *testing.T) {
+	for name, text := range map[string]string{
+		"mock.csv":   "id,dose,ward\n1,,east\n2,0.5,\n3,1.5,west\n",
+		"mock.jsonl": "{\"id\":1,\"dose\":null,\"ward\":\"east\"}\n{\"id\":2,\"dose\":0.5,\"ward\":null}\n",
+	} {
+		path := writeFile(t, name, text)
+		reg, err := Register(t.Context(), path, Options{Label: "d/a"})
+		if err != nil || !reflect.DeepEqual(reg.Nulls, []bool{false, true, true}) {
+			t.Fatalf("%s: %v, %v", name, reg.Nulls, err)
+		}
+		side := Side{Format: reg.Format, Columns: reg.Columns, Nulls: []bool{true, true, false}}
+		_, differences, err := CompareMock(t.Context(), side, path, ReadOptions{})
+		var got []string
+		for _, d := range differences {
+			got = append(got, d.Code("patients")+" "+d.String())
+		}
+		want := []string{
+			`nulls:patients.id column "id" has no missing values in the mock and missing values in the private table`,
+			`nulls:patients.ward column "ward" has missing values in the mock and no missing values in the private table`,
+		}
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		side.Nulls = nil
+		if _, differences, err = CompareMock(t.Context(), side, path, ReadOptions{}); err != nil || len(differences) != 0 {
+			t.Errorf("%s: %v, %v", name, differences, err)
+		}
+	}
+}
+
+// TestDifferencesHaveCodes by which they are accepted: the same for ever.
+func TestDifferencesHaveCodes(t *testing.T) {
+	side := Side{Format: "parquet", Columns: []anchorhold.Column{
+		{Name: "id", Type: anchorhold.TypeInt}, {Name: "a.b", Type: anchorhold.TypeFloat}, {Name: "gone", Type: anchorhold.TypeInt}, {Name: "age", Type: anchorhold.TypeInt},
+	}, Nulls: []bool{false, false, false, true}}
+	_, differences, err := CompareMock(t.Context(), side, writeFile(t, "mock.csv", "a.b,id,age,more\nx,1,2,3\n"), ReadOptions{})
+	var got []string
+	for _, d := range differences {
+		got = append(got, d.Code("t"))
+	}
+	if want := "format:t order:t.id type:t.a.b absent:t.gone extra:t.more nulls:t.age"; err != nil || strings.Join(got, " ") != want {
+		t.Errorf("%q, want %q, %v", got, want, err)
+	}
 }
 
 func TestCompareMockExactTypes(t *testing.T) {

@@ -54,6 +54,7 @@ type Registration struct {
 	Label      string
 	Commitment string
 	Opaque     bool      // it holds files whose content the index does not show
+	Nulls      []bool    // of each column of a table, whether it has missing values
 	Proposal   *Proposal // with Options.Propose
 }
 
@@ -141,6 +142,9 @@ func readAll(ctx context.Context, c *Content, o Options) (Registration, error) {
 		Path: c.path, Format: table.Format(), Kind: table.Kind(), Columns: table.Columns(), Missing: o.Missing,
 		Rows: table.Rows(), Size: table.stamp.Size, Secret: o.Secret, Label: o.Label, Commitment: commit.commitment(), Opaque: table.opaque(),
 	}
+	if reg.Kind == anchorhold.KindTable {
+		reg.Nulls = sinks.nulls.found
+	}
 	if sinks.facts != nil {
 		proposal := sinks.facts.propose(reg.Columns, reg.Rows)
 		reg.Proposal = &proposal
@@ -188,10 +192,11 @@ func (p *progress) copy(ctx context.Context, w io.Writer, f *os.File, size int64
 type sinks struct {
 	facts *factCounter
 	index *indexer
+	nulls *nullFinder
 }
 
 func newSinks(o Options, t *Table) (*sinks, error) {
-	s := &sinks{}
+	s := &sinks{nulls: newNullFinder(t)}
 	cols := t.Columns()
 	if o.Propose {
 		s.facts = newFactCounter(len(cols))
@@ -213,6 +218,7 @@ func (s *sinks) drain(ctx context.Context, t *Table, p *progress) error {
 		if err != nil {
 			return err
 		}
+		s.nulls.add(rows, t.of())
 		for _, row := range rows {
 			if s.facts != nil {
 				s.facts.add(row, t.of())

@@ -89,8 +89,13 @@ type NewMock struct {
 	// Confirm lets the facts measured from the private side appear on the card
 	// and in a generated mock. Without it only stated facts are used.
 	Confirm bool `json:"confirm,omitempty"`
-	// AcceptDifferences lets a given mock differ from the table in columns.
-	AcceptDifferences bool `json:"accept_differences,omitempty"`
+	// Accept are the differences that a given mock may have, each by its code,
+	// such as type:patients.age. Of a new version, they can be all that is said:
+	// the mock of the version before is kept then.
+	Accept []string `json:"accept,omitempty"`
+	// OverrideCommon says why a given mock may share rows or identifiers with the
+	// private side. It is logged.
+	OverrideCommon string `json:"override_common,omitempty"`
 }
 
 // Generate asks for a mock made from the card alone.

@@ -3,7 +3,8 @@
 //
 // It promises that a version is complete before anybody sees it (commitment,
 // keyed index and mock are durable before the act that names them), that a mock
-// which shares rows or identifiers with the private side is not published, and
+// which shares rows or identifiers with the private side, or is unlike it, is
+// published only where its owner said so on record, and
 // that every fact read from private data for a mock was confirmed by the owner
 // and stands in the ledger as an unbounded disclosure. Tests register the bad
 // files and copying mocks that these sentences speak of.
@@ -79,8 +80,18 @@ type NewMock struct {
 	// Confirm confirms the facts measured from the private side, so that a
 	// generated mock may show them. Without it only stated facts are used.
 	Confirm bool `json:"confirm,omitempty"`
-	// AcceptDifferences lets a given mock differ in columns or types.
-	AcceptDifferences bool `json:"accept_differences,omitempty"`
+	// Accept are the differences between a given mock and the private side that
+	// its owner accepts, each by its code.
+	Accept []string `json:"accept,omitempty" maxItems:"20000" doc:"codes of differences that a given mock may have, such as type:patients.age"`
+	// OverrideCommon says why a mock is published that shares rows or identifiers
+	// with the private side.
+	OverrideCommon string `json:"override_common,omitempty" maxLength:"1000" doc:"why a given mock may share rows or identifiers with the private side; it is logged"`
+}
+
+// keeps says whether the mock of the version before is meant: none other is
+// named.
+func (m *NewMock) keeps() bool {
+	return m == nil || m.Path == "" && m.Upload == "" && m.Generate == nil
 }
 
 // Generate asks for a mock made from the card.
@@ -110,6 +121,9 @@ func (n New) check() error {
 			return anchorhold.Errorf(anchorhold.Invalid, "give each a name of its own", "two assets are named %q", a.Name)
 		}
 		seen[a.Name] = true
+		if a.Mock != nil && a.Mock.keeps() {
+			return nowhere(a.Name)
+		}
 	}
 	return nil
 }
@@ -208,20 +222,9 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 	if !ok {
 		return d, anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold dataset show "+dataset+"`", "the dataset %q has no asset %q", dataset, asset)
 	}
-	n = n.after(a)
-	if n.Columns == nil {
-		if n.Columns, err = s.stated(ctx, p, a.Version, n); err != nil {
-			return d, err
-		}
-	}
-	dr, err := s.prepare(ctx, p, dataset, n)
+	dr, err := s.prepareNext(ctx, p, dataset, a, n)
 	if err != nil {
 		return d, err
-	}
-	if n.Mock == nil && a.Version.Mock != nil {
-		if err := s.keepFormer(ctx, dr, a.Version); err != nil {
-			return d, err
-		}
 	}
 	added, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
 		now, err := tx.Dataset(dataset)
@@ -244,6 +247,27 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 		s.removeParts(dr.uploads...)
 	}
 	return added, err
+}
+
+// prepareNext prepares the version that follows an asset's.
+func (s *Service) prepareNext(ctx context.Context, p policy.Permit, dataset string, a anchorhold.Asset, n NewAsset) (_ *draft, err error) {
+	n = n.after(a)
+	if n.Columns == nil {
+		if n.Columns, err = s.stated(ctx, p, a.Version, n); err != nil {
+			return nil, err
+		}
+	}
+	if n.Mock != nil && n.Mock.keeps() && a.Version.Mock == nil {
+		return nil, nowhere(a.Name)
+	}
+	dr, err := s.prepare(ctx, p, dataset, n)
+	if err != nil {
+		return nil, err
+	}
+	if n.Mock.keeps() && a.Version.Mock != nil {
+		return dr, s.keepFormer(ctx, p, dr, n, a.Version)
+	}
+	return dr, nil
 }
 
 // after fills in what a new version leaves out: where the private side lies, and
@@ -314,19 +338,18 @@ func (s *Service) put(tx store.Tx, p policy.Permit, d anchorhold.Dataset, dr *dr
 	if err := tx.PutVersion(d.Name, dr.asset, dr.version); err != nil {
 		return err
 	}
-	if _, err := s.Books.Enter(tx, p, books.Record{Subject: dr.version.ID, Digest: dr.version.Commitment, Details: map[string]string{
-		"dataset": d.Name, "asset": dr.asset,
-	}}); err != nil {
+	if _, err := s.Books.Enter(tx, p, books.Record{Subject: dr.version.ID, Digest: dr.version.Commitment, Details: dr.details(d.Name)}); err != nil {
 		return err
 	}
-	if !dr.confirmed {
-		return nil
+	for _, what := range dr.discloses(d.Name) {
+		if err := tx.AddLedger(anchorhold.LedgerEntry{
+			ID: anchorhold.NewID(anchorhold.PrefixLedger), Class: anchorhold.ExposureUnbounded, Population: d.Population,
+			Principal: "everybody who may see the mock", Subject: dr.version.ID, Amount: "{}", Created: s.Books.Now(), What: what,
+		}); err != nil {
+			return err
+		}
 	}
-	return tx.AddLedger(anchorhold.LedgerEntry{
-		ID: anchorhold.NewID(anchorhold.PrefixLedger), Class: anchorhold.ExposureUnbounded, Population: d.Population,
-		Principal: "everybody who may see the mock", Subject: dr.version.ID, Amount: "{}", Created: s.Books.Now(),
-		What: "facts measured from the private side of " + d.Name + "/" + dr.asset + " were confirmed for its card and mock",
-	})
+	return nil
 }
 
 // Find finds a dataset by name; store.ErrNotFound when there is none.

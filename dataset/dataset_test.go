@@ -492,7 +492,7 @@ func TestPrivateSideIsHidden(t *testing.T) {
 		t.Error("what is shown has a private side, or hiding it changed the original")
 	}
 	for what, secret := range map[string]string{
-		"path": path, "file name": filepath.Base(path), "the word": "private", "number of rows": "303", "size": fmt.Sprint(v.Private.Size),
+		"path": path, "file name": filepath.Base(path), "the word": "private", "number of rows": ":303", "size": fmt.Sprint(v.Private.Size),
 		"index": v.Private.Index, "mock's blob": v.Mock.Blob,
 	} {
 		if strings.Contains(string(text), secret) {

@@ -8,11 +8,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/catalog"
@@ -60,6 +59,9 @@ func made(rows int) string {
 		for c := range 14 {
 			if c > 0 {
 				s.WriteByte(',')
+			}
+			if i%3 == 1 && (c == 11 || c == 12) { // as ca and thal are missing there
+				continue
 			}
 			s.WriteString(strconv.Itoa(1000 + (i*(c+3))%7))
 			if c == 9 {
@@ -208,203 +210,6 @@ func TestCardsThatContradictThemselvesAreRefused(t *testing.T) {
 	}
 }
 
-func TestGivenMockIsPublishedAsItIs(t *testing.T) {
-	b := newBench(t)
-	text := made(12)
-	path := write(t, "mock.csv", text)
-	v := b.mustAdd(heart(hospital(t, "cleveland.csv"), &dataset.NewMock{Path: path}))
-	if v.Mock == nil || v.Mock.Origin != "given" || v.Mock.Format != "csv" || v.Mock.Rows != 12 {
-		t.Errorf("the mock is %+v", v.Mock)
-	}
-	if checkMock(t, b, v) != text {
-		t.Error("the mock is not what was given")
-	}
-	if len(b.ledger()) != 0 || len(provenances(v)) != 0 {
-		t.Error("a given mock disclosed facts of the private side")
-	}
-	// It is kept: what happens to the file afterwards does not matter.
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	if checkMock(t, b, v) != text {
-		t.Error("the mock went with its file")
-	}
-}
-
-// TestMocksThatCopyAreRefused gives mocks that somebody cut from the private
-// table, in ways that ought not to help.
-func TestMocksThatCopyAreRefused(t *testing.T) {
-	b := newBench(t)
-	private := hospital(t, "cleveland.csv")
-	lines := strings.Split(strings.TrimSpace(read(t, private)), "\n")
-	head := lines[0] + "\n"
-	for name, text := range map[string]string{
-		"the table itself":   strings.Join(lines, "\n"),
-		"its first rows":     strings.Join(lines[:11], "\n"),
-		"one row among many": made(40) + lines[200] + "\n",
-		"one row alone":      head + lines[17],
-		"backwards":          head + lines[9] + "\n" + lines[8] + "\n" + lines[7],
-		"disturbed":          head + strings.Replace(lines[17], "1", "1.0001", 1) + "\n" + strings.Replace(lines[18], "1", "1.0001", 1),
-	} {
-		t.Run(name, func(t *testing.T) {
-			mock := write(t, "mock.csv", text)
-			for _, accept := range []bool{false, true} {
-				n := heart(private, &dataset.NewMock{Path: mock, AcceptDifferences: accept})
-				wants := ""
-				if accept {
-					wants = "the mock may not be published"
-				}
-				b.refuses(anchorhold.Conflict, wants, func() error { _, err := b.add(n); return err })
-			}
-			b.mockless()
-		})
-	}
-}
-
-// mockless makes sure that no mock is among the blobs: only indexes, which
-// nothing refers to.
-func (b *bench) mockless() {
-	b.t.Helper()
-	stored, err := b.Blobs.List()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	for _, s := range stored {
-		data, err := b.Blobs.ReadAll(s.ID, 1<<30)
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		if strings.Contains(string(data), "age,sex,cp") {
-			b.t.Error("a refused mock was kept")
-		}
-	}
-}
-
-func TestIdentifiersInMocksAreRefused(t *testing.T) {
-	b := newBench(t)
-	var private, mock strings.Builder
-	private.WriteString("patient,ward\n")
-	mock.WriteString("patient,ward\n")
-	for i := range 60 {
-		private.WriteString("P" + strconv.Itoa(770000+i*37) + ",w" + strconv.Itoa(i%3) + "\n")
-		mock.WriteString("M" + strconv.Itoa(i) + ",v" + strconv.Itoa(i%3) + "\n")
-	}
-	path := write(t, "private.csv", private.String())
-	unique := anchorhold.Column{Name: "patient", Facts: []anchorhold.Fact{stated(anchorhold.FactUnique, true)}}
-	leaky := write(t, "leaky.csv", mock.String()+"P770037,v9\n")
-	b.refuses(anchorhold.Conflict, "may not be published", func() error {
-		_, err := b.add(heart(path, &dataset.NewMock{Path: leaky}, unique))
-		return err
-	})
-	v := b.mustAdd(heart(path, &dataset.NewMock{Path: write(t, "clean.csv", mock.String())}, unique))
-	b.refuses(anchorhold.Conflict, "may not be published", func() error {
-		_, err := b.version(dataset.NewAsset{Mock: &dataset.NewMock{Path: leaky}})
-		return err
-	})
-	if checkMock(t, b, v) != mock.String() {
-		t.Error("the refused mock replaced the good one")
-	}
-}
-
-func TestDifferencesAreListedAndAccepted(t *testing.T) {
-	private := hospital(t, "cleveland.csv")
-	for name, c := range map[string]struct {
-		file, text string
-		says       []string
-	}{
-		"absent column": {"m.csv", dropLast(made(9)), []string{"num"}},
-		"extra column":  {"m.csv", addColumn(made(9), "extra"), []string{"extra"}},
-		"other type":    {"m.csv", strings.Replace(made(9), "\n1000,", "\nold,", 1), []string{"age", "string", "int"}},
-		"other order":   {"m.csv", strings.Replace(made(9), "age,sex", "sex,age", 1), []string{"age"}},
-		"two at once":   {"m.csv", strings.Replace(dropLast(made(9)), "\n1000,", "\nold,", 1), []string{"age", "num", "; "}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := newBench(t)
-			mock := write(t, c.file, c.text)
-			for _, says := range append(c.says, "--accept-differences") {
-				b.refuses(anchorhold.Conflict, says, func() error { _, err := b.add(heart(private, &dataset.NewMock{Path: mock})); return err })
-			}
-			v := b.mustAdd(heart(private, &dataset.NewMock{Path: mock, AcceptDifferences: true}))
-			if checkMock(t, b, v) != c.text || len(v.Columns) != 14 {
-				t.Errorf("the mock is %+v, the card has %d columns", v.Mock, len(v.Columns))
-			}
-		})
-	}
-}
-
-func dropLast(csv string) string {
-	lines := strings.Split(strings.TrimSpace(csv), "\n")
-	for i, l := range lines {
-		lines[i] = l[:strings.LastIndexByte(l, ',')]
-	}
-	return strings.Join(lines, "\n") + "\n"
-}
-
-func addColumn(csv, name string) string {
-	lines := strings.Split(strings.TrimSpace(csv), "\n")
-	for i := range lines {
-		if i == 0 {
-			lines[i] += "," + name
-		} else {
-			lines[i] += ",1"
-		}
-	}
-	return strings.Join(lines, "\n") + "\n"
-}
-
-func TestMockOfAnotherFormat(t *testing.T) {
-	b := newBench(t)
-	private := parquetFile(t, arrow.PrimitiveTypes.Int32, `[{"age":63,"weight":70.5,"ward":"east"},{"age":41,"weight":81.25,"ward":"west"}]`)
-	mock := write(t, "m.csv", "age,weight,ward\n900,900.5,north\n901,901.5,south\n")
-	b.refuses(anchorhold.Conflict, "the mock is csv and the private table is parquet", func() error {
-		_, err := b.add(heart(private, &dataset.NewMock{Path: mock}))
-		return err
-	})
-	v := b.mustAdd(heart(private, &dataset.NewMock{Path: mock, AcceptDifferences: true}))
-	if v.Mock.Format != "csv" || v.Private.Format != "parquet" || v.Mock.Rows != 2 {
-		t.Errorf("the version is %+v, its mock %+v", v, v.Mock)
-	}
-	checkMock(t, b, v)
-}
-
-// TestFormatAloneIsADifference: equal columns in another format still are what
-// code that opens the file by itself trips over.
-func TestFormatAloneIsADifference(t *testing.T) {
-	b := newBench(t)
-	private := write(t, "p.csv", "age,weight,ward\n900,900.5,north\n901,901.5,south\n")
-	mock := parquetFile(t, arrow.PrimitiveTypes.Int64, `[{"age":63,"weight":70.5,"ward":"east"},{"age":41,"weight":81.25,"ward":"west"}]`)
-	b.refuses(anchorhold.Conflict, "the private table: the mock is parquet and the private table is csv; mend the mock", func() error {
-		_, err := b.add(heart(private, &dataset.NewMock{Path: mock}))
-		return err
-	})
-	v := b.mustAdd(heart(private, &dataset.NewMock{Path: mock, AcceptDifferences: true}))
-	if v.Mock.Format != "parquet" || v.Private.Format != "csv" || checkMock(t, b, v) != read(t, mock) {
-		t.Errorf("the mock is %+v", v.Mock)
-	}
-}
-
-func TestBadMocksLeaveNothingBehind(t *testing.T) {
-	b := newBench(t)
-	private := hospital(t, "cleveland.csv")
-	for name, c := range map[string]struct {
-		path string
-		kind anchorhold.Kind
-	}{
-		"absent":            {"/nowhere/mock.csv", anchorhold.NotFound},
-		"directory":         {t.TempDir(), anchorhold.Invalid},
-		"empty":             {write(t, "e.csv", ""), anchorhold.Invalid},
-		"header only":       {write(t, "h.csv", strings.SplitAfter(made(1), "\n")[0]), anchorhold.Invalid},
-		"duplicate columns": {write(t, "d.csv", "a,a\n1,2\n"), anchorhold.Invalid},
-		"wrong encoding":    {write(t, "w.csv", "a,b\n1,M\xfcller\n"), anchorhold.Invalid},
-	} {
-		t.Log(name)
-		b.refuses(c.kind, "", func() error {
-			_, err := b.add(heart(private, &dataset.NewMock{Path: c.path, AcceptDifferences: true}))
-			return err
-		})
-	}
-}
-
 // TestMissingMockFile: what is served is the card's mock or an error.
 func TestMissingMockFile(t *testing.T) {
 	b := newBench(t)
@@ -477,7 +282,7 @@ func TestVersionsKeepTheirMock(t *testing.T) {
 	first := b.mustAdd(heart(private, &dataset.NewMock{Path: write(t, "m.csv", text)}))
 	for number := 2; number <= 3; number++ {
 		v := b.mustVersion(dataset.NewAsset{})
-		if v.Number != number || v.Mock == nil || *v.Mock != *first.Mock || checkMock(t, b, v) != text {
+		if v.Number != number || v.Mock == nil || !reflect.DeepEqual(v.Mock, first.Mock) || checkMock(t, b, v) != text {
 			t.Errorf("version %d has the mock %+v", number, v.Mock)
 		}
 	}
@@ -513,7 +318,7 @@ func TestKeptMockKeepsItsFacts(t *testing.T) {
 	}
 	for number := 2; number <= 3; number++ {
 		v := b.mustVersion(dataset.NewAsset{})
-		if *v.Mock != *first.Mock || len(v.Facts) != len(first.Facts) {
+		if !reflect.DeepEqual(v.Mock, first.Mock) || len(v.Facts) != len(first.Facts) {
 			t.Fatalf("version %d is %+v", number, v)
 		}
 		for i, c := range first.Columns {

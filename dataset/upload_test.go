@@ -296,7 +296,7 @@ func TestFolders(t *testing.T) {
 		write(bad, "example.txt", "nothing\n")
 		write(bad, "example.png", "nothing")
 		write(bad, name, content)
-		_, err := b.version(dataset.NewAsset{Mock: &dataset.NewMock{Path: bad, AcceptDifferences: true}})
+		_, err := b.version(dataset.NewAsset{Mock: &dataset.NewMock{Path: bad}})
 		if anchorhold.KindOf(err) != anchorhold.Conflict || !strings.Contains(err.Error(), "may not be published") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -51,8 +51,9 @@ func CardOf(v anchorhold.Version) Card { return Card{Columns: v.Columns, Facts: 
 // its min and max, or from a stated default (0 to 100, 0 to 1, the years 2000
 // to 2019, words made of the column's name). A column is without repetition
 // when the fact "unique" says so or it is named like a key (id, ..._id). Its
-// share of missing values is the fact "missing-rate"; a column has at least
-// one value unless that is 1. The same card and seed give the same bytes.
+// share of missing values is the fact "missing-rate"; a column of two rows or
+// more has at least one missing value unless that is 0, and at least one value
+// unless it is 1. The same card and seed give the same bytes.
 //
 // A card that contradicts itself is an Invalid error.
 func Generate(ctx context.Context, card Card, seed uint64, w io.Writer, format string) (rows int64, err error) {
@@ -126,6 +127,7 @@ type column struct {
 	missing float64
 	rows    int
 	drawn   int
+	lacking int // of those drawn
 	digits  int // after the decimal point
 	draw    func() value
 }
@@ -152,8 +154,12 @@ func (c *column) next() value {
 	first := c.drawn == 0
 	c.drawn++
 	gone := c.rng.Float64() < c.missing
+	if c.missing > 0 && c.lacking == 0 && c.drawn == c.rows {
+		gone = true
+	}
 	v := c.draw()
 	if gone && (!first || c.missing == 1) {
+		c.lacking++
 		return value{missing: true}
 	}
 	return v

@@ -178,15 +178,26 @@ func printAsset(p *show.Printer, dataset string, as anchorhold.Asset) {
 	p.Field("version", fmt.Sprintf("%d (%s) of %s", v.Number, v.ID, show.Time(v.Created)))
 	p.Field("commitment", v.Commitment)
 	p.Field("facts", facts(v.Facts))
-	if v.Mock != nil {
-		p.Field("mock", fmt.Sprintf("%s, %d rows, %s, %s", v.Mock.Origin, v.Mock.Rows, v.Mock.Format, show.Size(v.Mock.Size)))
-	} else {
-		p.Field("mock", "none")
-	}
+	printMock(p, v.Mock)
 	if v.Private != nil {
 		p.Field("private file", fmt.Sprintf("%s (%s, %d rows)", v.Private.Path, v.Private.Format, v.Private.Rows))
 	}
 	printColumns(p, v.Columns)
+}
+
+func printMock(p *show.Printer, m *anchorhold.Mock) {
+	if m == nil {
+		p.Field("mock", "none")
+		return
+	}
+	p.Field("mock", fmt.Sprintf("%s, %d rows, %s, %s", m.Origin, m.Rows, m.Format, show.Size(m.Size)))
+	for i, d := range m.Differences {
+		p.Field(first(i, "accepted"), d.Code+": "+d.Text)
+	}
+	if m.Common != nil {
+		p.Field("in common", strings.Join(m.Common.Found, "; "))
+		p.Field("overridden", "by "+m.Common.By+": "+m.Common.Reason)
+	}
 }
 
 func printColumns(p *show.Printer, columns []anchorhold.Column) {

@@ -19,10 +19,11 @@ import (
 // assetOptions are the flags that describe tables, of a new dataset or a new
 // version.
 type assetOptions struct {
-	assets, mocks, missing, columns, facts  []string
-	mockRows                                int64
-	mockSeed                                uint64
-	confirm, yes, acceptDifferences, copied bool
+	assets, mocks, missing, columns, facts []string
+	accept, override                       []string
+	mockRows                               int64
+	mockSeed                               uint64
+	confirm, yes, copied                   bool
 }
 
 func (o *assetOptions) flags(fs *pflag.FlagSet) {
@@ -36,7 +37,8 @@ func (o *assetOptions) flags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.confirm, "confirm-facts", false, "let the facts measured from the private file appear on the card and in a generated mock")
 	fs.BoolVar(&o.yes, "yes", false, "the same as --confirm-facts")
 	fs.BoolVar(&o.copied, "copy", false, "send the files to the site, which keeps a copy (the way from another machine)")
-	fs.BoolVar(&o.acceptDifferences, "accept-differences", false, "a given mock may differ from the table in its columns")
+	list(fs, &o.accept, "accept-difference", "a difference that a given mock may have, by its code: type:patients.age")
+	list(fs, &o.override, "override-common", "why a given mock may share rows or identifiers with the private side: [patients=]REASON; logged")
 	fs.MarkHidden("yes") //nolint:errcheck // the flag was defined above
 }
 
@@ -201,7 +203,7 @@ func (o *assetOptions) read(only string) ([]client.NewAsset, error) {
 		}
 		assets = append(assets, client.NewAsset{Name: f.name, Path: path, Missing: o.missing})
 	}
-	for _, add := range []func([]client.NewAsset, string) error{o.addMocks, o.addColumns, o.addFacts} {
+	for _, add := range []func([]client.NewAsset, string) error{o.addMocks, o.addConsent, o.addColumns, o.addFacts} {
 		if err := add(assets, only); err != nil {
 			return nil, err
 		}
@@ -230,7 +232,52 @@ func (o *assetOptions) addMocks(assets []client.NewAsset, only string) error {
 		if err != nil {
 			return err
 		}
-		asset.Mock = &client.NewMock{Path: path, AcceptDifferences: o.acceptDifferences}
+		asset.Mock = &client.NewMock{Path: path}
+	}
+	return nil
+}
+
+// addConsent says what the owner accepts of given mocks. Of a new version the
+// mock can be the one that it has.
+func (o *assetOptions) addConsent(assets []client.NewAsset, only string) error {
+	of := func(table, flag, given string) (*client.NewMock, error) {
+		asset, err := find(assets, table, flag, given)
+		if err != nil {
+			return nil, err
+		}
+		if asset.Mock == nil {
+			asset.Mock = &client.NewMock{}
+		}
+		return asset.Mock, nil
+	}
+	for _, code := range o.accept {
+		_, what, ok := strings.Cut(code, ":")
+		table, _, _ := strings.Cut(what, ".")
+		if !ok || table == "" {
+			return usagef("write the code as the refusal has it, such as type:patients.age", "--accept-difference %s cannot be read", code)
+		}
+		m, err := of(table, "accept-difference", code)
+		if err != nil {
+			return err
+		}
+		m.Accept = append(m.Accept, code)
+	}
+	for _, given := range o.override {
+		table, reason, named := strings.Cut(given, "=")
+		if named && !slices.ContainsFunc(assets, func(a client.NewAsset) bool { return a.Name == table }) {
+			named = false // a reason may well hold the sign
+		}
+		if !named {
+			table, reason = only, given
+		}
+		m, err := of(table, "override-common", given)
+		if err != nil {
+			return err
+		}
+		if m.OverrideCommon != "" {
+			return usagef("give one reason for each table", "--override-common is given twice for %s", table)
+		}
+		m.OverrideCommon = reason
 	}
 	return nil
 }

@@ -104,7 +104,8 @@ func TestPairs(t *testing.T) {
 func TestAssetOptions(t *testing.T) {
 	o := assetOptions{
 		assets: []string{"patients=/data/p.csv", "visits=/data/v.parquet"}, missing: []string{"?"},
-		mocks: []string{"patients=generate", "visits=/data/m.csv"}, mockSeed: 7, mockRows: 50, acceptDifferences: true,
+		mocks: []string{"patients=generate", "visits=/data/m.csv"}, mockSeed: 7, mockRows: 50,
+		accept: []string{"type:visits.a.b", "format:visits"}, override: []string{"visits=a=b"},
 		columns: []string{"patients.age=int:Age in years [a]", "visits.a.b=string", "patients.sex=string: 0, 1 "},
 		facts:   []string{"patients.age.min=18", "patients.sex.categories=0,1", "patients.age.missing-rate=0.25", `visits.a.b.categories=["x,y",3]`},
 	}
@@ -121,9 +122,26 @@ func TestAssetOptions(t *testing.T) {
 		`{"name":"sex","type":"string","description":"0, 1","facts":[{"name":"categories","value":["0","1"],"provenance":"stated"}]}],` +
 		`"mock":{"generate":{"seed":7,"rows":50}}},` +
 		`{"name":"visits","path":"/data/v.parquet","missing":["?"],"columns":[{"name":"a.b","type":"string","facts":[{"name":"categories","value":["x,y",3],"provenance":"stated"}]}],` +
-		`"mock":{"path":"/data/m.csv","accept_differences":true}}]`
+		`"mock":{"path":"/data/m.csv","accept":["type:visits.a.b","format:visits"],"override_common":"a=b"}}]`
 	if string(b) != want {
 		t.Errorf("%s\nwant\n%s", b, want)
+	}
+}
+
+// What is accepted belongs to a table, and can be all that is said of a mock.
+func TestConsentOptions(t *testing.T) {
+	o := assetOptions{assets: []string{"patients=/p.csv"}, accept: []string{"nulls:patients.age"}, override: []string{"a=b, as agreed"}}
+	got, err := o.read("")
+	if err != nil || got[0].Mock == nil || got[0].Mock.Path != "" || got[0].Mock.OverrideCommon != "a=b, as agreed" || len(got[0].Mock.Accept) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, bad := range []assetOptions{
+		{accept: []string{"patients.age"}}, {accept: []string{"type:"}}, {accept: []string{"type:visits.age"}}, {override: []string{"one", "two"}},
+	} {
+		bad.assets = []string{"patients=/p.csv"}
+		if got, err := bad.read(""); err == nil {
+			t.Errorf("%+v was read as %+v", bad, got)
+		}
 	}
 }
 
