@@ -215,7 +215,7 @@ func (s *Service) keep(ctx context.Context, who, id string) (u anchorhold.Upload
 	}
 	if "sha256:"+info.SHA256 != u.SHA256 || info.Size != u.Size {
 		// Kept, it would be gone on with when the file is announced again.
-		if err := s.Books.Store.Update(ctx, func(tx store.Tx) error { return tx.DeleteUpload(id) }); err != nil {
+		if err := s.Books.Store.Update(ctx, func(tx store.Tx) error { return tx.DeleteUpload(id, s.Books.Now()) }); err != nil {
 			return u, "", err
 		}
 		s.removeParts(u)
