@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/identity/keys"
+	"github.com/anchorhold/anchorhold/internal/plaintar"
 )
 
 // Names of the parts, in their order: Manifest first, End last.
@@ -196,10 +198,12 @@ func (w *Writer) Close(k *keys.SiteKeys) error {
 	return w.sealed.Close()
 }
 
+// order lists the parts before those of stored files.
+func order() []string { return []string{ManifestPart, SitePart, KeysPart, DatabasePart} }
+
 // known says whether a name is that of a part.
 func known(name string) bool {
-	switch name {
-	case ManifestPart, SitePart, KeysPart, DatabasePart:
+	if slices.Contains(order(), name) {
 		return true
 	}
 	blob, ok := strings.CutPrefix(name, BlobPrefix)
@@ -225,7 +229,9 @@ type Reader struct {
 	tar   *tar.Reader
 	plain io.Reader
 	tally *tally
-	last  struct {
+	// before is the name of the part that was read last.
+	before string
+	last   struct {
 		name string
 		size int64
 		sum  hash.Hash
@@ -327,14 +333,33 @@ func (b *Reader) Next() (name string, size int64, part io.Reader, err error) {
 	if err != nil {
 		return "", 0, nil, damaged(err)
 	}
+	if odd := plaintar.Odd(h); odd != "" {
+		return "", 0, nil, damaged(errors.New("a part " + odd))
+	}
 	if h.Name == endPart {
 		return "", 0, nil, b.finish(h)
 	}
-	if !known(h.Name) || h.Typeflag != tar.TypeReg || h.Size < 0 {
-		return "", 0, nil, damaged(errors.New("an unknown part"))
+	if !b.follows(h.Name) {
+		return "", 0, nil, damaged(errors.New("an unknown part, or one in another's place"))
 	}
 	b.last.name, b.last.size, b.last.sum = h.Name, h.Size, sha256.New()
 	return h.Name, h.Size, partReader{io.TeeReader(b.tar, b.last.sum)}, nil
+}
+
+// follows says whether a name is that of a part that comes after those which
+// were read: each comes once, in the order of the specification.
+func (b *Reader) follows(name string) bool {
+	place, before := slices.Index(order(), name), slices.Index(order(), b.before)
+	ok := known(name)
+	switch {
+	case b.before == "", place > before && before >= 0:
+	case place >= 0: // a second time, or too late
+		ok = false
+	default:
+		ok = ok && (before >= 0 || name > b.before)
+	}
+	b.before = name
+	return ok
 }
 
 // partReader makes errors of the stream ones that a person can act on.

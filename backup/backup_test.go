@@ -18,6 +18,7 @@ import (
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/backup"
 	"github.com/anchorhold/anchorhold/identity/keys"
+	"github.com/anchorhold/anchorhold/internal/plaintar/plaintartest"
 )
 
 const phrase = "correct horse battery staple"
@@ -226,6 +227,12 @@ func TestNothingInTheClear(t *testing.T) {
 // forge writes a backup by hand, as somebody who knows the passphrase could.
 func forge(t *testing.T, entries []*tar.Header, contents []string) []byte {
 	t.Helper()
+	return forgeWith(t, entries, contents, nil)
+}
+
+// forgeWith puts further bytes before the last entry.
+func forgeWith(t *testing.T, entries []*tar.Header, contents []string, more []byte) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	r, err := age.NewScryptRecipient(phrase)
 	if err != nil {
@@ -238,6 +245,11 @@ func forge(t *testing.T, entries []*tar.Header, contents []string) []byte {
 	}
 	w := tar.NewWriter(sealed)
 	for i, h := range entries {
+		if i == len(entries)-1 && more != nil {
+			if _, err := io.WriteString(sealed, string(more)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		h.Size = int64(len(contents[i]))
 		if h.Typeflag == tar.TypeSymlink {
 			h.Size = 0
@@ -273,6 +285,67 @@ func ended(t *testing.T, k *keys.SiteKeys, names, contents []string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// TestOddParts: only plain files are parts, each once and in its place. A sparse
+// one would fill the disk of who restores, at no cost to who made it.
+func TestOddParts(t *testing.T) {
+	k := siteKeys(t)
+	m := manifest(k)
+	m.V = 1
+	text, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := func(name string) *tar.Header { return &tar.Header{Name: name, Mode: 0o600, Format: tar.FormatPAX} }
+	of := func(names ...string) []byte {
+		names = append([]string{backup.ManifestPart}, names...)
+		contents := []string{string(text)}
+		var heads []*tar.Header
+		for i, n := range names {
+			heads = append(heads, head(n))
+			if i > 0 {
+				contents = append(contents, "x")
+			}
+		}
+		return forge(t, append(heads, head("end.json")), append(contents, ended(t, k, names, contents)))
+	}
+	all := []string{backup.SitePart, backup.KeysPart, backup.DatabasePart, blobName('a'), blobName('b')}
+	if _, _, err := readAll(of(all...), withPhrase()); err != nil {
+		t.Fatal("the hand-made backup is not read:", err)
+	}
+	bad := map[string][]byte{
+		"a second manifest": of(backup.ManifestPart, backup.SitePart), "keys twice": of(backup.SitePart, backup.KeysPart, backup.KeysPart),
+		"keys once more, later": of(append(all, backup.KeysPart)...), "a database after files": of(blobName('a'), backup.DatabasePart),
+		"a file twice": of(append(all, blobName('b'))...), "files in disorder": of(blobName('b'), blobName('a')),
+	}
+	for name, h := range map[string]tar.Header{
+		"a folder": {Typeflag: tar.TypeDir}, "a hard link": {Typeflag: tar.TypeLink, Linkname: "keys.json"}, "a device": {Typeflag: tar.TypeBlock, Devmajor: 8},
+		"a pipe": {Typeflag: tar.TypeFifo}, "in GNU's format": {Format: tar.FormatGNU}, "with attributes": {PAXRecords: map[string]string{"SCHILY.xattr.user.x": "y"}},
+	} {
+		h.Name, h.Mode = backup.SitePart, 0o600
+		bad[name] = forge(t, []*tar.Header{head(backup.ManifestPart), &h, head("end.json")}, []string{string(text), "", "x"})
+	}
+	for name, part := range plaintartest.Sparse(backup.DatabasePart, 1<<32-1) {
+		bad["sparse, "+name] = forgeWith(t, []*tar.Header{head(backup.ManifestPart), head("end.json")}, []string{string(text), "x"}, part)
+	}
+	for name, data := range bad {
+		r, err := backup.Open(bytes.NewReader(data), withPhrase())
+		if err != nil {
+			t.Errorf("%s: the manifest is sound: %v", name, err)
+			continue
+		}
+		for err == nil {
+			var size int64
+			_, size, _, err = r.Next()
+			if size > 1<<20 {
+				t.Errorf("%s: a part of %d bytes is given", name, size)
+			}
+		}
+		if anchorhold.KindOf(err) != anchorhold.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // TestForged: names that climb, links, parts that are signed by nobody or by

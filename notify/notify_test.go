@@ -383,3 +383,28 @@ func TestWhatCannotWorkIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestFrozenSiteTellsNobody, not even as a test: it may be a copy of one that
+// goes on elsewhere, and its hook would speak in that one's name.
+func TestFrozenSiteTellsNobody(t *testing.T) {
+	s := newSite(t)
+	called := 0
+	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called++ }))
+	defer hook.Close()
+	s.configure(Config{Hook: &Hook{URL: hook.URL}})
+	s.update(func(tx store.Tx) error { return books.Freeze(tx, books.Frozen{Backup: "bak-1"}) })
+	s.Service.Books = &books.Books{Store: s.Store, Log: s.Log, Now: s.Now} // as the restored site opens them
+	if err := s.Test(t.Context(), "owner@example.org"); anchorhold.KindOf(err) != anchorhold.Conflict || !strings.Contains(err.Error(), "restored from a backup") {
+		t.Errorf("a test at a frozen site: %v", err)
+	}
+	if err := s.Write(t.Context(), "owner@example.org", "s", "t"); anchorhold.KindOf(err) != anchorhold.Conflict {
+		t.Errorf("a letter of a frozen site: %v", err)
+	}
+	if called > 0 {
+		t.Error("the hook was called")
+	}
+	s.update(books.Thaw)
+	if err := s.Test(t.Context(), ""); err != nil || called != 1 {
+		t.Error(called, err)
+	}
+}

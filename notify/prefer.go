@@ -72,6 +72,9 @@ func (s *Service) linkMAC(ctx context.Context, id string) (string, error) {
 // Test tells of itself, so that an owner sees whether it works: to the hook,
 // and by mail to an address, as far as they are set.
 func (s *Service) Test(ctx context.Context, to string) error {
+	if err := s.Books.MayWrite(ctx); err != nil { // a program outside would be told by a site that may be a copy
+		return err
+	}
 	c, err := s.Configured(ctx)
 	if err != nil {
 		return err
@@ -94,6 +97,9 @@ func (s *Service) Test(ctx context.Context, to string) error {
 // Write mails a text to an address, for rooms that must prove one. It is an
 // error when the site has no mail.
 func (s *Service) Write(ctx context.Context, to, subject, text string) error {
+	if err := s.Books.MayWrite(ctx); err != nil {
+		return err
+	}
 	c, err := s.Configured(ctx)
 	if err != nil {
 		return err

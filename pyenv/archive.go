@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/internal/plaintar"
 )
 
 // An archive of an environment is one tar stream for a machine without a
@@ -240,7 +241,7 @@ func readArchive(ctx context.Context, r io.Reader, dir string) (Lock, error) {
 		if errors.Is(err, io.EOF) && len(names) > 0 {
 			return l, nil
 		}
-		plain := err == nil && h.Typeflag == tar.TypeReg && archived.MatchString(h.Name) && h.Size <= maxArchiveFile && !slices.Contains(names, h.Name)
+		plain := err == nil && plaintar.Odd(h) == "" && archived.MatchString(h.Name) && h.Size <= maxArchiveFile && !slices.Contains(names, h.Name)
 		if !plain || len(names) > maxLockPackages {
 			return Lock{}, badArchive(err)
 		}
@@ -277,7 +278,7 @@ func archiveText(in *tar.Reader, name string, most int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.Name != name || h.Typeflag != tar.TypeReg || h.Size > most {
+	if h.Name != name || plaintar.Odd(h) != "" || h.Size > most {
 		return nil, errors.New("another entry is in its place")
 	}
 	return io.ReadAll(in)

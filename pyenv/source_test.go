@@ -17,11 +17,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/internal/plaintar/plaintartest"
 	"github.com/anchorhold/anchorhold/sandbox"
 )
 
@@ -362,13 +364,34 @@ func TestImportRefuses(t *testing.T) {
 	good := archive.Bytes()
 	two := files["tiny_two-2.5-py3-none-any.whl"]
 	sum := fmt.Sprintf("%x", sha256.Sum256(two))
-	for name, data := range map[string][]byte{
+	bad := map[string][]byte{
 		"cut off":            good[:len(good)-len(two)],
 		"empty":              {},
 		"changed wheel":      bytes.Replace(good, two[:64], append([]byte("XX"), two[2:64]...), 1),
 		"changed lock":       bytes.Replace(good, []byte(sum), []byte(strings.Repeat("0", 64)), 1),
 		"a name that climbs": bytes.ReplaceAll(good, []byte("tiny_two-2.5-py3-none-any.whl"), []byte("../../wo-2.5-py3-none-any.whl")),
+	}
+	at := 0 // where the wheel's entry begins
+	for next := bytes.Index(good, []byte("tiny_two-2.5")); at == 0 || at%512 != 0; next = bytes.Index(good[at+1:], []byte("tiny_two-2.5")) + 1 {
+		at += next
+	}
+	bad["a file twice"] = slices.Concat(good[:at], good[at:at+512], two, make([]byte, -len(two)&511), good[at:])
+	for form, entry := range plaintartest.Sparse("tiny_two-2.5-py3-none-any.whl", 1<<30) {
+		bad["sparse, "+form] = slices.Concat(good[:at], entry, good[at:])
+	}
+	for name, h := range map[string]tar.Header{
+		"a link": {Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}, "a hard link": {Typeflag: tar.TypeLink, Linkname: "environment.json"},
+		"a device": {Typeflag: tar.TypeChar, Devmajor: 1, Devminor: 5}, "a folder": {Typeflag: tar.TypeDir}, "in GNU's format": {Format: tar.FormatGNU},
+		"with attributes": {PAXRecords: map[string]string{"SCHILY.xattr.user.x": "y"}},
 	} {
+		var entry bytes.Buffer
+		h.Name = "tiny_two-2.5-py3-none-any.whl"
+		if err := tar.NewWriter(&entry).WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		bad[name] = slices.Concat(good[:at], entry.Bytes(), good[at:])
+	}
+	for name, data := range bad {
 		s := newStore(t)
 		if _, err := s.Import(t.Context(), bytes.NewReader(data), nil); anchorhold.KindOf(err) != anchorhold.Invalid {
 			t.Errorf("%s: %v", name, err)

@@ -11,6 +11,7 @@ import (
 	"regexp"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/internal/plaintar"
 )
 
 // UnpackLimits bounds what Unpack accepts. Zero values take the defaults of
@@ -166,24 +167,11 @@ func (u *unpacker) entry(tr *tar.Reader, h *tar.Header, n int) error {
 
 // checkHeader refuses everything that is more than a plain file.
 func checkHeader(h *tar.Header, n int) error {
-	if h.Typeflag != tar.TypeReg || h.Linkname != "" || h.Devmajor != 0 || h.Devminor != 0 {
-		return refused(n, "is not a regular file")
-	}
-	if h.Format&(tar.FormatUSTAR|tar.FormatPAX) == 0 {
-		return refused(n, "is in a format other than ustar or pax")
-	}
-	for key := range h.PAXRecords {
-		switch key {
-		case "path", "size", "mtime", "atime", "ctime", "uid", "gid", "uname", "gname":
-		default:
-			return refused(n, "has an extended header that is not allowed")
-		}
+	if odd := plaintar.Odd(h); odd != "" {
+		return refused(n, odd)
 	}
 	if !safeName.MatchString(h.Name) {
 		return refused(n, "has a name that is not allowed")
-	}
-	if h.Size < 0 {
-		return refused(n, "has no size")
 	}
 	return nil
 }

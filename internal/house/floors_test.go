@@ -24,6 +24,9 @@ var floors = []place{
 
 	{"internal/pages", 0, "gives back the memory of a start: knows nothing of ours"},
 
+	{"internal/plaintar", 0, "says which entries of an archive are plain files: headers alone"},
+	{"internal/plaintar/plaintartest", 0, "archives for tests that no honest program writes"},
+
 	{"internal/flatbuffer", 0, "reads facts of flatbuffers that nobody vouches for: bytes alone"},
 
 	{"digest", 1, "names content; crypto by itself, no store and no web"},
