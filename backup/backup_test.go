@@ -246,7 +246,7 @@ func forgeWith(t *testing.T, entries []*tar.Header, contents []string, more []by
 	w := tar.NewWriter(sealed)
 	for i, h := range entries {
 		if i == len(entries)-1 && more != nil {
-			if _, err := io.WriteString(sealed, string(more)); err != nil {
+			if _, err := sealed.Write(more); err != nil {
 				t.Fatal(err)
 			}
 		}
