@@ -215,7 +215,8 @@ class Dataset(Record):
         confirm_facts: bool = False,
         mock_rows: int = 0,
         mock_seed: int = 0,
-        accept_differences: bool = False,
+        accept_differences: str | Iterable[str] = (),
+        override_common: str | Mapping[str, str] = "",
         copy: bool = False,
         progress: bool | Report | None = None,
     ) -> Dataset:
@@ -223,11 +224,12 @@ class Dataset(Record):
 
         Values are those of ``datasets.add``. What is not given stays as it was: the data
         (read anew where they lie), the texts that mean no value, the stated columns, and
-        the mock. ``asset`` names the asset where the dataset has several.
+        the mock with what was accepted of it. ``asset`` names the asset where the dataset
+        has several.
         """
         options = Options(
             missing=missing, confirm_facts=confirm_facts, mock_rows=mock_rows, mock_seed=mock_seed,
-            accept_differences=accept_differences, copy=copy, progress=progress,
+            accept_differences=accept_differences, override_common=override_common, copy=copy, progress=progress,
         )  # fmt: skip
         name = self.only.name if asset is None else self[asset].name
         found = add_version(self._http, self.name, name, data, mock, columns, options)
@@ -367,7 +369,8 @@ class Datasets:
         confirm_facts: bool = False,
         mock_rows: int = 0,
         mock_seed: int = 0,
-        accept_differences: bool = False,
+        accept_differences: str | Iterable[str] = (),
+        override_common: str | Mapping[str, str] = "",
         copy: bool = False,
         progress: bool | Report | None = None,
     ) -> Dataset:
@@ -381,7 +384,10 @@ class Datasets:
         interrupted goes on when the same is offered again.
 
         ``confirm_facts=True`` lets facts that are measured in the private data appear on
-        the card and in generated mocks: see them first with ``datasets.inspect``.
+        the card and in generated mocks: see them first with ``datasets.inspect``. A mock
+        that is given is compared with the data: ``accept_differences`` are the codes of
+        those that it may have (``"type:patients.age"``), and ``override_common`` says why
+        it may share rows or identifiers with the data, of all or by asset; both are logged.
         ``columns`` states what columns are: ``{"age": "Age in years"}`` or ``{"age":
         {"type": "int", "description": ..., "unit": "a", "facts": {"min": 18}}}``, and
         ``{"patients": {"age": ...}}`` where there are several assets. ``missing`` are
@@ -395,7 +401,7 @@ class Datasets:
         said = dict(columns or {})
         options = Options(
             missing=missing, confirm_facts=confirm_facts, mock_rows=mock_rows, mock_seed=mock_seed,
-            accept_differences=accept_differences, copy=copy, progress=progress,
+            accept_differences=accept_differences, override_common=override_common, copy=copy, progress=progress,
         )  # fmt: skip
         body: Json = {"name": name, "title": title, "description": description, "license": license}
         body |= {"population": population, "visibility": visibility, "quorum": quorum, "review": review}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._errors import InvalidResult, TooLarge, Unavailable
 from ._http import Http, quote
-from ._listing import Json, need
+from ._listing import Json, Listing, need
 from ._text import visible
 
 if TYPE_CHECKING:
@@ -58,6 +58,18 @@ class Mock:
     def rows(self) -> int:
         """Number of rows of the mock; the private table may have another."""
         return int(self._mock.get("rows", 0))
+
+    @property
+    def differences(self) -> Listing[Json]:
+        """In what it is not like the private table, as the owner accepted: code and text."""
+        found = list(self._mock.get("differences") or [])
+        return Listing(found, ("code", "text"), lambda d: [d.get("code"), d.get("text")])
+
+    @property
+    def common(self) -> Json | None:
+        """What it shares with the private side, and why it was published; for owners and reviewers."""
+        found = self._mock.get("common")
+        return dict(found) if isinstance(found, dict) else None
 
     def path(self) -> Path:
         """The mock as a file on this machine, or of an asset of files as a folder."""

@@ -51,16 +51,32 @@ class Options:
         confirm_facts: bool = False,
         mock_rows: int = 0,
         mock_seed: int = 0,
-        accept_differences: bool = False,
+        accept_differences: str | Iterable[str] = (),
+        override_common: str | Mapping[str, str] = "",
         copy: bool = False,
         progress: bool | Report | None = None,
     ) -> None:
         self.missing = None if missing is None else [missing] if isinstance(missing, str) else list(missing)
         self.confirm_facts = confirm_facts
         self.generate = {"seed": mock_seed, "rows": mock_rows}
-        self.accept_differences = accept_differences
+        self.accept_differences = (
+            [accept_differences] if isinstance(accept_differences, str) else list(accept_differences)
+        )
+        self.override_common = override_common
         self.copy = copy
         self.progress = progress
+
+    def named(self) -> list[str]:
+        """The assets of whose mocks something is accepted."""
+        codes = [c.partition(":")[2].partition(".")[0] for c in self.accept_differences]
+        return codes if isinstance(self.override_common, str) else [*codes, *self.override_common]
+
+    def consent(self, asset: str) -> Json:
+        """What the owner accepts of one asset's mock."""
+        codes = [c for c in self.accept_differences if c.partition(":")[2].partition(".")[0] == asset]
+        why = self.override_common
+        reason = why if isinstance(why, str) else why.get(asset, "")
+        return {k: v for k, v in {"accept": codes, "override_common": reason}.items() if v}
 
 
 class Offer:
@@ -81,8 +97,9 @@ class Offer:
         if isinstance(mock, str) and mock == GENERATE:
             body["mock"] = {"generate": self._options.generate, "confirm": self._options.confirm_facts}
         elif mock is not None:
-            body["mock"] = self.source(f"{name}-mock", mock, suffix_of(value))
-            body["mock"]["accept_differences"] = self._options.accept_differences
+            body["mock"] = self.source(f"{name}-mock", mock, suffix_of(value)) | self._options.consent(name)
+        elif consent := self._options.consent(name):
+            body["mock"] = consent  # of the one that it has
         return body
 
     def source(self, name: str, value: Source, like: str) -> Json:
@@ -103,7 +120,7 @@ class Offer:
 
 def add(http: Http, body: Json, assets: Mapping[str, Source], mocks: Json, columns: Json, options: Options) -> Json:
     """Register a dataset."""
-    for name in (*mocks, *columns):
+    for name in (*mocks, *columns, *options.named()):
         if name not in assets:
             raise Invalid(f"{visible(name)} is not among the assets", f"the assets: {', '.join(map(visible, assets))}")
     with Progress(options.progress) as progress:

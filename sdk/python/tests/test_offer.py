@@ -82,7 +82,11 @@ FRAME = pd.DataFrame(
     }
 )
 INVENTED = pd.DataFrame(
-    {"age": pd.array([1], dtype="Int64"), "sex": pd.Categorical(["x"]), "seen": pd.to_datetime(["1970-01-01"])}
+    {
+        "age": pd.array([1, None], dtype="Int64"),
+        "sex": pd.Categorical(["x", "y"]),
+        "seen": pd.to_datetime(["1970-01-01", "1970-01-02"]),
+    }
 )
 
 
@@ -144,7 +148,7 @@ def test_in_memory_objects_become_assets(olga_away: ah.Site) -> None:
     assert (raw["quorum"], raw["review"], raw["request_days"], raw["population"]) == (2, "every-line", 9, "people")
     assert (raw["visibility"], raw["parts"]["counts"]["to"], again.asking["wait"]) == ("named", "hidden", "a day")
     assert (again.tags, again.duo, again.description) == (["test"], ["DUO:0000042"], "What lay in memory")
-    assert again["patients"].mock.to_pandas().to_dict() == INVENTED.to_dict()
+    pd.testing.assert_frame_equal(again["patients"].mock.to_pandas(), INVENTED, check_dtype=False)
     assert again["weights"].mock.tensors().keys() == {"file", "w"}
     assert added.raw == raw
     assert any(s.startswith("sending patients.parquet") for s in said)
@@ -175,7 +179,7 @@ def test_files_are_named_here_and_sent_from_elsewhere(here: ah.Site, olga_away: 
     # It is not mended by being sent: a path of the site's machine is named by who is there.
     again = sent.new_version(pd.DataFrame({"a": [5, 6], "b": ["v", "w"]}), asset="p", mock="generate")
     assert (again["p"].version["number"], again["p"].version["private"]["format"]) == (2, "parquet")
-    assert copied.new_version(missing="x").only.version["private"]["rows"] == 2
+    assert copied.new_version(missing="?").only.version["private"]["rows"] == 2
     with pytest.raises(ah.Denied):
         olga_away.datasets["named"].new_version(asset="p")
 
@@ -211,6 +215,27 @@ def test_private_rows_in_a_mock_are_refused(olga_away: ah.Site) -> None:
     with pytest.raises(ah.Conflict, match="not like"):
         olga_away.datasets.add("odd", {"p": FRAME}, {"p": pd.DataFrame({"other": [1]})})
     assert "leaky" not in olga_away.datasets
+    known = olga_away.datasets.add("known", {"p": FRAME}, {"p": FRAME}, override_common="published as an example")
+    assert known.mock.common is not None
+    assert known.mock.common["reason"] == "published as an example"
+
+
+def test_differences_of_a_mock_are_accepted_one_by_one(olga_away: ah.Site) -> None:
+    mock = INVENTED.assign(age=[1.5, 2.5])
+    with pytest.raises(ah.Conflict, match=r"type:p\.age .*nulls:p\.age"):
+        olga_away.datasets.add("near", {"p": FRAME}, {"p": mock})
+    with pytest.raises(ah.Conflict, match=r"nulls:p\.age"):
+        olga_away.datasets.add("near", {"p": FRAME}, {"p": mock}, accept_differences="type:p.age")
+    with pytest.raises(ah.Invalid, match="q is not among the assets"):
+        olga_away.datasets.add("near", {"p": FRAME}, {"p": mock}, accept_differences=["type:q.age"])
+    near = olga_away.datasets.add("near", {"p": FRAME}, {"p": mock}, accept_differences=["type:p.age", "nulls:p.age"])
+    assert [d["code"] for d in near.mock.differences] == ["type:p.age", "nulls:p.age"]
+    assert near.mock.common is None
+    taller = FRAME.assign(height=[1, 2, 3])
+    with pytest.raises(ah.Conflict, match=r"absent:p\.height"):
+        near.new_version(taller)
+    near.new_version(taller, accept_differences=["absent:p.height"])
+    assert [d["code"] for d in near.mock.differences] == ["type:p.age", "absent:p.height", "nulls:p.age"]
 
 
 CLIENT = """
