@@ -63,11 +63,16 @@ type OutputDecl struct {
 // the same at every site.
 type Code struct {
 	Files       []File       `json:"files"`
-	Entry       string       `json:"entry"` // "main.py:function"
+	Entry       string       `json:"entry"` // "main.py:function", or of a script "main.py:__main__"
 	Parameters  []Parameter  `json:"parameters"`
 	Outputs     []OutputDecl `json:"outputs"`
 	Environment string       `json:"environment"` // "sha256:..." of the environment's lock
 }
+
+// ScriptEntry stands in the place of an entry's function where the file is a
+// script: it runs from top to bottom, with its parameters as variables that are
+// there when it begins, and its outputs as variables that it leaves.
+const ScriptEntry = "__main__"
 
 // AssetRef names an asset as people write it, and the version it resolved to.
 type AssetRef struct {

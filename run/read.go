@@ -45,7 +45,7 @@ func (s *Service) findings(ctx context.Context, t *task, env pyenv.Env) (anchorh
 	limits.Wall, limits.CPUTime = min(limits.Wall, readTime), min(limits.CPUTime, readTime)
 	j := job.Job{Outputs: []output.Declared{{Name: "findings", Kind: output.KindJSON}}}
 	var err error
-	if j.Files, j.Entry, j.Values, err = lint.Job(t.code.Files); err != nil {
+	if j.Files, j.Entry, j.Values, err = lint.Job(t.code); err != nil {
 		return anchorhold.Lint{}, err
 	}
 	j.Limits = limits

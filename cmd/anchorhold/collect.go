@@ -44,13 +44,16 @@ func (g gathered) print(p *show.Printer) {
 // maxGathered bounds the collector's answer: one mebibyte of code, escaped.
 const maxGathered = 16 << 20
 
-// collect gathers a function with all that it needs. The collector is the one
-// of the Python package, so that a function has one digest however it is
-// submitted; it is piped into the interpreter, and reads files without running
-// any of them.
+// collect gathers a function with all that it needs, a script, or a folder. The
+// collector is the one of the Python package, so that code has one digest
+// however it is submitted; it is piped into the interpreter, and reads files
+// without running any of them.
 func (a *app) collect(ctx context.Context, file, entry string, assets []pair, lock string) (gathered, error) {
-	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
-		return gathered{}, anchorhold.Errorf(anchorhold.NotFound, "name a Python file", "%s is not a file", file)
+	switch info, err := os.Stat(file); {
+	case err != nil || !info.Mode().IsRegular() && !info.IsDir():
+		return gathered{}, anchorhold.Errorf(anchorhold.NotFound, "name a Python file, or a folder of them", "%s is neither a file nor a folder", file)
+	case info.IsDir() && entry == "":
+		return gathered{}, usagef("use --entry MODULE:FUNCTION, such as main:run", "no entry point of the folder is named")
 	}
 	python, err := a.python()
 	if err != nil {
@@ -61,7 +64,7 @@ func (a *app) collect(ctx context.Context, file, entry string, assets []pair, lo
 	if err != nil {
 		return gathered{}, err
 	}
-	args := []string{"-I", "-", path, "--entry", entry, "--environment", lock}
+	args := []string{"-I", "-", path, "--entry=" + entry, "--environment", lock}
 	for _, as := range assets {
 		args = append(args, "--asset", as.name)
 	}

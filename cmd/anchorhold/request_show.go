@@ -177,10 +177,14 @@ func printLint(p *show.Printer, l *anchorhold.Lint) {
 }
 
 func begins(path, entry string) string {
-	if file, function, ok := strings.Cut(entry, ":"); ok && file == path {
+	switch file, function, ok := strings.Cut(entry, ":"); {
+	case !ok || file != path:
+		return ""
+	case function == anchorhold.ScriptEntry:
+		return " (a script)"
+	default:
 		return " (begins at " + function + ")"
 	}
-	return ""
 }
 
 // warn names the lines whose look may deceive.

@@ -21,7 +21,7 @@ type codeOptions struct {
 }
 
 func (o *codeOptions) flags(c *cobra.Command) {
-	c.Flags().StringVar(&o.entry, "entry", "", "the function to run")
+	c.Flags().StringVar(&o.entry, "entry", "", "the function to run; of a folder MODULE:FUNCTION; left out: the file is a script")
 	list(c.Flags(), &o.assets, "asset", "which table a parameter takes: patients=heart/patients, or patients=heart where the dataset has one table")
 	list(c.Flags(), &o.params, "param", "the value of a parameter: k=5; of a list: ages=18,40,65")
 	c.Flags().StringVar(&o.environment, "env", "", "the lock or the name of the environment to run in (default: the site's default)")
@@ -36,15 +36,25 @@ type submitOptions struct {
 func newRequestSubmit(a *app) *cobra.Command {
 	var o submitOptions
 	c := &cobra.Command{
-		Use:   "submit FILE.py --entry FUNCTION --asset PARAMETER=DATASET/TABLE --purpose TEXT",
-		Short: "Ask a question: submit a Python function to run on private tables",
-		Long: `Gathers the function with the helpers, constants and imports that it needs from
-its source text (nothing of it is executed here), shows what was gathered, and
-submits that. What cannot be gathered is refused with its name and what to do.
+		Use:   "submit PATH [--entry ENTRY] --asset PARAMETER=DATASET/TABLE --purpose TEXT",
+		Short: "Ask a question: submit Python code to run on private tables",
+		Long: `Gathers code from its source text (nothing of it is executed here), shows what
+was gathered, and submits that. What cannot be gathered is refused with its name
+and what to do. PATH and ENTRY name
+
+  FILE.py --entry FUNCTION          a function, with the helpers, constants and imports that it needs
+  FILE.py                           a script, with the modules beside it that it imports
+  FOLDER --entry MODULE:FUNCTION    a folder, with every file in it
+
+A script runs from top to bottom. Its tables and values are there as variables
+when it begins; it leaves its answer in the variable result. A value is declared
+by its type alone, as in "least: int".
 
 It needs Python 3.9 or newer: python3, or the program in ANCHORHOLD_PYTHON.`,
 		Example: `  anchorhold request submit ages.py --entry age_by_diagnosis \
-    --asset patients=heart/patients --param k=5 --purpose "Age at diagnosis, for the grant report"`,
+    --asset patients=heart/patients --param k=5 --purpose "Age at diagnosis, for the grant report"
+  anchorhold request submit analysis.py --asset patients=heart --purpose "Table 2"
+  anchorhold request submit analysis/ --entry main:run --asset patients=heart --purpose "Table 2"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runRequestSubmit(c.Context(), a, args[0], o) },
 	}
@@ -81,11 +91,8 @@ func runRequestSubmit(ctx context.Context, a *app, file string, o submitOptions)
 
 // prepare gathers code and finds what it is given, and shows what was gathered.
 func (a *app) prepare(ctx context.Context, c *client.Client, file string, o codeOptions) (q client.NewTrial, err error) {
-	switch {
-	case o.entry == "":
-		return q, usagef("use --entry FUNCTION", "no function is named")
-	case len(o.assets) == 0:
-		return q, usagef("use --asset PARAMETER=DATASET/TABLE", "no table is given to the function")
+	if len(o.assets) == 0 {
+		return q, usagef("use --asset PARAMETER=DATASET/TABLE", "no table is given to the code")
 	}
 	assets, err := pairs("asset", o.assets)
 	if err != nil {
@@ -143,7 +150,7 @@ func valuesOf(code anchorhold.Code, params []pair) (map[string]json.RawMessage, 
 	for _, p := range params {
 		i := slices.IndexFunc(code.Parameters, func(d anchorhold.Parameter) bool { return d.Name == p.name && d.Kind != "asset" })
 		if i < 0 {
-			return nil, usagef("its value parameters are: "+valueNames(code), "--param %s: the function has no such parameter that takes a value", p.name)
+			return nil, usagef("its value parameters are: "+valueNames(code), "--param %s: the code has no such parameter that takes a value", p.name)
 		}
 		v, err := parseValue(p.name, code.Parameters[i].Type, p.value)
 		if err != nil {

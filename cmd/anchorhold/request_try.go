@@ -23,13 +23,13 @@ type tryOptions struct {
 func newRequestTry(a *app) *cobra.Command {
 	var o tryOptions
 	c := &cobra.Command{
-		Use:   "try FILE.py --entry FUNCTION --asset PARAMETER=DATASET/TABLE",
-		Short: "Run a function on the mocks, at the site, as it would run on the private tables",
-		Long: `Runs the function where a request would run, in the same environment and the
+		Use:   "try PATH [--entry ENTRY] --asset PARAMETER=DATASET/TABLE",
+		Short: "Run code on the mocks, at the site, as it would run on the private tables",
+		Long: `Runs the code where a request would run, in the same environment and the
 same sandbox, on the mocks of its tables. Nobody decides on it: everything that
 comes out of a mock is yours to see, what it printed and its traceback included.
 
-The function is gathered as ` + "`anchorhold request submit`" + ` gathers it.`,
+A function, a script or a folder is gathered as ` + "`anchorhold request submit`" + ` gathers it.`,
 		Example: "  anchorhold request try ages.py --entry age_by_diagnosis --asset patients=heart/patients --out tried",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(c *cobra.Command, args []string) error { return runRequestTry(c.Context(), a, args[0], o) },

@@ -32,6 +32,7 @@ MAX_JOB_BYTES = 64 << 20
 MAX_INPUTS = 253  # Linux passes no more descriptors in one message
 MAX_TEXT = 4 << 10  # of an error's message
 MAX_TRACEBACK = 64 << 10
+SCRIPT = "__main__"  # in the place of a function's name: the file runs from top to bottom
 
 
 class CodeRefused(Exception):
@@ -65,10 +66,11 @@ def main(environment, out, wait=None):
     return 0 if manifest["ok"] else 1
 
 
-def load(name, path):
-    """Import the file at path as the module name."""
+def load(name, path, variables=()):
+    """Import the file at path as the module name, in which there are some variables already."""
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
+    vars(module).update(variables)
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
@@ -220,12 +222,34 @@ def entry_point(job, code):
             f.write(file["text"])
     refuse_taken_names(job["files"])
     sys.path.insert(0, code)
+    os.chdir(code)  # small texts may lie beside the code
     path, _, name = job["entry"].rpartition(":")
-    module = path.removesuffix(".py").replace("/", ".")
-    function = getattr(load(module, os.path.join(code, path)), name, None)
+    if name == SCRIPT:
+        return script(os.path.join(code, path), [o["name"] for o in job["outputs"]])
+    module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    if "/" in path:
+        __import__(module)  # one of a package, as such: what it imports may import it, too
+        found = sys.modules[module]
+    else:
+        found = load(module, os.path.join(code, path))
+    function = getattr(found, name, None)
     if not callable(function):
         raise CodeRefused(f"{path} has no function {name}; check the entry point")
     return function
+
+
+def script(path, outputs):
+    """A script as a function: what it is given are its variables, and so are its outputs."""
+
+    def run(**given):
+        module = load(SCRIPT, path, given)
+        left = {name: vars(module)[name] for name in outputs if name in vars(module)}
+        for name in outputs:
+            if name not in left:
+                raise CodeRefused(f"the script ended without a variable {name}; assign it: {name} = ...")
+        return left if len(outputs) > 1 else left[outputs[0]]
+
+    return run
 
 
 def refuse_taken_names(files):

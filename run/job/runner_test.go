@@ -150,6 +150,64 @@ func TestSeveralOutputs(t *testing.T) {
 	}
 }
 
+// A script finds what it is given as variables, and leaves its answer as one.
+func TestScript(t *testing.T) {
+	text := "import dataclasses, pathlib, helper\n\n@dataclasses.dataclass\nclass Row:\n    age: int\n\n" +
+		"if __name__ == '__main__':\n    patients = helper.half(patients)\n" +
+		"result = [len(patients), k, open('codes.csv').read(), (pathlib.Path(__file__).parent / 'codes.csv').exists(), Row(3).age]\n"
+	script := func(text string) Job {
+		j := call("", patients("dataframe"))
+		j.Entry, j.Values = "main.py:"+anchorhold.ScriptEntry, values("k", "5")
+		j.Files = []anchorhold.File{
+			{Path: "main.py", Text: text},
+			{Path: "helper.py", Text: "def half(x):\n    return x.head(len(x) // 2)\n"},
+			{Path: "codes.csv", Text: "a"},
+		}
+		return j
+	}
+	a, _ := runNative(t, script(text), open(t, "testdata/patients.csv")...)
+	if _, got := decoded(t, a); got != `[3,5,"a",true,3]` {
+		t.Errorf("the script gave %s", got)
+	}
+	j := script("a = k + 1\nb = 'text'\nc = patients\n")
+	j.Outputs = []output.Declared{{Name: "a", Kind: "json"}, {Name: "b", Kind: "any"}}
+	a, _ = runNative(t, j, open(t, "testdata/patients.csv")...)
+	if !a.Manifest.OK || len(a.Files) != 2 || string(a.Files["a.json"]) != "6" {
+		t.Errorf("two outputs: %+v", a)
+	}
+	for text, want := range map[string]string{
+		"answer = 3\n":                          "the script ended without a variable result; assign it: result = ...",
+		"x = 1\nraise ValueError('bad ' * 2)\n": "File \"main.py\", line 2, in <module>\n    raise ValueError('bad ' * 2)",
+		"import sys\nsys.exit()\n":              "the code called sys.exit",
+	} {
+		a, _ := runNative(t, script(text), open(t, "testdata/patients.csv")...)
+		if f := a.Manifest.Failure; a.Manifest.OK || !strings.Contains(f.Message+f.Traceback, want) || strings.Contains(f.Traceback, "runner.py") {
+			t.Errorf("%s: %+v", text, a.Manifest)
+		}
+	}
+}
+
+// Modules of a folder find each other, however they import each other.
+func TestFolder(t *testing.T) {
+	j := call("")
+	j.Entry = "study/steps/last.py:f"
+	j.Files = []anchorhold.File{
+		{Path: "study/__init__.py", Text: "from .steps import last\n"},
+		{Path: "study/steps/__init__.py", Text: "import study.common\nCOUNT = [0]\n"},
+		{Path: "study/steps/last.py", Text: "from . import COUNT\nfrom study import common\nCOUNT[0] += 1\n\ndef f():\n    return [COUNT[0], common.codes(), common.last().f is f]\n"},
+		{Path: "study/common.py", Text: "from pathlib import Path\n\ndef codes():\n    return Path(__file__).with_name('codes.txt').read_text()\n\ndef last():\n    from study.steps import last\n    return last\n"},
+		{Path: "study/codes.txt", Text: "1;2"},
+	}
+	a, _ := runNative(t, j)
+	if _, got := decoded(t, a); got != `[1,"1;2",true]` {
+		t.Errorf("the folder gave %s", got)
+	}
+	j.Entry = "study/__init__.py:last"
+	if a, _ = runNative(t, j); a.Manifest.OK || !strings.Contains(a.Manifest.Failure.Message, "study/__init__.py has no function last") {
+		t.Errorf("a module for a function: %+v", a.Manifest)
+	}
+}
+
 // Whatever goes wrong in the author's code is an answer that owners can read.
 func TestFailures(t *testing.T) {
 	long := strings.Repeat("x", 300_000)

@@ -23,7 +23,7 @@ import (
 var reader string
 
 // Version is the reader's: findings of an earlier one are made anew.
-const Version = 1
+const Version = 2
 
 // Limits of what a reader may answer.
 const (
@@ -62,14 +62,40 @@ func Why(category string) string {
 	return ""
 }
 
-// Job is the reader as code with its one value: a function of the sources.
-func Job(files []anchorhold.File) (code []anchorhold.File, entry string, values map[string]json.RawMessage, err error) {
-	sources := make([][2]string, len(files))
-	for i, f := range files {
+// script says of code that runs from top to bottom which variables hold tables
+// when it begins, and which its answer when it ends.
+type script struct {
+	Path    string   `json:"path"`
+	Tables  []string `json:"tables"`
+	Outputs []string `json:"outputs"`
+}
+
+// Job is the reader as code with its values: a function of the sources, and of
+// what a script is given.
+func Job(of anchorhold.Code) (code []anchorhold.File, entry string, values map[string]json.RawMessage, err error) {
+	sources := make([][2]string, len(of.Files))
+	for i, f := range of.Files {
 		sources[i] = [2]string{f.Path, f.Text}
 	}
-	text, err := json.Marshal(sources)
-	return []anchorhold.File{{Path: "anchorhold_lint.py", Text: reader}}, "anchorhold_lint.py:lint", map[string]json.RawMessage{"sources": text}, err
+	s := script{Tables: []string{}, Outputs: []string{}}
+	if path, isScript := strings.CutSuffix(of.Entry, ":"+anchorhold.ScriptEntry); isScript {
+		s.Path = path
+	}
+	for _, p := range of.Parameters {
+		if p.Kind == "asset" {
+			s.Tables = append(s.Tables, p.Name)
+		}
+	}
+	for _, o := range of.Outputs {
+		s.Outputs = append(s.Outputs, o.Name)
+	}
+	values = map[string]json.RawMessage{}
+	for name, v := range map[string]any{"sources": sources, "script": s} {
+		if values[name], err = json.Marshal(v); err != nil {
+			return nil, "", nil, err
+		}
+	}
+	return []anchorhold.File{{Path: "anchorhold_lint.py", Text: reader}}, "anchorhold_lint.py:lint", values, nil
 }
 
 // Parse reads a reader's answer to files. The answer is foreign: what is not a

@@ -255,30 +255,42 @@ class Reader(ast.NodeVisitor):
 
     def visit_FunctionDef(self, node):
         self.spelling(node, node.name)
-        Rows(self, node).read()
+        Rows.of_function(self, node).read()
         self.generic_visit(node)
 
     visit_AsyncFunctionDef = visit_FunctionDef
 
 
 class Rows:
-    """Follows a function's parameters to what it returns, as far as that is plain."""
+    """Follows tables to what is returned, or left in a variable, as far as that is plain."""
 
-    def __init__(self, reader, function):
+    def __init__(self, reader, body, kind):
         self.reader = reader
-        self.function = function
+        self.body = body
+        self.kind = kind  # by name of a variable
+        self.last = {}  # what a variable was given last
+
+    @classmethod
+    def of_function(cls, reader, function):
         args = function.args
         hinted = {a.arg: ast.unparse(a.annotation) for a in args.args if a.annotation is not None}
         plain = ("int", "float", "str", "bool", "list[int]", "list[float]", "list[str]")
-        self.kind = {
+        kind = {
             a.arg: ROWS_OF for a in [*args.posonlyargs, *args.args, *args.kwonlyargs] if hinted.get(a.arg) not in plain
         }
         with_default = args.args[len(args.args) - len(args.defaults) :] if args.defaults else []
         for a in with_default:  # a table has none
-            self.kind.pop(a.arg, None)
+            kind.pop(a.arg, None)
+        return cls(reader, function.body, kind)
 
     def read(self):
-        self.block(self.function.body)
+        self.block(self.body)
+
+    def read_script(self, outputs):
+        self.read()
+        for name in outputs:
+            if name in self.last:
+                self.returned(self.last[name])
 
     def block(self, body):
         for stmt in body:
@@ -286,6 +298,8 @@ class Rows:
                 kind = self.of(stmt.value)
                 for target in stmt.targets if isinstance(stmt, ast.Assign) else [stmt.target]:
                     self.bind(target, kind)
+                    if isinstance(target, ast.Name):
+                        self.last[target.id] = stmt.value
             elif isinstance(stmt, ast.Return) and stmt.value is not None:
                 self.returned(stmt.value)
             elif isinstance(stmt, (ast.For, ast.AsyncFor)):
@@ -371,11 +385,15 @@ def constant_text(nodes):
     return nodes[0].value if nodes and isinstance(nodes[0], ast.Constant) else None
 
 
-def read(path, text):
+def read(path, text, script):
+    if not path.endswith(".py"):
+        return [finding(path, 1, "long literal", f"a text of {len(text)} characters that is no code")]
     reader = Reader(path, text)
     try:
         tree = ast.parse(text)
         reader.visit(tree)
+        if script and script["path"] == path:
+            Rows(reader, tree.body, dict.fromkeys(script["tables"], ROWS_OF)).read_script(script["outputs"])
     except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
         return [finding(path, getattr(e, "lineno", 1) or 1, "unreadable", type(e).__name__)]
     found = [f for f in reader.found if f["category"] != "randomness" or not reader.seeds]
@@ -385,11 +403,11 @@ def read(path, text):
     return found
 
 
-def lint(sources):
-    """Findings in a list of [path, text]."""
+def lint(sources, script=None):
+    """Findings in a list of [path, text]; script says what one of them is given and leaves."""
     found = []
     for path, text in sources:
-        found.extend(read(path, text))
+        found.extend(read(path, text, script))
     seen, out = set(), []
     for f in sorted(found, key=lambda f: (f["file"], f["line"], f["category"], f["what"])):
         key = (f["file"], f["line"], f["category"])

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,9 +15,9 @@ import (
 )
 
 // answer runs the reader as the job does, outside of a sandbox: it only parses.
-func answer(t *testing.T, files []anchorhold.File) []byte {
+func answer(t *testing.T, of anchorhold.Code) []byte {
 	t.Helper()
-	code, entry, values, err := Job(files)
+	code, entry, values, err := Job(of)
 	if err != nil || len(code) != 1 || entry != code[0].Path+":lint" {
 		t.Fatal(code, entry, err)
 	}
@@ -24,9 +25,13 @@ func answer(t *testing.T, files []anchorhold.File) []byte {
 	if err := os.WriteFile(filepath.Join(dir, code[0].Path), []byte(code[0].Text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command("python3", "-c", "import anchorhold_lint, json, sys; json.dump(anchorhold_lint.lint(json.load(sys.stdin)), sys.stdout)")
+	c := exec.Command("python3", "-c", "import anchorhold_lint, json, sys; json.dump(anchorhold_lint.lint(**json.load(sys.stdin)), sys.stdout)")
 	c.Env = append(os.Environ(), "PYTHONPATH="+dir)
-	c.Stdin = bytes.NewReader(values["sources"])
+	given, err := json.Marshal(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Stdin = bytes.NewReader(given)
 	c.Stderr = os.Stderr
 	out, err := c.Output()
 	if err != nil {
@@ -37,12 +42,49 @@ func answer(t *testing.T, files []anchorhold.File) []byte {
 
 func lint(t *testing.T, text string) anchorhold.Lint {
 	t.Helper()
-	files := []anchorhold.File{{Path: "main.py", Text: text}}
-	l, err := Parse(answer(t, files), files)
+	return lintCode(t, anchorhold.Code{Files: []anchorhold.File{{Path: "main.py", Text: text}}, Entry: "main.py:f"})
+}
+
+func lintCode(t *testing.T, code anchorhold.Code) anchorhold.Lint {
+	t.Helper()
+	l, err := Parse(answer(t, code), code.Files)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// What a script leaves in its outputs is what a function returns; each file is
+// read by itself, and a text that is no code is pointed at.
+func TestScriptsAndFolders(t *testing.T) {
+	script := func(text string) anchorhold.Code {
+		return anchorhold.Code{
+			Files: []anchorhold.File{
+				{Path: "codes.csv", Text: "a,b\n1,2\n"},
+				{Path: "main.py", Text: text},
+				{Path: "parts/helper.py", Text: "import socket\n"},
+			},
+			Entry: "main.py:" + anchorhold.ScriptEntry, Outputs: []anchorhold.OutputDecl{{Name: "result", Kind: "any"}},
+			Parameters: []anchorhold.Parameter{{Name: "patients", Kind: "asset", Type: "dataframe"}, {Name: "k", Kind: "value", Type: "int"}},
+		}
+	}
+	for text, want := range map[string]string{
+		"old = patients[patients['age'] > k]\nresult = old.head(20)\n":    "main.py:2 row level",
+		"result = patients.head()\nresult = patients['age'].mean() + k\n": "",
+		"kept = patients\nresult = {'n': len(kept)}\n":                    "",
+	} {
+		var got []string
+		for _, f := range lintCode(t, script(text)).Findings {
+			got = append(got, fmt.Sprintf("%s:%d %s", f.File, f.Line, f.Category))
+		}
+		wanted := []string{"codes.csv:1 long literal", "parts/helper.py:1 network"}
+		if want != "" {
+			wanted = []string{wanted[0], want, wanted[1]}
+		}
+		if !slices.Equal(got, wanted) {
+			t.Errorf("%s: %v, want %v", text, got, wanted)
+		}
+	}
 }
 
 func TestSample(t *testing.T) {

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from . import _digest
-from ._collect.command import collect_file
+from ._collect.command import collect_path
 from ._collect.source import Refused as CollectRefused
 from ._dataset import Asset, Dataset
 from ._errors import Invalid, NotCaptured
@@ -23,7 +25,10 @@ from ._listing import Json
 from ._mock import Mock
 from ._text import Prose, facts_html, facts_text, pre_html, visible, visible_lines
 
-RESERVED = ("purpose", "study", "environment")
+RESERVED = ("purpose", "study", "environment", "entry")
+
+# What can be submitted: a function, "FILE.py:function", the path of a script, or of a folder with an entry.
+Submitted = Callable[..., Any] | str | os.PathLike[str]
 
 
 class Captured:
@@ -66,11 +71,12 @@ class Captured:
         return facts_html("Would be submitted", self._facts()) + pre_html(self.source)
 
 
-def capture(fn: Callable[..., Any] | str, arguments: dict[str, Any], environment: Json) -> Captured:
-    """Capture a function, or "FILE.py:function", with its arguments for one environment."""
+def capture(fn: Submitted, arguments: dict[str, Any], environment: Json, entry: str = "") -> Captured:
+    """Capture a function, a script or a folder with its arguments for one environment."""
     assets = {name: as_asset(name, value) for name, value in arguments.items() if is_data(name, value)}
     values = {name: value for name, value in arguments.items() if name not in assets}
-    answer = collected(fn, [f"{name}:{a.kind}" for name, a in assets.items()], str(environment.get("lock") or ""))
+    kinds = [f"{name}:{a.kind}" for name, a in assets.items()]
+    answer = collected(fn, entry, kinds, str(environment.get("lock") or ""))
     code: Json = answer["code"]
     for p in code["parameters"]:
         if p["name"] in RESERVED:
@@ -85,18 +91,29 @@ def capture(fn: Callable[..., Any] | str, arguments: dict[str, Any], environment
     return Captured(code, answer["shown"], assets, {n: complete[n] for n in values})
 
 
-def collected(fn: Callable[..., Any] | str, assets: list[str], lock: str) -> Json:
+def collected(fn: Submitted, entry: str, assets: list[str], lock: str) -> Json:
     try:
-        if isinstance(fn, str):
-            path, _, name = fn.rpartition(":")
-            if not path.endswith(".py"):
-                raise Invalid("a text is no function", 'pass the function itself, or "FILE.py:function"')
-            return collect_file(Path(path), name, assets, lock)
+        if isinstance(fn, (str, os.PathLike)):
+            path, entry = place(os.fspath(fn), entry)
+            return collect_path(path, entry, assets, lock)
+        if entry:
+            raise Invalid("a function needs no entry", "leave entry= out, or pass a file or a folder")
         from ._live import collect_live
 
         return collect_live(fn, assets, lock)
     except CollectRefused as e:
         raise NotCaptured(visible(e.message, 2000), visible(e.remedy, 2000)) from None
+
+
+def place(text: str, entry: str) -> tuple[Path, str]:
+    """The path and the entry point that a text names: a folder, "FILE.py", or "FILE.py:function"."""
+    named = re.fullmatch(r"(.+\.py):(\w+)", text)
+    if named and not entry:
+        text, entry = named.groups()
+    path = Path(text)
+    if not text.endswith(".py") and not path.is_dir():
+        raise Invalid("a text is no function", 'pass the function itself, "FILE.py:function", a script or a folder')
+    return path, entry
 
 
 def is_data(name: str, value: object) -> bool:
@@ -169,9 +186,10 @@ def check_available(code: Json, environment: Json) -> None:
 
 
 def imported(code: Json) -> set[str]:
-    """Top-level names of what main.py imports wherever it runs, but not where it expects an import to fail."""
+    """Top-level names of what the entry's file imports wherever it runs, but not where it expects an import to fail."""
     found: set[str] = set()
-    stack: list[ast.AST] = [ast.parse(code["files"][0]["text"])]
+    path = str(code["entry"]).partition(":")[0]
+    stack: list[ast.AST] = [ast.parse(f["text"]) for f in code["files"] if f["path"] == path]
     while stack:
         node = stack.pop()
         if isinstance(node, ast.Import):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from ._capture import Captured, capture, choose_environment
+from ._capture import Captured, Submitted, capture, choose_environment
 from ._dataset import Datasets
 from ._environment import Environments
 from ._errors import Denied, Invalid, InvalidReceipt, InvalidResult, Unauthenticated
@@ -128,16 +128,19 @@ class Site:
         """The environments in which code can run here, and .request(lock_file) to ask for a further one."""
         return Environments(self._http, list(self._about.get("environments") or []))
 
-    def capture(self, fn: Callable[..., Any] | str, /, *, environment: str | None = None, **arguments: Any) -> Captured:
-        """What submit would send for a function and its arguments; nothing is sent."""
-        return capture(fn, arguments, choose_environment(list(self.environments), environment))
+    def capture(
+        self, fn: Submitted, /, *, entry: str = "", environment: str | None = None, **arguments: Any
+    ) -> Captured:
+        """What submit would send for a function, a script or a folder with its arguments; nothing is sent."""
+        return capture(fn, arguments, choose_environment(list(self.environments), environment), entry)
 
     def submit(
         self,
-        fn: Callable[..., Any] | str,
+        fn: Submitted,
         /,
         *,
         purpose: str,
+        entry: str = "",
         study: str | None = None,
         environment: str | None = None,
         **arguments: Any,
@@ -148,8 +151,13 @@ class Site:
         parameters. The function's source goes along with the helpers, constants and
         imports that it uses; what cannot be captured is refused with the remedy.
         Nothing of your data or memory is sent.
+
+        Instead of a function it may be a script, ``"analysis.py"``: the arguments are
+        there as variables when it begins, and what it leaves in ``result`` is its
+        answer. Or a folder of modules, ``"folder/"`` with ``entry="main:run"``: every
+        file of it goes along.
         """
-        captured = self.capture(fn, environment=environment, **arguments)
+        captured = self.capture(fn, entry=entry, environment=environment, **arguments)
         if interactive():
             print(f"Submitting {captured.summary}", file=sys.stderr)
         body: Json = {
@@ -167,9 +175,10 @@ class Site:
 
     def try_on_mock(
         self,
-        fn: Callable[..., Any] | str,
+        fn: Submitted,
         /,
         *,
+        entry: str = "",
         environment: str | None = None,
         **arguments: Any,
     ) -> Trial:
@@ -179,7 +188,7 @@ class Site:
         has to decide, and nothing is kept from you: ``.result()``, ``.log()``,
         ``.failure`` (the traceback) and ``.usage``. Pass the same arguments as to submit.
         """
-        captured = self.capture(fn, environment=environment, **arguments)
+        captured = self.capture(fn, entry=entry, environment=environment, **arguments)
         body: Json = {
             "code": captured.code,
             "assets": {p: {"dataset": a.dataset, "asset": a.name} for p, a in captured.assets.items()},

@@ -404,8 +404,14 @@ def change_grant(site: FakeSite, call: dict[str, Any], name: str, what: str) -> 
 def try_code(site: FakeSite, call: dict[str, Any]) -> tuple[int, Any]:
     body = call["body"]
     space: dict[str, Any] = {"__name__": "main"}
-    exec(compile(body["code"]["files"][0]["text"], "main.py", "exec"), space)
-    function = space[body["code"]["entry"].split(":")[1]]
+    compiled = compile(body["code"]["files"][0]["text"], "main.py", "exec")
+    name = body["code"]["entry"].split(":")[1]
+
+    def function(**given: Any) -> Any:
+        space.update(given if name == "__main__" else {})
+        exec(compiled, space)
+        return space["result"] if name == "__main__" else space[name](**given)
+
     run: dict[str, Any] = {"id": f"run-trial{len(site.trials)}", "side": "mock", "state": "queued", "outputs": []}
     run["usage"] = {"cpu_seconds": 1.25, "wall_seconds": 2.0, "peak_bytes": 3 << 20}
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from fake_site import LOCK, FakeSite
 
 import anchorhold as ah
+from anchorhold import code_digest as digest
 
 CODE = """
 def by_diagnosis(patients, k: int = 1):
@@ -46,6 +48,35 @@ def test_a_trial_is_the_code_that_would_be_submitted(site: FakeSite, ada: ah.Sit
     ada.submit(code.by_diagnosis, patients=heart, purpose="to learn")
     tried, asked = (site.calls("POST", f"/v1/{p}")[0]["body"]["code"] for p in ("trials", "requests"))
     assert tried == asked
+
+
+def test_scripts_and_folders_are_tried_and_submitted_alike(
+    site: FakeSite, ada: ah.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heart = ada.datasets["heart"]
+    (tmp_path / "analysis.py").write_text("k: int\nresult = patients['age'].mean() * k\n")
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "main.py").write_text("def run(patients):\n    return patients['age'].mean()\n")
+    (tmp_path / "study" / "codes.csv").write_text("num,name\n")
+    monkeypatch.chdir(tmp_path)
+    ada.try_on_mock("analysis.py", patients=heart, k=2)
+    ada.submit(tmp_path / "analysis.py", patients=heart, k=2, purpose="to learn")
+    ada.submit("study/", entry="main:run", patients=heart, purpose="to learn")
+    tried = site.calls("POST", "/v1/trials")[0]["body"]
+    script, folder = (c["body"] for c in site.calls("POST", "/v1/requests"))
+    assert tried["code"] == script["code"]
+    assert script["code"]["entry"] == "main.py:__main__"
+    assert script["parameters"] == {"k": 2}
+    assert [f["path"] for f in folder["code"]["files"]] == ["codes.csv", "main.py"]
+    assert ada.capture("study", entry="main:run", patients=heart).digest == digest(folder["code"])
+    for wrong, entry, said in (
+        ("nowhere/", "main:run", "a text is no function"),
+        ("study/", "", "no entry point is named"),
+        ("absent.py", "", "cannot be read"),
+        (len, "main:run", "a function needs no entry"),
+    ):
+        with pytest.raises(ah.Error, match=said):
+            ada.capture(wrong, entry=entry, patients=heart)
 
 
 def test_a_failure_is_shown_whole_and_printable(ada: ah.Site, code: Any) -> None:

@@ -1,6 +1,7 @@
-"""The command line of the collector: a file and a function in, JSON out.
+"""The command line of the collector: code in, JSON out.
 
-python3 -m anchorhold._collect FILE.py --entry FUNC [--asset PARAMETER] [--environment LOCK]
+python3 -m anchorhold._collect FILE.py [--entry FUNC] [--asset PARAMETER] [--environment LOCK]
+python3 -m anchorhold._collect FOLDER --entry MODULE:FUNC ...
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from .gather import Collector, pick_static
 from .modules import package_of
 from .names import Module
 from .source import Definition, FunctionNode, Refused, Unit, read_unit
+from .whole import collect_folder, collect_script
 
 
 def find_entry(module: Module, name: str) -> tuple[Definition, Unit]:
@@ -34,33 +36,43 @@ def find_entry(module: Module, name: str) -> tuple[Definition, Unit]:
     return binding.node, binding.unit
 
 
-def collect_file(
-    path: Path, entry: str, assets: list[str], environment: str, values: Iterable[str] = ()
-) -> dict[str, Any]:
+def collect_file(path: Path, entry: str, assets: list[str], environment: str) -> dict[str, Any]:
     """Gather a top-level function of a file, from its text alone."""
     root, package = package_of(path)
     module = Module([read_unit(path)], root, package)
     node, unit = find_entry(module, entry)
-    answer = Collector(module).collect(node, unit, assets, environment)
+    return Collector(module).collect(node, unit, assets, environment)
+
+
+def collect_path(
+    path: Path, entry: str, assets: list[str], environment: str, values: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Gather what a path and an entry point name: a function of a file, a script, or a folder."""
+    if path.is_dir():
+        answer = collect_folder(path, entry, assets, environment)
+    elif entry:
+        answer = collect_file(path, entry, assets, environment)
+    else:
+        answer = collect_script(path, assets, environment)
     names = {p["name"]: p["kind"] for p in answer["code"]["parameters"]}
     for value in values:
         if names.get(value) != "value":
             have = ", ".join(n for n, k in names.items() if k == "value") or "none"
-            raise Refused(f"{entry} has no value parameter {value!a}", f"its value parameters: {have}")
+            raise Refused(f"{entry or path.name} has no value parameter {value!a}", f"its value parameters: {have}")
     return answer
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="collect", description="Gather what one Python function needs.")
-    parser.add_argument("file")
-    parser.add_argument("--entry", required=True, metavar="FUNC")
+    parser = argparse.ArgumentParser(prog="collect", description="Gather what is submitted of Python code.")
+    parser.add_argument("path")
+    parser.add_argument("--entry", default="", metavar="[MODULE:]FUNC")
     parser.add_argument("--asset", action="append", default=[], metavar="PARAMETER")
     parser.add_argument("--value-param", action="append", default=[], metavar="PARAMETER")
     parser.add_argument("--environment", default="", metavar="LOCK")
     options = parser.parse_args(arguments)
     try:
-        answer = collect_file(
-            Path(options.file), options.entry, options.asset, options.environment, options.value_param
+        answer = collect_path(
+            Path(options.path), options.entry, options.asset, options.environment, options.value_param
         )
     except Refused as e:
         print(json.dumps({"error": {"message": e.message, "remedy": e.remedy}}))

@@ -260,8 +260,13 @@ DECLARED_KINDS = ("csv", "svg", "safetensors", "onnx", "samples")
 
 
 def output_kind(node: Definition, module: Module) -> str:
-    if isinstance(node.returns, ast.Constant) and isinstance(node.returns.value, str):
-        named = node.returns.value.strip().removeprefix("anchorhold.").removeprefix("ah.").lower()
+    return kind_of(node.returns, module)
+
+
+def kind_of(annotation: Optional[ast.expr], module: Module) -> str:
+    """The kind of output that an annotation declares, or any."""
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        named = annotation.value.strip().removeprefix("anchorhold.").removeprefix("ah.").lower()
         if named in DECLARED_KINDS:
             return named
-    return OUTPUT_KINDS.get(annotation_path(node.returns, module), "any")
+    return OUTPUT_KINDS.get(annotation_path(annotation, module), "any")
