@@ -27,7 +27,8 @@ def question(folder: pathlib.Path, number: int) -> Any:
     file = folder / f"{name}.py"
     file.write_text(f'def {name}(df):\n    return df.groupby("num")["age"].mean()\n')
     spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return getattr(module, name)
