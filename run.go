@@ -179,12 +179,13 @@ type Release struct {
 	Output      string       `json:"output"`
 	Request     string       `json:"request"`
 	State       ReleaseState `json:"state"`
-	Decider     string       `json:"decider,omitempty"` // principal id, or the grant's id for an automatic release
-	DeciderName string       `json:"decider_name,omitempty"`
+	Decider     string       `json:"decider,omitempty"`      // principal id of who decided last, or the grant's id for an automatic release
+	DeciderName string       `json:"decider_name,omitempty"` // of all who let it out, or of who refused it
 	Reason      string       `json:"reason,omitempty"`
 	Decided     *time.Time   `json:"decided,omitempty"`
-	Envelope    []byte       `json:"-"` // the signed receipt, once approved
-	LogIndex    int64        `json:"-"` // the audit entry that commits to it
+	Decisions   []Decision   `json:"decisions,omitempty"` // of people, one for each dataset that they decided for
+	Envelope    []byte       `json:"-"`                   // the signed receipt, once approved
+	LogIndex    int64        `json:"-"`                   // the audit entry that commits to it
 }
 
 // LedgerClass keeps three kinds of exposure apart; they are never added.

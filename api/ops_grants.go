@@ -54,7 +54,13 @@ func (a *API) onGrant(ctx context.Context, in *GrantID) ([]policy.Resource, erro
 // showGrant shows a grant as the caller may see it.
 func (a *API) showGrant(ctx context.Context, g anchorhold.Grant, res policy.Resource) anchorhold.GrantView {
 	if a.may(ctx, policy.GrantReview, res) {
-		return request.GrantForDecider(g, res.Grantee, a.Books.Now())
+		v := request.GrantForDecider(g, res.Grantee, a.Books.Now())
+		asRequest := res
+		asRequest.Type = policy.TypeRequest
+		if !a.may(ctx, policy.RequestReview, asRequest) {
+			v = request.GrantForPart(v)
+		}
+		return v
 	}
 	return request.GrantForGrantee(g, caller(ctx), a.Books.Now())
 }

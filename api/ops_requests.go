@@ -36,7 +36,11 @@ func (a *API) forCaller(ctx context.Context, r anchorhold.Request, res policy.Re
 		r.Trial, r.TrialNote = nil, ""
 	}
 	if !a.may(ctx, policy.RequestReview, res) {
-		return request.ForAuthor(r, a.Books.Now())
+		r = request.ForAuthor(r, a.Books.Now())
+		if r.Author != caller(ctx).ID {
+			r = request.ForPart(r, caller(ctx).ID, func(dataset string) bool { return a.reviews(ctx, res, dataset) })
+		}
+		return r
 	}
 	r = request.ForReviewer(r, a.Books.Now())
 	if !a.seesOutputs(ctx, res) {
@@ -49,7 +53,7 @@ func (a *API) forCaller(ctx context.Context, r anchorhold.Request, res policy.Re
 
 // seesOutputs says whether the caller may read outputs before their release.
 func (a *API) seesOutputs(ctx context.Context, res policy.Resource) bool {
-	res.Type, res.Released = policy.TypeRelease, false
+	res.Type, res.Released, res.Held = policy.TypeRelease, false, false
 	return a.may(ctx, policy.ReleaseOutput, res)
 }
 
@@ -193,18 +197,42 @@ func (a *API) everyDataset(ctx context.Context, study string, names []string, ac
 // onDecision asks about the dataset that is decided for, or about all.
 func (a *API) onDecision(ctx context.Context, in *word) ([]policy.Resource, error) {
 	_, res, err := a.loadRequest(ctx, in.ID)
-	if err != nil || in.Body.Dataset == "" {
+	return a.onPartOf(ctx, res, in.Body.Dataset, policy.RequestDecide, err)
+}
+
+// onPartOf is the part of a request or a release that somebody decides for: one
+// of its datasets, or all.
+func (a *API) onPartOf(ctx context.Context, res policy.Resource, dataset string, decide policy.Action, err error) ([]policy.Resource, error) {
+	if err != nil {
 		return []policy.Resource{res}, err
 	}
-	one := onPart(res, in.Body.Dataset)
-	if len(one.Scopes) == 0 {
-		return nil, policy.Missing(policy.TypeRequest, in.ID)
+	if dataset == "" {
+		if parts := a.parts(ctx, res, decide); len(parts) > 0 && !a.may(ctx, decide, res) {
+			return nil, anchorhold.Errorf(anchorhold.Denied, "name the dataset that you decide for: --dataset "+strings.Join(parts, ", or --dataset "),
+				"others decide for some of its datasets")
+		}
+		return []policy.Resource{res}, nil
 	}
-	_, err = a.Policy.Check(caller(ctx), policy.RequestDecide, one)
-	if anchorhold.KindOf(err) == anchorhold.NotFound && a.may(ctx, policy.RequestRead, res) {
+	one := onPart(res, dataset)
+	if len(one.Scopes) == 0 {
+		return nil, policy.Missing(res.Type, res.ID)
+	}
+	_, err = a.Policy.Check(caller(ctx), decide, one)
+	if anchorhold.KindOf(err) == anchorhold.NotFound && a.may(ctx, policy.ReadOf(res.Type), res) {
 		return nil, anchorhold.Errorf(anchorhold.Denied, "one of its own reviewers or owners has to decide", "you may not decide for this dataset")
 	}
 	return []policy.Resource{one}, nil
+}
+
+// parts names the datasets of a request or a release for which the caller may
+// decide.
+func (a *API) parts(ctx context.Context, res policy.Resource, decide policy.Action) (names []string) {
+	for _, s := range res.Scopes {
+		if a.may(ctx, decide, onPart(res, s.Dataset)) {
+			names = append(names, s.Dataset)
+		}
+	}
+	return names
 }
 
 // onPart is a request as far as it is about one dataset.

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/release"
 	"github.com/anchorhold/anchorhold/request"
 	"github.com/anchorhold/anchorhold/store"
 
@@ -89,7 +91,11 @@ func (a *API) showRun(ctx context.Context, run anchorhold.Run, res policy.Resour
 	case run.Side == anchorhold.SideMock:
 		return run // whoever may read it at all may see the mocks
 	case !a.may(ctx, policy.RequestReview, res):
-		return request.RunForAuthor(run)
+		run = request.RunForAuthor(run)
+		if res.Author != caller(ctx).ID {
+			run = request.RunForPart(run, func(dataset string) bool { return a.reviews(ctx, res, dataset) })
+		}
+		return run
 	case !a.seesOutputs(ctx, res):
 		return request.RunForAuditor(run)
 	}
@@ -222,16 +228,18 @@ type shownRelease struct {
 	DeciderName string                  `json:"decider_name,omitempty"`
 	Reason      string                  `json:"reason,omitempty"`
 	Decided     *time.Time              `json:"decided,omitempty"`
+	Decisions   []anchorhold.Decision   `json:"decisions,omitempty" doc:"one for each dataset and person, of those that the caller may see"`
+	Waits       []anchorhold.Wait       `json:"waits_for,omitempty" doc:"while it is held: datasets with decisions to come"`
 	Output      anchorhold.Output       `json:"output" doc:"its checks are for reviewers"`
 }
 
-// onHeld finds the release that a decision is about. A request stands for the
-// one output of it that waits; where several do, a person has to name the one
-// that they looked at.
-func (a *API) onHeld(ctx context.Context, in *AnyID) ([]policy.Resource, error) {
-	res, err := a.onRelease(ctx, in)
+// onHeld finds the release that a decision is about, and the part of it that is
+// decided for. A request stands for the one output of it that waits; where
+// several do, a person has to name the one that they looked at.
+func (a *API) onHeld(ctx context.Context, in *releaseWord) ([]policy.Resource, error) {
+	_, res, err := a.loadRelease(ctx, in.ID)
 	if err != nil || !anchorhold.IsID(anchorhold.PrefixRequest, in.ID) {
-		return res, err
+		return a.onPartOf(ctx, res, in.Body.Dataset, policy.ReleaseDecide, err)
 	}
 	var held []string
 	err = a.Books.View(ctx, func(tx store.Tx) error {
@@ -250,10 +258,10 @@ func (a *API) onHeld(ctx context.Context, in *AnyID) ([]policy.Resource, error) 
 		return nil, err
 	case len(held) == 1:
 		in.ID = held[0]
-	case len(held) > 1 && a.seesOutputs(ctx, res[0]):
+	case len(held) > 1 && len(a.parts(ctx, res, policy.ReleaseDecide)) > 0:
 		return nil, anchorhold.Errorf(anchorhold.Conflict, "look at each and name one: "+strings.Join(held, " "), "%d outputs of this request wait for a decision", len(held))
 	}
-	return res, nil
+	return a.onPartOf(ctx, res, in.Body.Dataset, policy.ReleaseDecide, nil)
 }
 
 // loadRelease finds a release by its id, or the newest release of a request.
@@ -269,7 +277,10 @@ func (a *API) loadRelease(ctx context.Context, id string) (out shownRelease, res
 		if err != nil {
 			return err
 		}
-		out, res, err = a.releaseResource(tx, r)
+		if out, res, err = a.releaseResource(tx, r); err != nil || !res.Held {
+			return err
+		}
+		out.Waits, err = a.releaseWaits(ctx, tx, r, res)
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -297,7 +308,7 @@ func newestRelease(tx store.Tx, request string) (string, error) {
 func (a *API) releaseResource(tx store.Tx, r anchorhold.Release) (shownRelease, policy.Resource, error) {
 	out := shownRelease{
 		ID: r.ID, Request: r.Request, State: r.State, Decider: r.Decider, DeciderName: r.DeciderName,
-		Reason: r.Reason, Decided: r.Decided,
+		Reason: r.Reason, Decided: r.Decided, Decisions: r.Decisions,
 	}
 	o, err := tx.Output(r.Output)
 	if err != nil {
@@ -310,8 +321,21 @@ func (a *API) releaseResource(tx store.Tx, r anchorhold.Release) (shownRelease, 
 		return out, policy.Resource{}, err
 	}
 	res, err := request.Resource(tx, req)
-	res.Type, res.ID, res.Released = policy.TypeRelease, r.ID, r.State == anchorhold.ReleaseApproved
+	res.Type, res.ID, res.Released, res.Held = policy.TypeRelease, r.ID, r.State == anchorhold.ReleaseApproved, r.State == anchorhold.ReleaseHeld
 	return out, res, err
+}
+
+// releaseWaits says whose word on a held output is missing.
+func (a *API) releaseWaits(ctx context.Context, tx store.Tx, r anchorhold.Release, res policy.Resource) ([]anchorhold.Wait, error) {
+	req, err := tx.RequestHead(r.Request)
+	if err != nil {
+		return nil, err
+	}
+	panel, err := request.ReleasePanel(tx, req, r)
+	if err != nil {
+		return nil, err
+	}
+	return a.awaited(ctx, tx, policy.ReleaseDecide, res, panel)
 }
 
 func (a *API) onRelease(ctx context.Context, in *AnyID) ([]policy.Resource, error) {
@@ -327,16 +351,42 @@ func (a *API) showRelease(ctx context.Context, r shownRelease, res policy.Resour
 	switch {
 	case a.may(ctx, policy.RequestReview, asRequest):
 		if !a.seesOutputs(ctx, res) {
-			r.Output.Release = &anchorhold.Release{State: r.State}
-			r.Output = request.OutputForAuditor(r.Output)
-			r.Output.Release = nil
+			r.Output = asAudited(r)
 		}
 		return r, true
+	case len(a.parts(ctx, res, policy.ReleaseDecide)) > 0:
+		return a.releaseForPart(ctx, r, res), true
 	case res.Released && a.may(ctx, policy.ReleaseRead, res):
-		r.Output = request.OutputForAuthor(r.Output)
+		r.Output, r.Decisions = request.OutputForAuthor(r.Output), request.DecisionsForAuthor(r.Decisions)
 		return r, true
 	}
 	return shownRelease{}, false
+}
+
+// releaseForPart is a release as those see it who decide for some of its
+// datasets: what others said is not theirs. They look at the output while it
+// waits for them, and at no detail of what the checks found, which may speak of
+// the others' data.
+func (a *API) releaseForPart(ctx context.Context, r shownRelease, res policy.Resource) shownRelease {
+	shown := r.Output
+	r.Output = asAudited(r)
+	if a.may(ctx, policy.ReleaseOutput, res) {
+		r.Output.SHA256, r.Output.Size = shown.SHA256, shown.Size
+	}
+	if m := r.Output.Samples; m != nil {
+		r.Output.Samples = &anchorhold.Samples{Rows: m.Rows, Cap: m.Cap}
+	}
+	r.Decisions = slices.DeleteFunc(slices.Clone(r.Decisions), func(d anchorhold.Decision) bool { return !a.reviews(ctx, res, d.Dataset) })
+	r.Decider, r.DeciderName, r.Reason = "", "", ""
+	return r
+}
+
+// asAudited is a release's output as auditors see it.
+func asAudited(r shownRelease) anchorhold.Output {
+	r.Output.Release = &anchorhold.Release{State: r.State}
+	o := request.OutputForAuditor(r.Output)
+	o.Release = nil
+	return o
 }
 
 type listReleases struct {
@@ -346,10 +396,7 @@ type listReleases struct {
 
 type releaseWord struct {
 	AnyID
-	Body struct {
-		Verdict anchorhold.Verdict `json:"verdict" enum:"approve,deny"`
-		Reason  string             `json:"reason,omitempty" maxLength:"10000"`
-	}
+	Body release.Said
 }
 
 func (a *API) releaseOperations() {
@@ -367,19 +414,21 @@ func (a *API) releaseOperations() {
 			return &body[shownRelease]{shown}, nil
 		})
 	add(a, op("decide-release", http.MethodPost, "/releases/{id}/decisions", "Let an output out, or refuse it"), policy.ReleaseDecide,
-		func(ctx context.Context, in *releaseWord) ([]policy.Resource, error) {
-			return a.onHeld(ctx, &in.AnyID)
-		},
+		a.onHeld,
 		func(ctx context.Context, p policy.Permit, in *releaseWord) (*body[shownRelease], error) {
 			r, _, err := a.loadRelease(ctx, in.ID)
 			if err != nil {
 				return nil, err
 			}
-			if _, err := a.Releases.Decide(ctx, p, r.ID, in.Body.Verdict, in.Body.Reason); err != nil {
+			if _, err := a.Releases.Decide(ctx, p, r.ID, in.Body); err != nil {
 				return nil, err
 			}
-			r, _, err = a.loadRelease(ctx, r.ID)
-			return &body[shownRelease]{r}, err
+			r, res, err := a.loadRelease(ctx, r.ID)
+			if err != nil {
+				return nil, err
+			}
+			shown, _ := a.showRelease(ctx, r, res)
+			return &body[shownRelease]{shown}, nil
 		})
 	add(a, op("release-output", http.MethodGet, "/releases/{id}/output", "The output, byte for byte as approved"), policy.ReleaseOutput, a.onRelease, a.output)
 	add(a, op("release-receipt", http.MethodGet, "/releases/{id}/receipt", "The receipt"), policy.ReleaseReceipt, a.onRelease,
@@ -424,6 +473,11 @@ func (a *API) listReleases(ctx context.Context, p policy.Permit, in *listRelease
 				full, res, err := a.releaseResource(tx, r)
 				if err != nil {
 					return err
+				}
+				if res.Held {
+					if full.Waits, err = a.releaseWaits(ctx, tx, r, res); err != nil {
+						return err
+					}
 				}
 				shown, _ := a.showRelease(ctx, full, res)
 				out = append(out, shown)

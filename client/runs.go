@@ -111,11 +111,13 @@ func (c *Client) Replay(ctx context.Context, receipt []byte) (anchorhold.Run, er
 // Release is a release with the output that it speaks of.
 type Release struct {
 	anchorhold.Release
+	Waits  []anchorhold.Wait `json:"waits_for,omitempty"` // while it is held: datasets with decisions to come
 	Output anchorhold.Output `json:"output"`
 }
 
 // NewReleaseDecision says whether an output may leave.
 type NewReleaseDecision struct {
+	Dataset string             `json:"dataset,omitempty"` // that is decided for; empty: all of its request's
 	Verdict anchorhold.Verdict `json:"verdict"`
 	Reason  string             `json:"reason,omitempty"`
 }
@@ -130,7 +132,8 @@ func (c *Client) Release(ctx context.Context, id string) (Release, error) {
 	return get[Release](ctx, c, "/releases/"+segment(id), nil)
 }
 
-// DecideRelease approves or denies a release.
+// DecideRelease approves or denies a release. It leaves when every dataset has
+// its quorum of approvals, and stays for good at one denial.
 func (c *Client) DecideRelease(ctx context.Context, id string, d NewReleaseDecision) (Release, error) {
 	return send[Release](ctx, c, http.MethodPost, "/releases/"+segment(id)+"/decisions", d)
 }

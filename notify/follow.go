@@ -83,7 +83,7 @@ func position(tx store.Tx) (at, size int64, err error) {
 type call struct {
 	kind   anchorhold.NoticeKind
 	author bool          // the request's author
-	may    policy.Action // whoever may do this, or nobody
+	may    policy.Action // whoever may do this for one of its datasets, or nobody
 }
 
 // enter adds the notices that an entry calls for.
@@ -143,7 +143,7 @@ func (s *Service) addressed(tx store.Tx, c call, r anchorhold.Request, actor str
 			if !writable(who, actor) || who.ID == r.Author {
 				continue
 			}
-			if _, err := s.Policy.Check(who, c.may, res); err != nil {
+			if !s.mayOnPart(who, c.may, res) {
 				continue // not theirs to decide
 			}
 			if err := s.put(tx, c.kind, r.ID, who.ID); err != nil {
@@ -155,6 +155,19 @@ func (s *Service) addressed(tx store.Tx, c call, r anchorhold.Request, actor str
 		}
 		page.Cursor = next
 	}
+}
+
+// mayOnPart says whether somebody may do an action for one of a request's
+// datasets.
+func (s *Service) mayOnPart(who anchorhold.Principal, action policy.Action, res policy.Resource) bool {
+	for _, scope := range res.Scopes {
+		part := res
+		part.Scopes = []policy.Scope{scope}
+		if _, err := s.Policy.Check(who, action, part); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // writable says whether somebody can be written to of what actor did.
@@ -210,8 +223,8 @@ func finished(tx store.Tx, id string) (string, []call, error) {
 	if err != nil {
 		return "", nil, absent(err)
 	}
-	if run.Side == anchorhold.SideMock {
-		return "", nil, nil // its author waits for it, and nobody decides on it
+	if run.Side != "" {
+		return "", nil, nil // whoever tries or replays waits for it, and nobody decides on it
 	}
 	out := []call{{kind: anchorhold.NoticeFinished, author: true}}
 	for _, o := range run.Outputs {

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -75,6 +76,16 @@ func newSite(t *testing.T) *site {
 		return tx.PutRequest(s.request)
 	})
 	return s
+}
+
+// joint makes the request one over a second dataset, on which the stranger
+// decides.
+func (s *site) joint() {
+	s.t.Helper()
+	s.request.Assets["q"] = anchorhold.AssetRef{Dataset: "other", Asset: "q", Version: "ver-2"}
+	s.update(func(tx store.Tx) error {
+		return errors.Join(tx.PutDataset(anchorhold.Dataset{ID: "dat-2", Name: "other", Population: "y", Visibility: anchorhold.VisibleToUsers, Quorum: 1}), tx.PutRequest(s.request))
+	})
 }
 
 func (s *site) update(fn func(store.Tx) error) {
@@ -160,6 +171,8 @@ func TestWhoIsToldOfWhat(t *testing.T) {
 		{"a trial on the mock", func() { s.finish("run-3", anchorhold.SideMock, false) }, ""},
 		{"released", func() { s.happens(audit.ActionRelease, "rel-run-2") }, "author"},
 		{"submitted and run under a grant", func() { s.happens(policy.RequestSubmit, s.request.ID) }, ""},
+		{"held, over data of another too", func() { s.joint(); s.finish("run-4", "", true) }, "author owner reviewer stranger"},
+		{"a replay", func() { s.finish("run-5", anchorhold.SideReplay, false) }, ""},
 		{"somebody else's matter", func() { s.happens(policy.UserAdd, "pri-1") }, ""},
 	}
 	for _, step := range steps {

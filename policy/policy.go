@@ -123,6 +123,9 @@ var readOf = map[Type]Action{
 	TypeEnvironment: EnvironmentRead, TypeApplication: ApplicationRead,
 }
 
+// ReadOf is the action that shows a thing of a type at all.
+func ReadOf(t Type) Action { return readOf[t] }
+
 // Scope is a dataset as far as rules look at it.
 type Scope struct {
 	Dataset    string
@@ -145,6 +148,7 @@ type Resource struct {
 	Study    string
 	Author   string // principal id of the request's author, or of who applies
 	Released bool   // of a release: it has been let out
+	Held     bool   // of a release: it waits for a decision
 	Grantee  bool   // of a grant: the caller may run under it
 	Named    bool   // of a grant: it names the caller, beside its author
 	Mock     bool   // of a run: it is a trial, on mocks
@@ -279,7 +283,7 @@ func (a *Authorizer) decide(who anchorhold.Principal, action Action, res Resourc
 	p := cedar.NewEntityUID(principalType(who), cedar.String(who.ID))
 	r := cedar.NewEntityUID(cedar.EntityType(res.Type), cedar.String(res.ID))
 	entities := cedar.EntityMap{r: {UID: r, Attributes: cedar.NewRecord(cedar.RecordMap{
-		"author": cedar.String(res.Author), "released": cedar.Boolean(res.Released),
+		"author": cedar.String(res.Author), "released": cedar.Boolean(res.Released), "held": cedar.Boolean(res.Held),
 		"grantee": cedar.Boolean(res.Grantee), "named": cedar.Boolean(res.Named),
 		"mock": cedar.Boolean(res.Mock), "reviewed": cedar.Boolean(res.Reviewed),
 	})}}

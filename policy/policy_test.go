@@ -32,6 +32,12 @@ func res(t Type, author string, released bool, scopes ...Scope) Resource {
 	return Resource{Type: t, ID: "x", Author: author, Released: released, Scopes: scopes}
 }
 
+func heldRelease(author string, scopes ...Scope) Resource {
+	r := res(TypeRelease, author, false, scopes...)
+	r.Held = true
+	return r
+}
+
 func TestDecisions(t *testing.T) {
 	naming := Site()
 	naming.NamesFiles = true
@@ -76,6 +82,13 @@ func TestDecisions(t *testing.T) {
 		{"but reads a request over two", reviewer, RequestRead, res(TypeRequest, mine, false, heart, secret), permitted},
 		{"not its outputs", reviewer, RequestReview, res(TypeRequest, mine, false, heart, secret), anchorhold.Denied},
 		{"not its log", reviewer, RunLog, res(TypeRun, mine, false, heart, secret), anchorhold.NotFound},
+		{"but looks at what waits for them", reviewer, ReleaseOutput, heldRelease(mine, heart, secret), permitted},
+		{"and decides for hers", reviewer, ReleaseDecide, heldRelease(mine, heart), permitted},
+		{"not for all", reviewer, ReleaseDecide, heldRelease(mine, heart, secret), anchorhold.Denied},
+		{"nor looks at it when it is decided", reviewer, ReleaseOutput, res(TypeRelease, mine, true, heart, secret), anchorhold.Denied},
+		{"nor at her own", reviewer, ReleaseOutput, heldRelease(reviewer.ID, heart, secret), anchorhold.Denied},
+		{"nor decides on her own", reviewer, ReleaseDecide, heldRelease(reviewer.ID, heart), anchorhold.Denied},
+		{"who has no part in it does not", named, ReleaseOutput, heldRelease(mine, heart, secret), anchorhold.NotFound},
 		{"an author gets what was released", researcher, ReleaseOutput, res(TypeRelease, mine, true, heart), permitted},
 		{"not what is held", researcher, ReleaseOutput, res(TypeRelease, mine, false, heart), anchorhold.NotFound},
 		{"not even as an owner", owner, ReleaseOutput, res(TypeRelease, owner.ID, false, heart), anchorhold.Denied},

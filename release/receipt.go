@@ -120,6 +120,23 @@ func factsOf(f facts) (out []receipt.Fact) {
 		}
 		out = append(out, receipt.Fact{Name: "every-line:" + name, Text: "every line was read by " + strings.Join(readers, ", ")})
 	}
+	return append(out, releasedBy(f.release)...)
+}
+
+// releasedBy says of each dataset who let the output out, where one name cannot
+// say it.
+func releasedBy(rel anchorhold.Release) (out []receipt.Fact) {
+	if len(deciders(rel.Decisions, "")) < 2 {
+		return nil
+	}
+	var datasets []string
+	for _, d := range rel.Decisions {
+		datasets = append(datasets, d.Dataset)
+	}
+	slices.Sort(datasets)
+	for _, name := range slices.Compact(datasets) {
+		out = append(out, receipt.Fact{Name: "released-by:" + name, Text: "approved by " + strings.Join(deciders(rel.Decisions, name), ", ")})
+	}
 	return out
 }
 
@@ -158,9 +175,6 @@ func whatLeft(o anchorhold.Output) string {
 	return "output " + o.Name
 }
 
-// maxFact is how long the text of a fact may be.
-const maxFact = 4096
-
 // moreOf is what a receipt says beyond its fixed members.
 func moreOf(f facts) []receipt.Fact {
 	var out []receipt.Fact
@@ -171,11 +185,8 @@ func moreOf(f facts) []receipt.Fact {
 	if s := f.output.Samples; s != nil {
 		add("samples-rows", strconv.Itoa(s.Rows))
 		add("samples-cap", strconv.Itoa(s.Cap))
-		switch masked := strings.Join(s.Masked, ", "); {
-		case len(masked) > maxFact:
-			add("samples-masked", fmt.Sprintf("%d columns", len(s.Masked)))
-		case masked != "":
-			add("samples-masked", masked)
+		if len(s.Masked) > 0 { // their names may be hidden from whom the receipt is for
+			add("samples-masked", "the site took out the columns that the data's owners mask")
 		}
 	}
 	return out

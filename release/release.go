@@ -6,6 +6,7 @@
 // release needs a grant that allows it and every check passed; anything else
 // waits for a person, who is never the author (policy). Tests tamper with the
 // stored file, kill the process around the decision, and verify every receipt.
+// Who decides, and how many, is request.Panel's word, for outputs as for requests.
 package release
 
 import (
@@ -14,6 +15,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/anchorhold/anchorhold"
@@ -82,42 +85,116 @@ func revoke(tx store.Tx, p policy.Permit, o anchorhold.Output, now time.Time) er
 	return request.RevokeUnder(tx, run, p.Principal().Name(), "an output was refused", now)
 }
 
-// Decide lets a held output out, or refuses it.
-func (s *Service) Decide(ctx context.Context, p policy.Permit, id string, v anchorhold.Verdict, reason string) (anchorhold.Release, error) {
-	if v != anchorhold.Approve && v != anchorhold.Deny {
-		return anchorhold.Release{}, anchorhold.Errorf(anchorhold.Invalid, "say approve or deny", "the verdict is neither approve nor deny")
+// Said is what a decider says of an output.
+type Said struct {
+	Dataset string             `json:"dataset,omitempty" maxLength:"100" doc:"that is decided for; empty: every dataset of the request"`
+	Verdict anchorhold.Verdict `json:"verdict" enum:"approve,deny"`
+	Reason  string             `json:"reason,omitempty" maxLength:"10000"` // required for a denial
+}
+
+func (w Said) check() error {
+	if w.Verdict != anchorhold.Approve && w.Verdict != anchorhold.Deny {
+		return anchorhold.Errorf(anchorhold.Invalid, "say approve or deny", "the verdict is neither approve nor deny")
 	}
-	if err := request.CheckText("reason", reason, v == anchorhold.Deny); err != nil {
-		return anchorhold.Release{}, err
+	return request.CheckText("reason", w.Reason, w.Verdict == anchorhold.Deny)
+}
+
+// Decide records the permit's principal's word on a held output. It leaves when
+// every dataset has its quorum of approvals, and stays for good at one denial.
+func (s *Service) Decide(ctx context.Context, p policy.Permit, id string, w Said) (rel anchorhold.Release, err error) {
+	if err := w.check(); err != nil {
+		return rel, err
 	}
-	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Release, books.Record, error) {
-		rel, err := tx.Release(id)
+	id, err = books.Act(ctx, s.Books, p, func(tx store.Tx) (string, books.Record, error) {
+		rel, o, err := held(tx, id)
 		if err != nil {
-			return rel, books.Record{}, err
+			return id, books.Record{}, err
 		}
-		if rel.State != anchorhold.ReleaseHeld {
-			return rel, books.Record{}, anchorhold.Errorf(anchorhold.Conflict, "nothing needs to be done", "this release is already %s", rel.State)
-		}
-		o, err := tx.Output(rel.Output)
+		said, panel, err := s.said(tx, p, rel, o, w)
 		if err != nil {
-			return rel, books.Record{}, err
+			return id, books.Record{}, err
 		}
-		rel.Decider, rel.DeciderName, rel.Reason = p.Principal().ID, p.Principal().Name(), reason
-		if v == anchorhold.Approve {
-			err = s.approve(tx, p, rel)
-		} else {
+		var names []string
+		for _, d := range said {
+			names = append(names, d.Dataset)
+		}
+		rec := books.Record{Subject: rel.ID, Details: map[string]string{
+			"verdict": string(w.Verdict), "request": rel.Request, "reason": w.Reason, "datasets": strings.Join(names, " "),
+		}}
+		rel.Decisions, rel.Decider = append(rel.Decisions, said...), p.Principal().ID
+		switch {
+		case w.Verdict == anchorhold.Deny:
 			now := s.Books.Now()
-			rel.State, rel.Decided = anchorhold.ReleaseDenied, &now
+			rel.State, rel.Decided, rel.DeciderName, rel.Reason = anchorhold.ReleaseDenied, &now, p.Principal().Name(), w.Reason
 			err = errors.Join(tx.PutRelease(rel), revoke(tx, p, o, now))
+		case panel.Approved():
+			rel.DeciderName, rel.Reason = strings.Join(deciders(rel.Decisions, ""), ", "), w.Reason
+			rec.Digest = "sha256:" + o.SHA256 // it leaves, so auditors may know it
+			err = s.approve(tx, p, rel)
+		default:
+			rel.Decider = "" // others have to decide, too
+			err = tx.PutRelease(rel)
 		}
-		if err != nil {
-			return rel, books.Record{}, err
-		}
-		rel, err = tx.Release(id)
-		return rel, books.Record{Subject: rel.ID, Digest: "sha256:" + o.SHA256, Details: map[string]string{
-			"verdict": string(v), "request": rel.Request, "reason": reason,
-		}}, err
+		return rel.ID, rec, err
 	})
+	if err != nil {
+		return rel, err
+	}
+	err = s.Books.View(ctx, func(tx store.Tx) error {
+		rel, err = tx.Release(id)
+		return err
+	})
+	return rel, err
+}
+
+// held finds a release that nothing has decided yet, with its output.
+func held(tx store.Tx, id string) (rel anchorhold.Release, o anchorhold.Output, err error) {
+	if rel, err = tx.Release(id); err != nil {
+		return rel, o, err
+	}
+	if rel.State != anchorhold.ReleaseHeld {
+		return rel, o, anchorhold.Errorf(anchorhold.Conflict, "nothing needs to be done", "this release is already %s", rel.State)
+	}
+	o, err = tx.Output(rel.Output)
+	return rel, o, err
+}
+
+// said are the decisions that a word amounts to, and the panel with them.
+func (s *Service) said(tx store.Tx, p policy.Permit, rel anchorhold.Release, o anchorhold.Output, w Said) ([]anchorhold.Decision, request.Panel, error) {
+	r, err := tx.Request(rel.Request)
+	if err != nil {
+		return nil, request.Panel{}, err
+	}
+	panel, err := request.ReleasePanel(tx, r, rel)
+	if err != nil {
+		return nil, panel, err
+	}
+	names, err := panel.Admit(p.Principal(), w.Dataset)
+	if err != nil {
+		return nil, panel, err
+	}
+	run, err := tx.Run(o.Run)
+	if err != nil {
+		return nil, panel, err
+	}
+	var out []anchorhold.Decision
+	for _, name := range names {
+		out = append(out, anchorhold.Decision{
+			ID: anchorhold.NewID(anchorhold.PrefixDecision), Request: r.ID, Opening: run.Opening, Dataset: name, Verdict: w.Verdict,
+			Decider: p.Principal().ID, DeciderName: p.Principal().Name(), Reason: w.Reason, Created: s.Books.Now(), Rule: p.Rule(),
+		})
+	}
+	return out, panel.With(out...), nil
+}
+
+// deciders names who decided for a dataset, or with "" for any, each once.
+func deciders(decisions []anchorhold.Decision, dataset string) (names []string) {
+	for _, d := range decisions {
+		if (dataset == "" || d.Dataset == dataset) && !slices.Contains(names, d.DeciderName) {
+			names = append(names, d.DeciderName)
+		}
+	}
+	return names
 }
 
 // approve writes the receipt, the audit entry that commits to it, the ledger

@@ -205,7 +205,7 @@ func (b *bench) entries(action string) (out []audit.Event) {
 func (b *bench) decide(id string, v anchorhold.Verdict, reason string) (anchorhold.Release, error) {
 	b.t.Helper()
 	p := bookstest.Permit(b.t, owner, policy.ReleaseDecide, policy.Resource{Type: policy.TypeRelease, ID: id, Author: author.ID, Scopes: visible})
-	return b.Decide(context.Background(), p, id, v, reason)
+	return b.Decide(context.Background(), p, id, release.Said{Verdict: v, Reason: reason})
 }
 
 // verified wants a receipt that anybody with the public key accepts.
@@ -475,7 +475,7 @@ func TestRacingDecisions(t *testing.T) {
 	for i := range cap(results) {
 		go func() {
 			v := []anchorhold.Verdict{anchorhold.Approve, anchorhold.Deny}[i%2]
-			_, err := b.Decide(context.Background(), p, held.ID, v, "because")
+			_, err := b.Decide(context.Background(), p, held.ID, release.Said{Verdict: v, Reason: "because"})
 			results <- err
 		}()
 	}
@@ -501,7 +501,7 @@ func TestRepetitionReleasesOnce(t *testing.T) {
 	p := bookstest.Permit(t, owner, policy.ReleaseDecide, policy.Resource{Type: policy.TypeRelease, ID: held.ID, Author: author.ID, Scopes: visible})
 	ctx := books.WithKey(context.Background(), "key", []byte("body"))
 	for range 3 {
-		rel, err := b.Decide(ctx, p, held.ID, anchorhold.Approve, "")
+		rel, err := b.Decide(ctx, p, held.ID, release.Said{Verdict: anchorhold.Approve, Reason: ""})
 		if err != nil || rel.State != anchorhold.ReleaseApproved {
 			t.Fatalf("got %+v, %v", rel, err)
 		}

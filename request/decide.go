@@ -197,20 +197,17 @@ func (s *Service) undecided(tx store.Tx, id string) (anchorhold.Request, error) 
 }
 
 func (s *Service) addDecisions(tx store.Tx, p policy.Permit, r anchorhold.Request, w Word) error {
-	names := datasets(r.Assets)
-	if w.Dataset != "" {
-		if !slices.Contains(names, w.Dataset) {
-			return anchorhold.Errorf(anchorhold.Invalid, "name one of its datasets", "the request does not use the dataset %q", w.Dataset)
-		}
-		names = []string{w.Dataset}
+	panel, err := PanelOf(tx, r)
+	if err != nil {
+		return err
+	}
+	names, err := panel.Admit(p.Principal(), w.Dataset)
+	if err != nil {
+		return err
 	}
 	for _, name := range names {
-		if decidedBy(r, name, p.Principal().ID) {
-			return anchorhold.Errorf(anchorhold.Conflict, "another person's word is needed", "you have already decided on this request")
-		}
 		rule := anchorhold.AnyReview
 		if w.Verdict == anchorhold.Approve {
-			var err error
 			if rule, err = haveRead(tx, p, r, name); err != nil {
 				return err
 			}
@@ -227,68 +224,20 @@ func (s *Service) addDecisions(tx store.Tx, p policy.Permit, r anchorhold.Reques
 	return nil
 }
 
-func decidedBy(r anchorhold.Request, dataset, decider string) bool {
-	return slices.ContainsFunc(r.Decisions, func(d anchorhold.Decision) bool {
-		return d.Opening == r.Opening && d.Dataset == dataset && samePerson(d.Decider, decider)
-	})
-}
-
-// samePerson counts everybody who acts on the site's machine as one person:
-// whoever may become one of its accounts may become another.
-func samePerson(a, b string) bool {
-	return a == b || strings.HasPrefix(a, "local:") && strings.HasPrefix(b, "local:")
-}
-
 // settle turns the decisions into a grant with a queued run once every dataset
 // has as many approvals as its quorum asks, and nobody denied. The strictest of
 // all words wins.
 func (s *Service) settle(tx store.Tx, r anchorhold.Request) error {
-	for _, d := range r.Decisions {
-		if d.Opening == r.Opening && d.Verdict == anchorhold.Deny {
-			return nil
-		}
-	}
-	for _, name := range datasets(r.Assets) {
-		d, err := tx.Dataset(name)
-		if err != nil {
-			return err
-		}
-		if approvals(r, d) < max(d.Quorum, 1) {
-			return nil
-		}
+	panel, err := PanelOf(tx, r)
+	if err != nil || !panel.Approved() {
+		return err
 	}
 	g := granted(r, s.Books.Now())
-	_, err := s.Books.Enter(tx, policy.SiteAct(actionMade, r.ID), books.Record{Subject: g.ID, Digest: g.CodeDigest, Details: map[string]string{"covers": Words(g)}})
+	_, err = s.Books.Enter(tx, policy.SiteAct(actionMade, r.ID), books.Record{Subject: g.ID, Digest: g.CodeDigest, Details: map[string]string{"covers": Words(g)}})
 	if err != nil {
 		return err
 	}
 	return s.queue(tx, policy.SiteAct(policy.RequestDecide, g.ID), r, g)
-}
-
-// approvals counts who approved a request for a dataset in its present opening,
-// under the rule of review that holds now.
-func approvals(r anchorhold.Request, on anchorhold.Dataset) (n int) {
-	for _, d := range r.Decisions {
-		if d.Opening == r.Opening && d.Dataset == on.Name && d.Verdict == anchorhold.Approve && (d.Review == on.Review || on.Review == anchorhold.AnyReview) {
-			n++
-		}
-	}
-	return n
-}
-
-// Waiting lists the datasets of an undecided request whose quorum is not
-// reached.
-func Waiting(tx store.Tx, r anchorhold.Request) (out []anchorhold.Wait, err error) {
-	for _, name := range datasets(r.Assets) {
-		d, err := tx.Dataset(name)
-		if err != nil {
-			return nil, err
-		}
-		if n := approvals(r, d); n < max(d.Quorum, 1) {
-			out = append(out, anchorhold.Wait{Dataset: name, Approvals: n, Quorum: max(d.Quorum, 1), Review: d.Review})
-		}
-	}
-	return out, nil
 }
 
 // Say adds a question to the author or, by the author, an answer.

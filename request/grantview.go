@@ -47,6 +47,15 @@ func GrantForDecider(g anchorhold.Grant, yours bool, now time.Time) anchorhold.G
 	return v
 }
 
+// GrantForPart is a grant, as a decider sees it, for those who review some of its
+// datasets alone: without who else decided, ended it, and why.
+func GrantForPart(v anchorhold.GrantView) anchorhold.GrantView {
+	inside := *v.GrantInside
+	inside.Deciders, inside.Read, inside.RevokedBy, inside.Reason = nil, nil, "", ""
+	v.GrantInside = &inside
+	return v
+}
+
 // MayRunUnder says whether a grant names somebody, of whom submits says whether
 // they may submit on all of its datasets.
 func MayRunUnder(g anchorhold.Grant, who anchorhold.Principal, submits bool) bool {

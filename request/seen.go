@@ -33,8 +33,9 @@ func lines(text string) int {
 	return strings.Count(strings.TrimSuffix(text, "\n"), "\n") + 1
 }
 
-// ReadingOf says how far a request has been read by somebody, and by whom else.
-func ReadingOf(tx store.Tx, r anchorhold.Request, reader string) (anchorhold.Reading, error) {
+// ReadingOf says how far a request has been read by somebody, and by whom else
+// of those that named lets pass; nil names nobody.
+func ReadingOf(tx store.Tx, r anchorhold.Request, reader string, named func(reader string) (bool, error)) (anchorhold.Reading, error) {
 	out := anchorhold.Reading{Datasets: []string{}, Parts: []anchorhold.ReadingPart{}}
 	for _, name := range datasets(r.Assets) {
 		d, err := tx.Dataset(name)
@@ -62,17 +63,33 @@ func ReadingOf(tx store.Tx, r anchorhold.Request, reader string) (anchorhold.Rea
 			}
 		}
 		part.Unread = unread(part.Lines, by[reader])
-		for who, spans := range by {
-			if len(unread(part.Lines, spans)) == 0 {
-				part.Readers = append(part.Readers, names[who])
-			}
+		if part.Readers, err = wholly(part.Lines, by, names, named); err != nil {
+			return out, err
 		}
-		slices.Sort(part.Readers)
 		for _, s := range part.Unread {
 			out.Unread += s.Last - s.First + 1
 		}
 		out.Parts = append(out.Parts, part)
 	}
+	return out, nil
+}
+
+// wholly names who has marked all lines of a text, of those that named lets pass.
+func wholly(lines int, by map[string][]anchorhold.Span, names map[string]string, named func(string) (bool, error)) ([]string, error) {
+	out := []string{}
+	for who, spans := range by {
+		if named == nil || len(unread(lines, spans)) > 0 {
+			continue
+		}
+		shown, err := named(who)
+		if err != nil {
+			return out, err
+		}
+		if shown {
+			out = append(out, names[who])
+		}
+	}
+	slices.Sort(out)
 	return out, nil
 }
 
@@ -144,7 +161,7 @@ func haveRead(tx store.Tx, p policy.Permit, r anchorhold.Request, dataset string
 		return d.Review, anchorhold.Errorf(anchorhold.Denied, "approve with a reviewer's own token: --url and ANCHORHOLD_TOKEN",
 			"every line of a request over %s is read by a person with an account, not by who acts on the machine", dataset)
 	}
-	reading, err := ReadingOf(tx, r, who.ID)
+	reading, err := ReadingOf(tx, r, who.ID, nil)
 	if err == nil && reading.Unread > 0 {
 		err = anchorhold.Errorf(anchorhold.Conflict, "read them with `anchorhold request read "+r.ID+"`",
 			"%s asks for every line to be read, and you have not marked %d of them as seen", dataset, reading.Unread)

@@ -30,7 +30,7 @@ func (b *bench) strict(name string, rule anchorhold.ReviewRule, days int) {
 func (b *bench) reading(r anchorhold.Request, who anchorhold.Principal) (out anchorhold.Reading) {
 	b.t.Helper()
 	err := b.View(b.t.Context(), func(tx store.Tx) (err error) {
-		out, err = request.ReadingOf(tx, r, who.ID)
+		out, err = request.ReadingOf(tx, r, who.ID, func(string) (bool, error) { return true, nil })
 		return err
 	})
 	if err != nil {
@@ -247,7 +247,8 @@ func TestWhatARequestWaitsFor(t *testing.T) {
 	r := b.submit(sub)
 	r = b.mustDecide(owner, r, request.Word{Dataset: "guarded", Verdict: anchorhold.Approve})
 	err := b.View(t.Context(), func(tx store.Tx) error {
-		got, err := request.Waiting(tx, r)
+		panel, err := request.PanelOf(tx, r)
+		got := panel.Waits()
 		wanted := []anchorhold.Wait{{Dataset: "guarded", Approvals: 1, Quorum: 2}, {Dataset: "heart", Quorum: 1, Review: anchorhold.EveryLine}}
 		if !slices.EqualFunc(got, wanted, func(a, b anchorhold.Wait) bool {
 			return a.Dataset == b.Dataset && a.Approvals == b.Approvals && a.Quorum == b.Quorum && a.Review == b.Review

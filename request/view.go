@@ -2,6 +2,7 @@ package request
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/anchorhold/anchorhold"
@@ -142,6 +143,41 @@ func ForAuthor(r anchorhold.Request, now time.Time) anchorhold.Request {
 	return withoutIdleTrial(out)
 }
 
+// ForPart is a request, as its author sees it, for those who review some of its
+// datasets alone: who decides for the others, and what they said, is not theirs.
+func ForPart(r anchorhold.Request, reader string, reviews func(dataset string) bool) anchorhold.Request {
+	r.Decisions = decisionsOn(r.Decisions, reviews)
+	messages := slices.Clone(r.Messages)
+	for i, m := range messages {
+		if m.Author != r.Author && m.Author != reader {
+			messages[i].Author, messages[i].Name = "", ""
+		}
+	}
+	r.Messages = messages
+	for i, run := range r.Runs {
+		r.Runs[i] = RunForPart(run, reviews)
+	}
+	return r
+}
+
+// RunForPart is a run, as its author sees it, for those who review some of its
+// datasets alone.
+func RunForPart(run anchorhold.Run, reviews func(dataset string) bool) anchorhold.Run {
+	run.Outputs = slices.Clone(run.Outputs)
+	for i, o := range run.Outputs {
+		if o.Release != nil {
+			rel := *o.Release
+			rel.Decider, rel.DeciderName, rel.Reason, rel.Decisions = "", "", "", decisionsOn(rel.Decisions, reviews)
+			run.Outputs[i].Release = &rel
+		}
+	}
+	return run
+}
+
+func decisionsOn(all []anchorhold.Decision, reviews func(dataset string) bool) []anchorhold.Decision {
+	return slices.DeleteFunc(slices.Clone(all), func(d anchorhold.Decision) bool { return !reviews(d.Dataset) })
+}
+
 // DecisionForAuthor is a decision as the request's author sees it: without whom
 // else an approval names.
 func DecisionForAuthor(d anchorhold.Decision) anchorhold.Decision {
@@ -196,10 +232,27 @@ func OutputForAuditor(o anchorhold.Output) anchorhold.Output {
 	return o
 }
 
-// OutputForAuthor is a released output as the request's author sees it.
+// OutputForAuthor is a released output as the request's author sees it. The
+// names of masked columns may be of columns that are hidden from them.
 func OutputForAuthor(o anchorhold.Output) anchorhold.Output {
 	o.Checks = []anchorhold.Check{}
+	if o.Samples != nil {
+		o.Samples = &anchorhold.Samples{Rows: o.Samples.Rows, Cap: o.Samples.Cap}
+	}
+	if o.Release != nil {
+		rel := *o.Release
+		rel.Decisions = DecisionsForAuthor(rel.Decisions)
+		o.Release = &rel
+	}
 	return o
+}
+
+// DecisionsForAuthor are decisions as DecisionForAuthor shows each.
+func DecisionsForAuthor(all []anchorhold.Decision) (out []anchorhold.Decision) {
+	for _, d := range all {
+		out = append(out, DecisionForAuthor(d))
+	}
+	return out
 }
 
 func authorState(s anchorhold.State) anchorhold.State {

@@ -34,6 +34,10 @@ func TestEveryFieldIsShownOrHidden(t *testing.T) {
 			o.Release = released
 			return request.OutputForAuthor(o)
 		}, &anchorhold.Output{}, []string{"Checks"}},
+		{"samples", func(v any) any {
+			s := v.(anchorhold.Samples)
+			return *request.OutputForAuthor(anchorhold.Output{Samples: &s}).Samples
+		}, &anchorhold.Samples{}, []string{"Masked"}},
 	} {
 		full := reflect.ValueOf(c.full).Elem()
 		fill(full)

@@ -124,7 +124,7 @@ func printDataset(p *show.Printer, d anchorhold.Dataset) {
 		p.Field("requests wait", fmt.Sprintf("%d days for a decision", d.RequestDays))
 	}
 	if d.Quorum > 1 {
-		p.Field("approvals", fmt.Sprint(d.Quorum, " are needed for a request"))
+		p.Field("approvals", fmt.Sprint(d.Quorum, " are needed for a request, and for what leaves"))
 	}
 	printAsking(p, d)
 	for _, as := range d.Assets {

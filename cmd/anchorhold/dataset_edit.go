@@ -107,7 +107,7 @@ type reviewOptions struct {
 }
 
 func (o *reviewOptions) flags(fs *pflag.FlagSet) {
-	fs.IntVar(&o.quorum, "quorum", 0, "approvals that a request needs (default: one)")
+	fs.IntVar(&o.quorum, "quorum", 0, "approvals that a request, and what comes out of it, needs (default: one)")
 	fs.StringVar(&o.review, "review", "", "how a request has to be read: any (default), or every-line (who approves has marked every line as seen, with an account of their own)")
 	fs.StringVar(&o.life, "request-life", "", "how long a request waits for a decision, such as 30d (default: 90d)")
 }

@@ -74,64 +74,70 @@ func newReleaseShow(a *app) *cobra.Command {
 }
 
 func newReleaseApprove(a *app) *cobra.Command {
-	reason := ""
+	d := client.NewReleaseDecision{Verdict: anchorhold.Approve}
 	c := &cobra.Command{
 		Use:   "approve ID",
-		Short: "Let an output leave (of a request: its newest)",
-		Args:  cobra.ExactArgs(1),
+		Short: "Let an output leave (of a request: the one that waits)",
+		Long: `Lets an output leave as far as you decide on it. It leaves when every dataset of
+its request has as many approvals as its owner asks; one denial keeps it here.`,
+		Example: "  anchorhold release approve rel-… --dataset heart",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return decideRelease(c.Context(), a, args[0], anchorhold.Approve, reason)
+			return decideRelease(c.Context(), a, args[0], d)
 		},
 	}
-	c.Flags().StringVar(&reason, "reason", "", "why")
+	c.Flags().StringVar(&d.Reason, "reason", "", "why")
+	c.Flags().StringVar(&d.Dataset, "dataset", "", "decide for this dataset of several only")
 	return c
 }
 
 func newReleaseDeny(a *app) *cobra.Command {
-	reason := ""
+	d := client.NewReleaseDecision{Verdict: anchorhold.Deny}
 	c := &cobra.Command{
 		Use:   "deny ID --reason TEXT",
-		Short: "Keep an output here for good (of a request: its newest)",
+		Short: "Keep an output here for good (of a request: the one that waits)",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if strings.TrimSpace(reason) == "" {
+			if strings.TrimSpace(d.Reason) == "" {
 				return usagef("use --reason TEXT", "a denial needs a reason")
 			}
-			return decideRelease(c.Context(), a, args[0], anchorhold.Deny, reason)
+			return decideRelease(c.Context(), a, args[0], d)
 		},
 	}
-	c.Flags().StringVar(&reason, "reason", "", "why")
+	c.Flags().StringVar(&d.Reason, "reason", "", "why")
+	c.Flags().StringVar(&d.Dataset, "dataset", "", "decide for this dataset of several; one denial is enough")
 	return c
 }
 
-func decideRelease(ctx context.Context, a *app, id string, v anchorhold.Verdict, reason string) error {
+func decideRelease(ctx context.Context, a *app, id string, d client.NewReleaseDecision) error {
 	return withRelease(ctx, a, func(ctx context.Context, c *client.Client) (client.Release, error) {
-		return c.DecideRelease(ctx, id, client.NewReleaseDecision{Verdict: v, Reason: reason})
+		return c.DecideRelease(ctx, id, d)
 	})
 }
 
 func withRelease(ctx context.Context, a *app, act func(context.Context, *client.Client) (client.Release, error)) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	r, err := act(ctx, c.Client)
-	if err != nil {
-		return err
-	}
-	return emit(a, r, printRelease)
+	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
+		r, err := act(ctx, c)
+		if err != nil {
+			return err
+		}
+		return emit(a, r, printRelease)
+	})
 }
 
 func printRelease(p *show.Printer, r client.Release) {
 	p.Field("release", r.ID)
 	p.Field("request", r.Request)
 	p.Field("state", string(r.State))
+	for _, w := range r.Waits {
+		p.Field("waits for", waiting(w))
+	}
 	if r.Decided != nil {
-		p.Field("decided", show.TimeOf(r.Decided)+" by "+r.DeciderName)
+		p.Field("decided", strings.TrimSuffix(show.TimeOf(r.Decided)+" by "+r.DeciderName, " by "))
 	}
 	p.Field("reason", r.Reason)
 	printOutput(p, r.Output)
+	printDecisions(p, r.Decisions)
 }
 
 type releaseGetOptions struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -90,13 +91,16 @@ func printRequest(p *show.Printer, r anchorhold.Request, site client.Site) {
 	printCode(p, r.Code)
 	printLint(p, r.Lint)
 	printTrial(p, r.Trial, r.TrialNote)
-	printDecisions(p, r)
+	printDecisions(p, r.Decisions)
 	printMessages(p, r)
 	printRuns(p, r)
 }
 
 // waiting says what a dataset of a request still waits for.
 func waiting(w anchorhold.Wait) string {
+	if w.Quorum == 0 {
+		return w.Dataset + ": others decide for it"
+	}
 	text := fmt.Sprintf("%s: %d of %d approvals", w.Dataset, w.Approvals, w.Quorum)
 	if len(w.Deciders) > 0 {
 		text += "; " + strings.Join(w.Deciders, ", ") + " may decide"
@@ -194,12 +198,12 @@ func warn(p *show.Printer, name, text string) {
 	}
 }
 
-func printDecisions(p *show.Printer, r anchorhold.Request) {
-	if len(r.Decisions) == 0 {
+func printDecisions(p *show.Printer, decisions []anchorhold.Decision) {
+	if len(decisions) == 0 {
 		return
 	}
 	p.Heading("decisions")
-	for _, d := range r.Decisions {
+	for _, d := range decisions {
 		p.Printf("%s  %s: %s for %s%s\n", show.Time(d.Created), d.DeciderName, verb(d.Verdict), d.Dataset, terms(d))
 		if d.Reason != "" {
 			p.Printf("    %s\n", d.Reason)
@@ -271,7 +275,7 @@ func printMessages(p *show.Printer, r anchorhold.Request) {
 		if m.Question {
 			kind = "asks"
 		}
-		p.Printf("%s  %s %s: %s\n", show.Time(m.Created), m.Name, kind, m.Text)
+		p.Printf("%s  %s %s: %s\n", show.Time(m.Created), cmp.Or(m.Name, "somebody who decides"), kind, m.Text)
 	}
 }
 

@@ -97,7 +97,7 @@ func TestSamples(t *testing.T) {
 		t.Errorf("the decider sees %+v", o.Samples)
 	}
 	_, st, _ := s.released(r.ID)
-	if f := factsOf(st); f["samples-rows"] != "2" || f["samples-cap"] != "2" || f["samples-masked"] != "name" || st.Predicate.Exposure[0].Amount != `{"rows":2}` {
+	if f := factsOf(st); f["samples-rows"] != "2" || f["samples-cap"] != "2" || f["samples-masked"] == "" || strings.Contains(f["samples-masked"], "name") || st.Predicate.Exposure[0].Amount != `{"rows":2}` {
 		t.Errorf("the receipt says %v, %v", f, st.Predicate.Exposure)
 	}
 	if data := s.output(r.ID); strings.Contains(data, "Ann") || !strings.Contains(data, "age") {

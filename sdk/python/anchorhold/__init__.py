@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from . import receipt
     from ._capture import Captured
     from ._dataset import Asset, Dataset, Inspection
+    from ._decision import Decision
     from ._digest import code_digest
     from ._errors import (
         Conflict,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from ._inputs import Batches, Files, Tensors
     from ._mock import Mock
     from ._output import Output, Release, Run
-    from ._request import Decision, Request
+    from ._request import Request
     from ._site import Principal, Site, connect
     from ._trial import Trial
     from .receipt import Receipt, Verified
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 _HOME = {
     "_capture": ("Captured",),
     "_dataset": ("Asset", "Dataset", "Inspection"),
+    "_decision": ("Decision",),
     "_digest": ("code_digest",),
     "_inputs": ("Batches", "Files", "Tensors"),
     "_errors": (
@@ -65,7 +67,7 @@ _HOME = {
     "_grant": ("Grant",),
     "_mock": ("Mock",),
     "_output": ("Output", "Release", "Run"),
-    "_request": ("Decision", "Request"),
+    "_request": ("Request",),
     "_site": ("Principal", "Site", "connect"),
     "_trial": ("Trial",),
     "receipt": ("Receipt", "Verified"),

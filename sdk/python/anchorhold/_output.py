@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ._decision import Decision, decisions, waits_words
 from ._errors import InvalidResult
 from ._http import Http, quote
 from ._listing import Json, Listing, Record, need, short_time
@@ -189,28 +190,48 @@ class Release(Record):
         found = self._data.get("output")
         return Output(self._http, found if isinstance(found, dict) else {}, self.id)
 
-    def approve(self, reason: str = "") -> Release:
-        """Let the output leave."""
-        return self._decide("approve", reason)
+    @property
+    def decisions(self) -> Listing[Decision]:
+        """What was decided, for which dataset and by whom, as far as you may know."""
+        return decisions(self._items("decisions"))
 
-    def deny(self, reason: str) -> Release:
+    @property
+    def waits_for(self) -> Listing[Json]:
+        """The datasets whose decisions it still waits for."""
+        head = ("dataset", "approvals", "of", "who may decide")
+        return Listing(self._items("waits_for"), head, wait_row)
+
+    def approve(self, reason: str = "", *, dataset: str | None = None) -> Release:
+        """Let the output leave, as far as you decide on it.
+
+        It leaves when every dataset of its request has as many approvals as its owner
+        asks; one denial keeps it here. Name the dataset where others decide on others.
+        """
+        return self._decide("approve", reason, dataset)
+
+    def deny(self, reason: str, *, dataset: str | None = None) -> Release:
         """Keep the output here, and say why."""
-        return self._decide("deny", reason)
+        return self._decide("deny", reason, dataset)
 
     def receipt(self) -> Receipt:
         """The receipt of a release that was approved."""
         return Receipt(self._http.file(f"/v1/releases/{quote(self.id)}/receipt"))
 
-    def _decide(self, verdict: str, reason: str) -> Release:
-        body = {"verdict": verdict, **({"reason": reason} if reason else {})}
-        self._data = self._http.post(f"/v1/releases/{quote(self.id)}/decisions", body)
+    def _decide(self, verdict: str, reason: str, dataset: str | None) -> Release:
+        body = {"verdict": verdict, "reason": reason, "dataset": dataset or ""}
+        self._data = self._http.post(f"/v1/releases/{quote(self.id)}/decisions", {k: v for k, v in body.items() if v})
         return self
 
     def _facts(self) -> list[tuple[str, object]]:
         decided = (
             f"{self._text('decider_name') or self._text('decider')} {short_time(self._data.get('decided'))}".strip()
         )
-        return [("state", self.state), ("request", self.request), ("decided", decided), ("reason", self.reason)]
+        facts = [("state", self.state), ("request", self.request), ("decided", decided), ("reason", self.reason)]
+        return [*facts, *[("waits for", waits_words(w)) for w in self._items("waits_for")]]
+
+
+def wait_row(w: Json) -> list[object]:
+    return [w.get("dataset"), w.get("approvals"), w.get("quorum") or "", ", ".join(map(str, w.get("deciders") or []))]
 
 
 class Releases:

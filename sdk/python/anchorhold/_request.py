@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from ._decision import Decision, decisions, waits_words
 from ._errors import Denied, Ended, Error, Failed, Invalid, NotReady, Refused, Timeout, Unavailable
 from ._grant import Bound, bounds, people
 from ._http import Http, quote
@@ -26,41 +27,8 @@ ENDED = ("denied", "withdrawn", "expired", "failed", "cancelled", "released", "r
 WAITS_FOR_NOBODY = (*ENDED, "asked")  # nothing more happens without the author
 LONGEST_OUTAGE = 300.0
 SIGN_OF_LIFE = 20.0  # seconds within which a site that tells events says something
+SOMEBODY = "somebody who decides"  # for data of which you are no reviewer
 GRACE = 15.0  # seconds that a poll may take beyond what it asked for
-
-
-class Decision(Record):
-    """One person's word on a request for one dataset."""
-
-    @property
-    def verdict(self) -> str:
-        """Approve or deny."""
-        return self._text("verdict")
-
-    @property
-    def reason(self) -> str:
-        """Why."""
-        return self._text("reason")
-
-    @property
-    def category(self) -> str:
-        """Of a denial: purpose, disclosure-risk, code-quality, wrong-data, policy or other."""
-        return self._text("category")
-
-    @property
-    def would_accept(self) -> str:
-        """Of a denial: what would be accepted instead."""
-        return self._text("would_accept")
-
-    @property
-    def decider(self) -> str:
-        """Who decided."""
-        return self._text("decider_name") or self._text("decider")
-
-    @property
-    def expires(self) -> datetime | None:
-        """When an approval ends."""
-        return self._time("expires")
 
 
 class Request(Record):
@@ -111,9 +79,7 @@ class Request(Record):
     @property
     def decisions(self) -> Listing[Decision]:
         """What was decided, and by whom."""
-        found = [Decision(d) for d in self._items("decisions")]
-        head = ("verdict", "by", "for", "reason", "at")
-        return Listing(found, head, decision_row)
+        return decisions(self._items("decisions"))
 
     @property
     def messages(self) -> Listing[Json]:
@@ -303,7 +269,8 @@ class Request(Record):
                 f"{d.decider} {verb} it for {d.raw.get('dataset')} on {short_time(d.raw.get('created'))}{more}"
             )
         for m in self.messages:
-            lines.append(f"{m.get('name')} {'asks' if m.get('question') else 'answers'}: {m.get('text')}")
+            who = m.get("name") or SOMEBODY
+            lines.append(f"{who} {'asks' if m.get('question') else 'answers'}: {m.get('text')}")
         lines.append(NEXT.get(self.state, "See .state again in a while."))
         return Prose("\n".join(visible(line, 5000) for line in lines))
 
@@ -429,12 +396,6 @@ NEXT = {
 }
 
 
-def waits_words(w: Json) -> str:
-    """What a dataset of an undecided request still waits for."""
-    who = ", ".join(map(str, w.get("deciders") or []))
-    return f"{w.get('dataset')}: {w.get('approvals')} of {w.get('quorum')} approvals" + (f" ({who})" if who else "")
-
-
 def reading_table(found: Json) -> Listing[Json]:
     """The texts of a request, with what is unread."""
     head = ("text", "lines", "unread by you", "read by")
@@ -450,13 +411,13 @@ def lint_row(f: Json) -> list[object]:
     return [f"{f.get('file')}:{f.get('line')}", f.get("category"), f.get("what"), f.get("why")]
 
 
-def decision_row(d: Decision) -> list[object]:
-    raw = d.raw
-    return [d.verdict, d.decider, raw.get("dataset"), d.reason, short_time(raw.get("created"))]
-
-
 def message_row(m: Json) -> list[object]:
-    return [m.get("name"), "asks" if m.get("question") else "answers", m.get("text"), short_time(m.get("created"))]
+    return [
+        m.get("name") or SOMEBODY,
+        "asks" if m.get("question") else "answers",
+        m.get("text"),
+        short_time(m.get("created")),
+    ]
 
 
 class Requests:

@@ -475,11 +475,16 @@ def show_release(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, 
 @route("POST", "/releases/([^/]+)/decisions")
 def decide_release(site: FakeSite, call: dict[str, Any], name: str) -> tuple[int, Any]:
     release = next(r["output"]["release"] for r in site.releases() if r["id"] == name)
-    if call["body"]["verdict"] == "approve":
-        site.let_out(release)
-    else:
-        release |= {"state": "denied", "reason": call["body"]["reason"]}
+    word = call["body"]
+    release.setdefault("decisions", []).append({"dataset": "heart", **word, "decider_name": call["who"]})
+    if word["verdict"] == "deny":
+        release |= {"state": "denied", "reason": word["reason"]}
         site.move(site.request(release["request"]), "refused")
+    elif word.get("dataset") == "genes":  # for which others decide, too
+        release["waits_for"] = [{"dataset": "genes", "approvals": 1, "quorum": 2, "deciders": ["gina@example.org"]}]
+    else:
+        release.pop("waits_for", None)
+        site.let_out(release)
     return 200, release
 
 

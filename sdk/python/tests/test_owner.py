@@ -47,6 +47,22 @@ def test_an_owner_looks_at_an_output_and_lets_it_out(olga: ah.Site, ada: ah.Site
     assert not olga.releases.held()
 
 
+def test_an_output_over_several_datasets_waits_for_all_who_decide(
+    olga: ah.Site, site: FakeSite, request_id: str
+) -> None:
+    olga.requests[request_id].approve()
+    (held,) = olga.releases.held()
+    assert held.approve(dataset="genes").state == "held"
+    (call,) = site.calls("POST", f"/v1/releases/{held.id}/decisions")
+    assert call["body"] == {"verdict": "approve", "dataset": "genes"}
+    assert held.decisions[0].dataset == "genes"
+    assert held.decisions[0].decider == "olga@example.org"
+    assert held.waits_for[0]["deciders"] == ["gina@example.org"]
+    assert "1 of 2 approvals (gina@example.org)" in repr(held)
+    assert held.approve().state == "approved"
+    assert not held.waits_for
+
+
 def test_an_owner_keeps_an_output_here(olga: ah.Site, ada: ah.Site, request_id: str) -> None:
     olga.requests[request_id].approve()
     assert olga.releases.held()[0].deny("too exact").reason == "too exact"
