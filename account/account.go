@@ -130,19 +130,28 @@ func (s *Service) mint(life time.Duration) (string, anchorhold.Credential, error
 // a user whose newest credential is not the one just minted: the first answer,
 // with its token, is gone, and a second token must not be made in silence.
 func act(ctx context.Context, s *Service, p policy.Permit, credential string, details map[string]string, fn func(store.Tx) (anchorhold.Principal, error)) (anchorhold.Principal, error) {
-	type answer struct {
-		Principal  anchorhold.Principal
-		Credential string
+	type made struct {
+		who        anchorhold.Principal
+		credential string
 	}
-	a, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (answer, books.Record, error) {
+	kept := books.Kind[made]{
+		Name: func(m made) string { return m.who.ID + " " + m.credential },
+		Find: func(tx store.Tx, name string) (m made, err error) {
+			id, credential, _ := strings.Cut(name, " ")
+			m.credential = credential
+			m.who, err = tx.Principal(id)
+			return m, err
+		},
+	}
+	m, err := books.On(ctx, s.Books, p, kept, func(tx store.Tx) (made, books.Record, error) {
 		who, err := fn(tx)
-		return answer{who, credential}, books.Record{Subject: who.ID, Details: with(details, "user", who.Email)}, err
+		return made{who, credential}, books.Record{Subject: who.ID, Details: with(details, "user", who.Email)}, err
 	})
-	if err == nil && a.Credential != credential {
-		err = anchorhold.Errorf(anchorhold.Conflict, "make a new one with `anchorhold user token "+a.Principal.Email+"`",
+	if err == nil && m.credential != credential {
+		err = anchorhold.Errorf(anchorhold.Conflict, "make a new one with `anchorhold user token "+m.who.Email+"`",
 			"this was done before, and its token was shown then")
 	}
-	return a.Principal, err
+	return m.who, err
 }
 
 // with adds an entry to a map of its own.

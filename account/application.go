@@ -219,13 +219,18 @@ func (s *Applications) List(ctx context.Context, state anchorhold.ApplicationSta
 	return out, next, err
 }
 
+// applications is the kind of what is acted on here.
+func applications() books.Kind[anchorhold.Application] {
+	return books.Kind[anchorhold.Application]{Name: func(a anchorhold.Application) string { return a.ID }, Find: store.Tx.Application}
+}
+
 // errWrongCode is remembered with the try that it was.
 var errWrongCode = anchorhold.Errorf(anchorhold.Invalid, "enter the code of the newest mail", "this is not the code that was mailed")
 
 // Prove takes the code that was mailed to the applicant's address.
 func (s *Applications) Prove(ctx context.Context, p policy.Permit, id, code string) (anchorhold.Application, error) {
 	hash := hashCode(code)
-	a, err := books.Act(ctx, s.Accounts.Books, p, func(tx store.Tx) (anchorhold.Application, books.Record, error) {
+	a, err := books.On(ctx, s.Accounts.Books, p, applications(), func(tx store.Tx) (anchorhold.Application, books.Record, error) {
 		rec := books.Record{Subject: id}
 		a, err := tx.Application(id)
 		if err != nil {
@@ -278,7 +283,7 @@ func (s *Applications) Decide(ctx context.Context, p policy.Permit, id string, w
 	if err := request.CheckText("reason", w.Reason, w.Verdict == anchorhold.Deny); err != nil {
 		return anchorhold.Application{}, err
 	}
-	a, err := books.Act(ctx, s.Accounts.Books, p, func(tx store.Tx) (anchorhold.Application, books.Record, error) {
+	a, err := books.On(ctx, s.Accounts.Books, p, applications(), func(tx store.Tx) (anchorhold.Application, books.Record, error) {
 		rec := books.Record{Subject: id, Details: map[string]string{"verdict": string(w.Verdict), "reason": w.Reason}}
 		a, err := tx.Application(id)
 		if err != nil {

@@ -63,7 +63,8 @@ func (s *Service) SetQuota(ctx context.Context, p policy.Permit, email string, q
 	if q.Queued < 0 || q.Queued > maxQueued || !(q.CPUSeconds >= 0 && q.CPUSeconds <= maxCPUSeconds) {
 		return Allowance{}, anchorhold.Errorf(anchorhold.Invalid, "give numbers from 0; 0 sets no bound", "the quota is out of range")
 	}
-	return books.Act(ctx, s.Books, p, func(tx store.Tx) (Allowance, books.Record, error) {
+	kept := books.Setting(func(tx store.Tx) (Allowance, error) { return s.allowance(tx, email) })
+	return books.On(ctx, s.Books, p, kept, func(tx store.Tx) (Allowance, books.Record, error) {
 		rec := books.Record{Subject: "everybody", Details: map[string]string{
 			"queued": strconv.Itoa(q.Queued), "cpu_seconds": strconv.FormatFloat(q.CPUSeconds, 'g', -1, 64),
 		}}

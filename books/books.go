@@ -73,28 +73,92 @@ func (b *Books) View(ctx context.Context, fn func(store.Tx) error) error {
 }
 
 // Act carries out fn and its record in one durable transaction and returns what
-// fn returned. Within a context that carries an idempotency key, a repetition
-// returns the first answer without acting again; the same key with other
-// content is a Conflict. T must survive JSON.
-func Act[T any](ctx context.Context, b *Books, p policy.Permit, fn func(store.Tx) (T, Record, error)) (T, error) {
+// fn returned: the id of what was done, or nothing. Within a context that
+// carries an idempotency key, a repetition returns the first answer without
+// acting again; the same key with other content is a Conflict.
+func Act[T string | struct{}](ctx context.Context, b *Books, p policy.Permit, fn func(store.Tx) (T, Record, error)) (T, error) {
 	var out T
-	err := b.Store.Update(ctx, func(tx store.Tx) error {
-		again, err := recall(ctx, tx, p, &out)
-		if again || err != nil {
+	err := act(ctx, b, p,
+		func(_ store.Tx, kept string) error {
+			if id, ok := any(&out).(*string); ok {
+				*id = kept
+			}
+			return nil
+		},
+		func(tx store.Tx) (kept string, rec Record, err error) {
+			out, rec, err = fn(tx)
+			kept, _ = any(out).(string)
+			return kept, rec, err
+		})
+	return out, err
+}
+
+// Kind says how what an act makes or changes is named, and found by that name:
+// the name alone is kept under an idempotency key.
+type Kind[T any] struct {
+	Name func(T) string
+	Find func(store.Tx, string) (T, error)
+}
+
+// On is Act for what has a name. A repetition finds it as it stands then, which
+// may be otherwise than at the first time, or gone.
+func On[T any](ctx context.Context, b *Books, p policy.Permit, k Kind[T], fn func(store.Tx) (T, Record, error)) (T, error) {
+	var out T
+	err := act(ctx, b, p,
+		func(tx store.Tx, kept string) (err error) {
+			out, err = k.Find(tx, kept)
+			if errors.Is(err, store.ErrNotFound) {
+				err = anchorhold.Errorf(anchorhold.Conflict, "use a new key for a new request", "this was done before, and what it made is there no more")
+			}
 			return err
+		},
+		func(tx store.Tx) (kept string, rec Record, err error) {
+			if out, rec, err = fn(tx); err == nil {
+				kept = k.Name(out)
+			}
+			return kept, rec, err
+		})
+	return out, err
+}
+
+// Setting is the Kind of what there is one of.
+func Setting[T any](find func(store.Tx) (T, error)) Kind[T] {
+	return Kind[T]{func(T) string { return "" }, func(tx store.Tx, _ string) (T, error) { return find(tx) }}
+}
+
+// Runs is the Kind of runs.
+func Runs() Kind[anchorhold.Run] {
+	return Kind[anchorhold.Run]{func(r anchorhold.Run) string { return r.ID }, store.Tx.Run}
+}
+
+// Datasets is the Kind of datasets.
+func Datasets() Kind[anchorhold.Dataset] {
+	return Kind[anchorhold.Dataset]{func(d anchorhold.Dataset) string { return d.Name }, store.Tx.Dataset}
+}
+
+// act is the one way in which anything is done: fn, its record and the name of
+// what was done under the context's key, or again with that name.
+func act(ctx context.Context, b *Books, p policy.Permit, again func(store.Tx, string) error, fn func(store.Tx) (string, Record, error)) error {
+	err := b.Store.Update(ctx, func(tx store.Tx) error {
+		kept, done, err := recall(ctx, tx, p)
+		if err != nil {
+			return err
+		}
+		if done {
+			return again(tx, kept)
 		}
 		if err := b.open(tx, p.Action()); err != nil {
 			return err
 		}
-		var rec Record
-		if out, rec, err = fn(tx); err != nil {
+		kept, rec, err := fn(tx)
+		if err != nil {
 			return err
 		}
 		if err := b.enter(tx, p, rec); err != nil {
 			return err
 		}
 		tx.BeforeCommit("checkpoint", b.seal)
-		if err := b.remember(ctx, tx, p, out); err != nil {
+		if err := b.remember(ctx, tx, p, kept); err != nil {
 			return err
 		}
 		failpoint.Hit(string(p.Action()) + "/before-commit")
@@ -104,7 +168,7 @@ func Act[T any](ctx context.Context, b *Books, p policy.Permit, fn func(store.Tx
 		failpoint.Hit(string(p.Action()) + "/after-commit")
 		b.announce()
 	}
-	return out, err
+	return err
 }
 
 // Enter adds one more record to the act that is being written in tx: for acts
@@ -150,12 +214,18 @@ func WithKey(ctx context.Context, key string, fingerprint []byte) context.Contex
 	return context.WithValue(ctx, contextKey{}, keyed{key, fingerprint})
 }
 
+// WithoutKey returns a context without one, for what does several acts in one
+// call and can be asked for again without harm.
+func WithoutKey(ctx context.Context) context.Context {
+	return context.WithValue(ctx, contextKey{}, keyed{})
+}
+
 // Answered says whether Act would only repeat an earlier answer under the
 // context's key: what is looked at before an act must not refuse one that was
 // done, and whose answer was lost.
 func (b *Books) Answered(ctx context.Context, p policy.Permit) (answered bool, err error) {
 	k, ok := ctx.Value(contextKey{}).(keyed)
-	if !ok {
+	if !ok || k.key == "" {
 		return false, nil
 	}
 	err = b.View(ctx, func(tx store.Tx) error {
@@ -169,32 +239,37 @@ func (b *Books) Answered(ctx context.Context, p policy.Permit) (answered bool, e
 	return answered, err
 }
 
-// recall finds the answer to an act done before under the context's key.
-func recall[T any](ctx context.Context, tx store.Tx, p policy.Permit, out *T) (bool, error) {
+// recall finds what was done before under the context's key.
+func recall(ctx context.Context, tx store.Tx, p policy.Permit) (kept string, done bool, err error) {
 	k, ok := ctx.Value(contextKey{}).(keyed)
-	if !ok {
-		return false, nil
+	if !ok || k.key == "" {
+		return "", false, nil
 	}
 	fingerprint, response, err := tx.Idempotent(p.Principal().ID, k.key)
 	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
+		return "", false, nil
 	}
 	if err != nil {
-		return false, err
+		return "", false, err
 	}
 	if !bytes.Equal(fingerprint, k.fingerprint) {
-		return false, anchorhold.Errorf(anchorhold.Conflict, "use a new key for a new request",
+		return "", false, anchorhold.Errorf(anchorhold.Conflict, "use a new key for a new request",
 			"this idempotency key was used for another request")
 	}
-	return true, json.Unmarshal(response, out)
+	if len(response) == 0 || response[0] != '"' { // kept by version 0.1, which kept whole answers
+		return "", false, anchorhold.Errorf(anchorhold.Conflict, "look at what is there, and use a new key for a new request",
+			"this was done before the site was upgraded")
+	}
+	err = json.Unmarshal(response, &kept)
+	return kept, true, err
 }
 
-func (b *Books) remember(ctx context.Context, tx store.Tx, p policy.Permit, out any) error {
+func (b *Books) remember(ctx context.Context, tx store.Tx, p policy.Permit, kept string) error {
 	k, ok := ctx.Value(contextKey{}).(keyed)
-	if !ok {
+	if !ok || k.key == "" {
 		return nil
 	}
-	response, err := json.Marshal(out)
+	response, err := json.Marshal(kept)
 	if err != nil {
 		return err
 	}

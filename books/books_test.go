@@ -19,7 +19,11 @@ type answer struct{ N int }
 
 // count is an act that counts itself in a setting.
 func count(ctx context.Context, s *bookstest.Set, p policy.Permit, fail error) (answer, error) {
-	return books.Act(ctx, s.Books, p, func(tx store.Tx) (answer, books.Record, error) {
+	kept := books.Setting(func(tx store.Tx) (answer, error) {
+		n, err := tx.Setting("n")
+		return answer{len(n)}, err
+	})
+	return books.On(ctx, s.Books, p, kept, func(tx store.Tx) (answer, books.Record, error) {
 		n := 1
 		if before, err := tx.Setting("n"); err == nil {
 			n = len(before) + 1
@@ -74,6 +78,50 @@ func TestRepetitionIsAnsweredNotRepeated(t *testing.T) {
 	second := bookstest.Permit(t, bookstest.User("p", anchorhold.RoleOwner), policy.UserAdd, policy.Site())
 	if a, err := count(ctx, s, second, nil); err != nil || a.N != 2 {
 		t.Errorf("another principal's same key: got %v, %v", a, err)
+	}
+}
+
+// What is kept is what names an act, and what it made is found by that, as it
+// stands then.
+func TestNamesAreKeptAndFoundAgain(t *testing.T) {
+	s := bookstest.New(t)
+	ctx := books.WithKey(context.Background(), "key", []byte("body"))
+	p := bookstest.Permit(t, bookstest.User("o", anchorhold.RoleOwner), policy.UserAdd, policy.Site())
+	do := func(ctx context.Context, title string) (anchorhold.Dataset, error) {
+		return books.On(ctx, s.Books, p, books.Datasets(), func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
+			d := anchorhold.Dataset{ID: "dat-1", Name: "heart", Title: title, Population: "p", Quorum: 1}
+			return d, books.Record{Subject: d.ID}, tx.PutDataset(d)
+		})
+	}
+	if d, err := do(ctx, "a private title"); err != nil || d.Title != "a private title" {
+		t.Fatal(d, err)
+	}
+	if _, err := do(context.Background(), "another"); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := do(ctx, "a private title"); err != nil || d.Title != "another" {
+		t.Error("not as it stands:", d, err)
+	}
+	if n := len(s.Events()); n != 2 {
+		t.Errorf("%d entries for two acts", n)
+	}
+	var response []byte
+	err := s.View(ctx, func(tx store.Tx) (err error) {
+		_, response, err = tx.Idempotent(p.Principal().ID, "key")
+		return err
+	})
+	if err != nil || string(response) != `"heart"` {
+		t.Errorf("kept: %s %v", response, err)
+	}
+	// Version 0.1 kept whole answers, which the upgrade removed.
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		return tx.PutIdempotent(p.Principal().ID, "old", []byte("body"), []byte("null"), s.Clock.Now())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := do(books.WithKey(context.Background(), "old", []byte("body")), "x"); anchorhold.KindOf(err) != anchorhold.Conflict {
+		t.Errorf("an act of before the upgrade is done again, or: %v", err)
 	}
 }
 

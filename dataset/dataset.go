@@ -179,7 +179,7 @@ func (s *Service) Add(ctx context.Context, p policy.Permit, n New) (anchorhold.D
 		}
 		prepared = append(prepared, dr)
 	}
-	added, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
+	added, err := books.On(ctx, s.Books, p, books.Datasets(), func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
 		if _, err := tx.Dataset(d.Name); err == nil {
 			return d, books.Record{}, exists(d.Name)
 		}
@@ -226,7 +226,7 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 	if err != nil {
 		return d, err
 	}
-	added, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
+	added, err := books.On(ctx, s.Books, p, books.Datasets(), func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
 		now, err := tx.Dataset(dataset)
 		if err == nil && now.State == anchorhold.DatasetWithdrawn { // while its file was read: no copy may stay
 			err = withdrawn(dataset)

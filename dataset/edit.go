@@ -56,7 +56,7 @@ type ColumnEdit struct {
 // Edit changes the card of a dataset. Nothing of it needs the private side, so
 // an owner can do it from anywhere.
 func (s *Service) Edit(ctx context.Context, p policy.Permit, name string, e Edit) (anchorhold.Dataset, error) {
-	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
+	return books.On(ctx, s.Books, p, books.Datasets(), func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
 		d, err := tx.Dataset(name)
 		if err != nil {
 			return d, books.Record{}, err

@@ -40,7 +40,7 @@ func (s *Service) turn(ctx context.Context, p policy.Permit, name string, h Halt
 	if err := h.Check(); err != nil {
 		return anchorhold.Dataset{}, err
 	}
-	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
+	return books.On(ctx, s.Books, p, books.Datasets(), func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
 		d, err := tx.Dataset(name)
 		if err != nil {
 			return d, books.Record{}, err

@@ -61,7 +61,7 @@ func (s *Service) Begin(ctx context.Context, p policy.Permit, n NewUpload) (anch
 		Created: now, Touched: now,
 	}
 	var forgotten []anchorhold.Upload
-	u, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Upload, books.Record, error) {
+	u, err := books.On(ctx, s.Books, p, uploads(), func(tx store.Tx) (anchorhold.Upload, books.Record, error) {
 		all, err := tx.Uploads()
 		if err != nil {
 			return u, books.Record{}, err
@@ -85,6 +85,11 @@ func (s *Service) Begin(ctx context.Context, p policy.Permit, n NewUpload) (anch
 	})
 	s.removeParts(forgotten...)
 	return u, err
+}
+
+// uploads is the kind of what is being sent.
+func uploads() books.Kind[anchorhold.Upload] {
+	return books.Kind[anchorhold.Upload]{Name: func(u anchorhold.Upload) string { return u.ID }, Find: store.Tx.Upload}
 }
 
 // begun finds the upload by which somebody already sends a file, and keeps it from

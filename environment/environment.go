@@ -55,7 +55,7 @@ func (s *Service) Ask(ctx context.Context, p policy.Permit, n New) (anchorhold.E
 		return none, anchorhold.Errorf(anchorhold.Conflict, "name it when you submit", "this environment is at the site already")
 	}
 	who := p.Principal()
-	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.EnvironmentRequest, books.Record, error) {
+	return books.On(ctx, s.Books, p, asked(), func(tx store.Tx) (anchorhold.EnvironmentRequest, books.Record, error) {
 		r := anchorhold.EnvironmentRequest{
 			ID: anchorhold.NewID(anchorhold.PrefixEnvironment), Lock: l.Digest(), Python: l.Python(), Platform: l.Platform(), Builds: l.Builds(),
 			Packages: l.Packages(), Reason: n.Reason, Author: who.ID, AuthorName: who.Name(), State: anchorhold.EnvironmentRequested,
@@ -77,13 +77,20 @@ func (s *Service) Ask(ctx context.Context, p policy.Permit, n New) (anchorhold.E
 	})
 }
 
+// asked is the kind of what is acted on here.
+func asked() books.Kind[anchorhold.EnvironmentRequest] {
+	return books.Kind[anchorhold.EnvironmentRequest]{
+		Name: func(r anchorhold.EnvironmentRequest) string { return r.ID }, Find: store.Tx.EnvironmentRequest,
+	}
+}
+
 // Decide says that a request was fulfilled, or will not be. It can be fulfilled
 // only by what is built: the yes says what is so.
 func (s *Service) Decide(ctx context.Context, p policy.Permit, id string, v anchorhold.Verdict, answer string) (anchorhold.EnvironmentRequest, error) {
 	if err := request.CheckText("reason", answer, v == anchorhold.Deny); err != nil {
 		return anchorhold.EnvironmentRequest{}, err
 	}
-	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.EnvironmentRequest, books.Record, error) {
+	return books.On(ctx, s.Books, p, asked(), func(tx store.Tx) (anchorhold.EnvironmentRequest, books.Record, error) {
 		r, err := tx.EnvironmentRequest(id)
 		if errors.Is(err, store.ErrNotFound) {
 			err = policy.Missing(policy.TypeEnvironment, id)

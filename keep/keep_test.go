@@ -73,7 +73,8 @@ func (b *bench) update(fn func(store.Tx) error) {
 
 func (b *bench) sweep(dry bool) keep.Swept {
 	b.t.Helper()
-	s, err := b.Sweep(context.Background(), policy.SiteAct(policy.RetentionSweep, "test"), dry)
+	ctx := books.WithKey(context.Background(), "key", []byte("sweep")) // as a client sends it: several acts, and again
+	s, err := b.Sweep(ctx, policy.SiteAct(policy.RetentionSweep, "test"), dry)
 	if err != nil {
 		b.t.Fatal(err)
 	}

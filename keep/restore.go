@@ -60,11 +60,15 @@ func restoredOf(f books.Frozen, frozen bool) Restored {
 // Restored tells where the site stands.
 func (s *Service) Restored(ctx context.Context) (r Restored, err error) {
 	err = s.Books.View(ctx, func(tx store.Tx) error {
-		f, frozen, err := books.FrozenState(tx)
-		r = restoredOf(f, frozen)
+		r, err = restored(tx)
 		return err
 	})
 	return r, err
+}
+
+func restored(tx store.Tx) (Restored, error) {
+	f, frozen, err := books.FrozenState(tx)
+	return restoredOf(f, frozen), err
 }
 
 func notFrozen() error {
@@ -76,7 +80,7 @@ func notFrozen() error {
 // are lost: the site stays frozen and remembers that. Any other is refused.
 // Whether it is the newest, only who shows it can say, and the log names them.
 func (s *Service) Show(ctx context.Context, p policy.Permit, signed []byte) (Restored, error) {
-	return books.Act(ctx, s.Books, p, func(tx store.Tx) (Restored, books.Record, error) {
+	return books.On(ctx, s.Books, p, books.Setting(restored), func(tx store.Tx) (Restored, books.Record, error) {
 		f, frozen, err := books.FrozenState(tx)
 		if err != nil || !frozen {
 			return Restored{}, books.Record{}, orElse(err, notFrozen())
@@ -176,7 +180,7 @@ func (s *Service) Accept(ctx context.Context, p policy.Permit, reason string) (R
 	if n := len([]rune(reason)); n == 0 || n > maxReason {
 		return Restored{}, anchorhold.Errorf(anchorhold.Invalid, "say in a sentence why the site may go on", "a reason is needed, of at most %d characters", maxReason)
 	}
-	return books.Act(ctx, s.Books, p, func(tx store.Tx) (Restored, books.Record, error) {
+	return books.On(ctx, s.Books, p, books.Setting(restored), func(tx store.Tx) (Restored, books.Record, error) {
 		f, frozen, err := books.FrozenState(tx)
 		if err != nil || !frozen {
 			return Restored{}, books.Record{}, orElse(err, notFrozen())

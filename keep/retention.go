@@ -96,7 +96,7 @@ func (s *Service) Set(ctx context.Context, p policy.Permit, kind string, days in
 		return nil, anchorhold.Errorf(anchorhold.Invalid, "give a number of days from "+strconv.Itoa(r.least)+" to "+strconv.Itoa(maxDays),
 			"%s cannot be kept for %d days", kind, days)
 	}
-	return books.Act(ctx, s.Books, p, func(tx store.Tx) ([]Period, books.Record, error) {
+	return books.On(ctx, s.Books, p, books.Setting(periods), func(tx store.Tx) ([]Period, books.Record, error) {
 		now, err := periods(tx)
 		if err != nil {
 			return nil, books.Record{}, err
@@ -151,6 +151,7 @@ var errNothing = errors.New("keep: nothing is old enough")
 // are older than any act takes are removed, after an act that says how many. A
 // crash between leaves files that the next sweep finds.
 func (s *Service) Sweep(ctx context.Context, p policy.Permit, dryRun bool) (Swept, error) {
+	ctx = books.WithoutKey(ctx) // several acts; to sweep again does no harm
 	out := Swept{DryRun: dryRun, Removed: map[string]int{}}
 	list, err := s.Periods(ctx)
 	if err != nil {
@@ -185,12 +186,12 @@ func (s *Service) sweepRecords(ctx context.Context, p policy.Permit, before map[
 	if !errors.Is(err, errNothing) || dryRun || found.nothing() {
 		return found.Removed, unless(err, errNothing)
 	}
-	found, err = books.Act(ctx, s.Books, p, func(tx store.Tx) (Swept, books.Record, error) {
-		done, err := forget(tx, before, s.Books.Now())
-		if err == nil && done.nothing() {
+	_, err = books.Act(ctx, s.Books, p, func(tx store.Tx) (_ struct{}, _ books.Record, err error) {
+		found, err = forget(tx, before, s.Books.Now())
+		if err == nil && found.nothing() {
 			err = errNothing
 		}
-		return done, books.Record{Details: done.details()}, err
+		return struct{}{}, books.Record{Details: found.details()}, err
 	})
 	return found.Removed, unless(err, errNothing)
 }
@@ -251,8 +252,8 @@ func (s *Service) sweepFiles(ctx context.Context, p policy.Permit, before time.T
 	if dryRun || len(old) == 0 {
 		return len(old), bytes, nil
 	}
-	_, err = books.Act(ctx, s.Books, p, func(store.Tx) (int, books.Record, error) {
-		return len(old), books.Record{Details: map[string]string{KindOrphans: strconv.Itoa(len(old)), "bytes": strconv.FormatInt(bytes, 10)}}, nil
+	_, err = books.Act(ctx, s.Books, p, func(store.Tx) (struct{}, books.Record, error) {
+		return struct{}{}, books.Record{Details: map[string]string{KindOrphans: strconv.Itoa(len(old)), "bytes": strconv.FormatInt(bytes, 10)}}, nil
 	})
 	if err != nil {
 		return 0, 0, err

@@ -84,7 +84,16 @@ func (s *Service) Withdraw(ctx context.Context, p policy.Permit, name string, in
 	if err != nil {
 		return Withdrawal{}, err
 	}
-	w, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (Withdrawal, books.Record, error) {
+	kept := books.Kind[Withdrawal]{Name: func(w Withdrawal) string { return w.counts() }, Find: func(tx store.Tx, counts string) (Withdrawal, error) {
+		d, err := tx.Dataset(name)
+		if err != nil {
+			return Withdrawal{}, err
+		}
+		w, err := s.recall(tx, d)
+		w.counted(counts)
+		return w, err
+	}}
+	w, err := books.On(ctx, s.Books, p, kept, func(tx store.Tx) (Withdrawal, books.Record, error) {
 		d, err := tx.Dataset(name)
 		if err != nil {
 			return Withdrawal{}, books.Record{}, err
@@ -117,6 +126,15 @@ func (s *Service) Withdraw(ctx context.Context, p policy.Permit, name string, in
 		return w, err
 	}
 	return w, s.Sweep(ctx)
+}
+
+// counts is what was done and can be seen no more; counted puts it back.
+func (w *Withdrawal) counts() string {
+	return fmt.Sprint(w.Grants, w.Mocks, w.Trials, w.Later)
+}
+
+func (w *Withdrawal) counted(counts string) {
+	_, _ = fmt.Sscan(counts, &w.Grants, &w.Mocks, &w.Trials, &w.Later) // counts wrote it
 }
 
 // giveUpOrphans gives up every stored file that no record names, whosever it

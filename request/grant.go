@@ -377,7 +377,7 @@ func (s *Service) ResumeGrant(ctx context.Context, p policy.Permit, id string) (
 func (s *Service) changeGrant(ctx context.Context, p policy.Permit, id string,
 	change func(store.Tx, anchorhold.Grant) (map[string]string, error),
 ) (anchorhold.Grant, error) {
-	g, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Grant, books.Record, error) {
+	g, err := books.On(ctx, s.Books, p, books.Kind[anchorhold.Grant]{Name: func(g anchorhold.Grant) string { return g.ID }, Find: store.Tx.Grant}, func(tx store.Tx) (anchorhold.Grant, books.Record, error) {
 		g, err := tx.Grant(id)
 		if err != nil {
 			return g, books.Record{}, err

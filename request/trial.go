@@ -48,7 +48,7 @@ func (s *Service) Try(ctx context.Context, p policy.Permit, a Attempt) (anchorho
 		return anchorhold.Run{}, anchorhold.Errorf(anchorhold.Unavailable, "ask the owner to build it with `anchorhold env add`",
 			"the environment that the code names is not built at this site")
 	}
-	run, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Run, books.Record, error) {
+	run, err := books.On(ctx, s.Books, p, books.Runs(), func(tx store.Tx) (anchorhold.Run, books.Record, error) {
 		assets, err := versions(tx, a.Code, a.Assets, withMock)
 		if err != nil {
 			return anchorhold.Run{}, books.Record{}, err

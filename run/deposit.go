@@ -51,7 +51,7 @@ func (s *Service) Deposit(ctx context.Context, p policy.Permit, id, dir string) 
 	if err := s.take(ctx, t, client, answer, &o); err != nil {
 		return anchorhold.Run{}, err
 	}
-	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Run, books.Record, error) {
+	return books.On(ctx, s.Books, p, books.Runs(), func(tx store.Tx) (anchorhold.Run, books.Record, error) {
 		r, err := depositable(tx, id)
 		if err != nil {
 			return t.run, books.Record{}, err

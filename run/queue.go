@@ -19,7 +19,7 @@ func (s *Service) Prioritize(ctx context.Context, p policy.Permit, id string, pr
 	if priority < anchorhold.PriorityLow || priority > anchorhold.PriorityHigh {
 		return anchorhold.Run{}, anchorhold.Errorf(anchorhold.Invalid, "say low, normal or high", "there is no such priority")
 	}
-	run, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Run, books.Record, error) {
+	run, err := books.On(ctx, s.Books, p, books.Runs(), func(tx store.Tx) (anchorhold.Run, books.Record, error) {
 		run, err := tx.Run(id)
 		if err != nil {
 			return run, books.Record{}, err

@@ -25,7 +25,7 @@ func (s *Service) Replay(ctx context.Context, p policy.Permit, file []byte) (anc
 	if err != nil {
 		return anchorhold.Run{}, err
 	}
-	run, err := books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Run, books.Record, error) {
+	run, err := books.On(ctx, s.Books, p, books.Runs(), func(tx store.Tx) (anchorhold.Run, books.Record, error) {
 		run, err := s.again(tx, st)
 		if err != nil {
 			return run, books.Record{}, err

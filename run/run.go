@@ -143,7 +143,7 @@ func (s *Service) claim(ctx context.Context, claimant string) (run anchorhold.Ru
 	if err != nil {
 		return run, err
 	}
-	return books.Act(ctx, s.Books, policy.SiteAct(actionStart, claimant), func(tx store.Tx) (anchorhold.Run, books.Record, error) {
+	return books.On(ctx, s.Books, policy.SiteAct(actionStart, claimant), books.Runs(), func(tx store.Tx) (anchorhold.Run, books.Record, error) {
 		run, err := tx.ClaimRun(claimant, now, now.Add(lease))
 		return run, books.Record{Subject: run.ID, Details: about(run)}, err
 	})
@@ -349,7 +349,7 @@ func (s *Service) offer(tx store.Tx, run anchorhold.Run, outputs []anchorhold.Ou
 // Cancel ends a run that waits or goes on, and the grants under which the same
 // could run again; whoever executes it notices within a second.
 func (s *Service) Cancel(ctx context.Context, p policy.Permit, id string) (anchorhold.Run, error) {
-	return books.Act(ctx, s.Books, p, func(tx store.Tx) (anchorhold.Run, books.Record, error) {
+	return books.On(ctx, s.Books, p, books.Runs(), func(tx store.Tx) (anchorhold.Run, books.Record, error) {
 		run, err := tx.Run(id)
 		if err != nil {
 			return run, books.Record{}, err

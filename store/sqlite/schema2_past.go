@@ -2,6 +2,10 @@ package sqlite
 
 // schema2Past keeps the audit logs that ended when the site was restored.
 const schema2Past = `
+-- Version 0.1 kept whole answers for repeated calls; now only what says what was
+-- done is kept, and who repeats such a call is told that it was.
+UPDATE idempotency SET response = CAST('null' AS BLOB);
+
 CREATE TABLE past_log (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   origin TEXT NOT NULL UNIQUE, vkey TEXT NOT NULL, size INTEGER NOT NULL, continuation BLOB NOT NULL, at INTEGER NOT NULL
