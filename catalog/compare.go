@@ -80,7 +80,7 @@ type MockFile struct {
 // a mock may be narrower: whole numbers where the private side has decimals,
 // dates where it has times, a column without values anywhere.
 func CompareMock(ctx context.Context, private Side, path string, o ReadOptions) (MockFile, []Difference, error) {
-	t, err := Open(path, o)
+	t, err := open(ctx, path, o)
 	if err != nil {
 		return MockFile{}, nil, err
 	}

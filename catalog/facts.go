@@ -33,7 +33,7 @@ type Proposal struct {
 // number of rows, each column's smallest and largest value, its categories
 // where there are few, and its share of missing values.
 func ProposeFacts(ctx context.Context, path string, o ReadOptions) (Proposal, error) {
-	t, err := Open(path, o)
+	t, err := open(ctx, path, o)
 	if err != nil {
 		return Proposal{}, err
 	}

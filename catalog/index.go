@@ -131,7 +131,7 @@ func indexCell(c Cell) disclosure.Cell {
 // alone. The details speak of positions in the mock (in a long one, counted
 // from the beginning of a part), never of values.
 func CheckMock(ctx context.Context, index *disclosure.Index, path string, o ReadOptions) ([]anchorhold.Check, error) {
-	t, err := Open(path, o)
+	t, err := open(ctx, path, o)
 	if err != nil {
 		return nil, err
 	}

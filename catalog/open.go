@@ -26,6 +26,10 @@ type ReadOptions struct {
 	// Missing are further texts that mean "no value" in a CSV file, beside the
 	// ones that pandas knows. They match whole cells, exactly.
 	Missing []string
+
+	// Opener reads files in this package's stead; folders, of which nothing is
+	// decoded, are read here. Nil: everything is.
+	Opener codec.Opener
 }
 
 // Table is an open asset whose values are read once from front to back, in
@@ -35,16 +39,20 @@ type Table struct {
 	format  codec.Format
 	stamp   anchorhold.Stamp
 	reader  codec.Reader
+	// elsewhere says that the bytes of the file do not pass through here.
+	elsewhere bool
 }
 
 // Open opens a table, or what else can be offered. A symbolic link is followed,
 // and Path says where it led.
-func Open(path string, o ReadOptions) (*Table, error) {
+func Open(path string, o ReadOptions) (*Table, error) { return open(context.Background(), path, o) }
+
+func open(ctx context.Context, path string, o ReadOptions) (*Table, error) {
 	c, err := OpenContent(path)
 	if err != nil {
 		return nil, err
 	}
-	t, err := newTable(c, o, nil)
+	t, err := newTable(ctx, c, o, nil)
 	if err != nil {
 		_ = c.Close() // opened for reading only
 		return nil, err
@@ -53,11 +61,13 @@ func Open(path string, o ReadOptions) (*Table, error) {
 }
 
 // OpenTable opens content, which the table takes over if there is no error.
-func OpenTable(c *Content, o ReadOptions) (*Table, error) { return newTable(c, o, nil) }
+func OpenTable(ctx context.Context, c *Content, o ReadOptions) (*Table, error) {
+	return newTable(ctx, c, o, nil)
+}
 
 // newTable takes over c. tee receives the bytes of a format that streams as they
-// are read.
-func newTable(content *Content, o ReadOptions, tee io.Writer) (*Table, error) {
+// are read here.
+func newTable(ctx context.Context, content *Content, o ReadOptions, tee io.Writer) (*Table, error) {
 	stamp, err := content.Stamp()
 	if err != nil {
 		return nil, err
@@ -71,7 +81,13 @@ func newTable(content *Content, o ReadOptions, tee io.Writer) (*Table, error) {
 		return nil, err
 	}
 	t := &Table{content: content, format: c.Format(), stamp: stamp}
-	t.reader, err = c.Open(content.input(stamp.Size, tee), codec.Options{Columns: o.Columns, Missing: o.Missing})
+	how := codec.Options{Columns: o.Columns, Missing: o.Missing}
+	if o.Opener != nil && content.file != nil {
+		t.elsewhere = true
+		t.reader, err = o.Opener.Open(ctx, t.format.Name, content.file, content.input(stamp.Size, nil), how)
+	} else {
+		t.reader, err = c.Open(content.input(stamp.Size, tee), how)
+	}
 	if err != nil {
 		return nil, err
 	}

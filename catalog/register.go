@@ -73,7 +73,7 @@ func (r Registration) Identity() Identity {
 
 // Register reads a file once and gives all that a version of an asset needs: a
 // description of its columns, the commitment to its bytes, and the index for
-// disclosure checks. (A file of a format that does not stream is read twice: its bytes
+// disclosure checks. (A file of a format that does not stream, or that is read elsewhere, is read twice: its bytes
 // in order for the commitment, its values as they lie.) A file that changes meanwhile is
 // refused. Nothing is written but to Options.IndexWriter.
 func Register(ctx context.Context, path string, o Options) (Registration, error) {
@@ -119,13 +119,13 @@ func readAll(ctx context.Context, c *Content, o Options) (Registration, error) {
 	if err != nil {
 		return Registration{}, err
 	}
-	table, err := newTable(c, o.ReadOptions, commit)
+	table, err := newTable(ctx, c, o.ReadOptions, commit)
 	if err != nil {
 		return Registration{}, err
 	}
 	defer table.reader.Close()
 	p := progress{tell: o.Progress, total: table.stamp.Size}
-	if !table.format.Streams {
+	if !table.format.Streams || table.elsewhere {
 		p.total *= 2
 		if err := c.commit(ctx, commit, &p); err != nil {
 			return Registration{}, err

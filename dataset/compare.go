@@ -23,7 +23,7 @@ func (s *Service) compare(ctx context.Context, p policy.Permit, d *draft, f *os.
 	if err != nil {
 		return m, err
 	}
-	found, err := s.inCommon(ctx, d, descriptor(f), catalog.ReadOptions{Missing: d.version.Missing, Format: format})
+	found, err := s.inCommon(ctx, d, descriptor(f), catalog.ReadOptions{Missing: d.version.Missing, Format: format, Opener: s.Opener})
 	reason := strings.TrimSpace(said.OverrideCommon)
 	switch {
 	case err != nil:
@@ -51,7 +51,7 @@ func (s *Service) like(ctx context.Context, d *draft, f *os.File, format string,
 	if c, ok := catalog.FormatNamed(side.Format); ok {
 		side.Format = c.Format().Mocks()
 	}
-	m, differences, err := catalog.CompareMock(ctx, side, descriptor(f), catalog.ReadOptions{Missing: d.version.Missing, Format: format})
+	m, differences, err := catalog.CompareMock(ctx, side, descriptor(f), catalog.ReadOptions{Missing: d.version.Missing, Format: format, Opener: s.Opener})
 	if err != nil {
 		return m, err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/anchorhold/anchorhold/blob"
 	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/catalog"
+	"github.com/anchorhold/anchorhold/catalog/codec"
 	"github.com/anchorhold/anchorhold/disclosure"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/store"
@@ -29,6 +30,10 @@ type Service struct {
 	Books    *books.Books
 	Blobs    *blob.Store
 	IndexKey disclosure.Key
+	// Opener reads the files that are handed in, in a sandbox while the site serves.
+	// Nil: they are read in this process, which is that of a command of the machine
+	// whose files they are.
+	Opener codec.Opener
 }
 
 // New describes a dataset to register.
@@ -140,7 +145,7 @@ func (s *Service) Inspect(ctx context.Context, p policy.Permit, n NewAsset) (Ins
 	}
 	defer func() { _ = c.Close() }() // nothing was written
 	reg, err := catalog.RegisterContent(ctx, c, catalog.Options{
-		ReadOptions: catalog.ReadOptions{Missing: n.Missing}, Label: "inspection", Propose: true,
+		ReadOptions: catalog.ReadOptions{Missing: n.Missing, Opener: s.Opener}, Label: "inspection", Propose: true,
 	})
 	if err != nil {
 		return Inspection{}, err
@@ -292,7 +297,7 @@ func (s *Service) stated(ctx context.Context, p policy.Permit, v anchorhold.Vers
 	if err != nil {
 		return nil, err
 	}
-	t, err := catalog.OpenTable(content, catalog.ReadOptions{Missing: n.Missing})
+	t, err := catalog.OpenTable(ctx, content, catalog.ReadOptions{Missing: n.Missing, Opener: s.Opener})
 	if err != nil {
 		return nil, errors.Join(err, content.Close())
 	}

@@ -140,7 +140,7 @@ func (s *Service) register(ctx context.Context, c *catalog.Content, dataset stri
 	go func() {
 		var err error
 		reg, err = catalog.RegisterContent(ctx, c, catalog.Options{
-			ReadOptions: catalog.ReadOptions{Missing: n.Missing, Columns: n.Columns},
+			ReadOptions: catalog.ReadOptions{Missing: n.Missing, Columns: n.Columns, Opener: s.Opener},
 			Label:       dataset + "/" + n.Name, IndexKey: s.IndexKey, IndexWriter: w,
 			Propose: n.Mock != nil && n.Mock.Generate != nil,
 		})

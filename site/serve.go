@@ -15,6 +15,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/api"
+	"github.com/anchorhold/anchorhold/intake"
 	"github.com/anchorhold/anchorhold/internal/pages"
 	"github.com/anchorhold/anchorhold/pyenv"
 	"github.com/anchorhold/anchorhold/sandbox"
@@ -69,6 +70,7 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 		o.Slots = slots(s.runs.Limits)
 	}
 	s.runs.Boxes, s.runs.Parser, s.runs.Slots = s.boxes(box, o), parser, o.Slots
+	s.datasets.Opener = &intake.Opener{Sandbox: box, Program: parser}
 	if o.Warm > 0 {
 		s.runs.KeepWarm(pyenv.Default().Digest())
 	}

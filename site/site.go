@@ -60,6 +60,7 @@ type Site struct {
 	connect string // where others reach it, while it serves
 
 	accounts *account.Service
+	datasets *dataset.Service
 	runs     *run.Service
 	notify   *notify.Service
 	sweep    func(context.Context) error // finishes withdrawals that were interrupted
@@ -137,11 +138,12 @@ func (s *Site) compose(o Options) error {
 	s.accounts = &account.Service{Books: b}
 	s.runs = &run.Service{Books: b, Blobs: blobs, Releases: releases, Envs: s.envs, IndexKey: indexKey, Limits: o.Limits, Room: filepath.Join(s.dir, blobDir, "tmp")}
 	s.runs.Ready()
+	s.datasets = &dataset.Service{Books: b, Blobs: blobs, IndexKey: indexKey}
 	s.notify = &notify.Service{Books: b, Policy: rules, Site: s.config.Name}
 	s.keep = &keep.Service{Books: b, Blobs: blobs, GivenUp: s.sweep}
 	s.api = api.New(api.Services{
 		Books: b, Policy: rules, Accounts: s.accounts,
-		Datasets: &dataset.Service{Books: b, Blobs: blobs, IndexKey: indexKey},
+		Datasets: s.datasets,
 		Requests: &request.Service{Books: b, HasEnvironment: s.hasEnvironment, EnvironmentBuilt: s.environmentBuilt, Wake: s.runs.Wake, Unchanged: s.runs.Unchanged},
 		Runs:     s.runs, Releases: releases, Site: s.info,
 		Environments: &environment.Service{Books: b, Built: s.hasEnvironment},

@@ -13,6 +13,7 @@ package codec
 import (
 	"context"
 	"io"
+	"os"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/catalog/mock"
@@ -119,6 +120,14 @@ type Reader interface {
 	Position() int64
 	// Close gives back what reading took; the file is not the reader's to close.
 	Close()
+}
+
+// Opener opens files in place of the codec of their format, such as one that has
+// the codec work in a sandbox.
+type Opener interface {
+	// Open opens a file for which the codec named format was chosen. in is the
+	// file's, without a stream; ctx holds until the reader is closed.
+	Open(ctx context.Context, format string, f *os.File, in Input, o Options) (Reader, error)
 }
 
 // Accepter is a Reader whose columns can stand for more types than the one that

@@ -60,6 +60,13 @@ func newParseOutputs() *cobra.Command {
 	return c
 }
 
+// newReadAssets stands where a site's own part is.
+func newReadAssets() *cobra.Command {
+	c := needsLinux("read-assets", "")
+	c.Hidden = true
+	return c
+}
+
 // needsLinux makes a command that says why it does nothing here.
 func needsLinux(use, short string) *cobra.Command {
 	return &cobra.Command{

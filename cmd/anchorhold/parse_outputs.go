@@ -5,6 +5,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/anchorhold/anchorhold/intake"
 	"github.com/anchorhold/anchorhold/output"
 	"github.com/anchorhold/anchorhold/run"
 )
@@ -17,5 +18,15 @@ func newParseOutputs() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE:   func(*cobra.Command, []string) error { return output.GuestMain() },
+	}
+}
+
+// newReadAssets is the same for files that owners hand in.
+func newReadAssets() *cobra.Command {
+	return &cobra.Command{
+		Use:    intake.Argument,
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE:   func(*cobra.Command, []string) error { return intake.GuestMain() },
 	}
 }

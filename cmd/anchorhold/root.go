@@ -56,7 +56,7 @@ func newRoot(a *app) *cobra.Command {
 	add("site", newKey(a), newBackup(a), newRestore(a), newRetention(a))
 	add("ask", newLogin(a), newApply(a), newRequest(a), newGrant(a), newRun(a), newRelease(a))
 	add("books", newLedger(a), newAudit(a), newReceipt(a))
-	root.AddCommand(newDemo(a), newVersion(a), newParseOutputs())
+	root.AddCommand(newDemo(a), newVersion(a), newParseOutputs(), newReadAssets())
 	tellArgs(root)
 	return root
 }

@@ -46,6 +46,7 @@ var floors = []place{
 	{"sandbox/gvisor", 2, "the one implementation, the only room that knows gVisor"},
 	{"sandbox/warm", 2, "keeps sessions of any sandbox ready, and knows no program in them"},
 	{"pyenv", 2, "Python environments from locks"},
+	{"intake", 2, "has what owners hand in read behind the boundary, as hostile bytes"},
 	{"output", 2, "parses what foreign code wrote, as hostile bytes"},
 
 	{"keep", 3, "what becomes of a site's records over the years"},
@@ -90,6 +91,7 @@ var along = []struct{ from, to, why string }{
 	{"catalog", "catalog/codec", "an asset is read through the codec of its format"},
 	{"catalog/codec", "catalog/mock", "a codec writes mocks from what the generator draws"},
 	{"sandbox/gvisor", "sandbox", "implements its interface"},
+	{"intake", "sandbox", "reads files in its sessions"},
 	{"pyenv", "sandbox", "packages without a wheel are built behind it"},
 	{"sandbox/warm", "sandbox", "starts its sessions"},
 	{"books", "policy", "an act needs a permit, which policy alone makes"},
