@@ -81,7 +81,8 @@ func receive(conn *net.UnixConn) (q question, file *os.File, err error) {
 	if _, err := io.ReadFull(conn, text); err != nil {
 		return q, file, err
 	}
-	return q, file, json.Unmarshal(text, &q)
+	err = json.Unmarshal(text, &q)
+	return q, file, err
 }
 
 // answer reads the file to its end; an error is what is wrong with the file.
