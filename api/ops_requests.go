@@ -120,7 +120,7 @@ func (a *API) requestOperations() {
 		func(ctx context.Context, in *watchRequest) ([]policy.Resource, error) {
 			return a.onRequest(ctx, &in.RequestID)
 		}, a.watchRequest)
-	add(a, op("diff-request", http.MethodGet, "/requests/{id}/diff", "What changed in the code since the author's last version"), policy.RequestRead, a.onRequest,
+	add(a, op("diff-request", http.MethodGet, "/requests/{id}/diff", "What changed since the author's last approved version, or where there is none the newest earlier one"), policy.RequestRead, a.onRequest,
 		func(ctx context.Context, _ policy.Permit, in *RequestID) (*body[request.Diff], error) {
 			var d request.Diff
 			err := a.Books.View(ctx, func(tx store.Tx) error {

@@ -38,8 +38,9 @@ type NewDecision struct {
 
 // Diff compares a request's code with an earlier one of the same author.
 type Diff struct {
-	Text string `json:"text"` // unified; empty when nothing differs
-	Base string `json:"base"` // id of the earlier request; empty when there is none
+	Text     string `json:"text"`     // unified; empty when nothing differs
+	Base     string `json:"base"`     // id of the earlier request; empty when there is none
+	Approved bool   `json:"approved"` // everybody who had to decide has approved the earlier one
 }
 
 // Submit hands a question in. The same content by the same author is the same
@@ -69,7 +70,8 @@ func (c *Client) Changed(ctx context.Context, id string, known anchorhold.State)
 		filter("wait", strconv.Itoa(int(longPoll.Seconds())), "state", string(known)))
 }
 
-// Diff compares a request's code with what its author asked before.
+// Diff compares a request with the last approved version of its author's, or
+// where there is none with the newest earlier one.
 func (c *Client) Diff(ctx context.Context, id string) (Diff, error) {
 	return get[Diff](ctx, c, "/requests/"+segment(id)+"/diff", nil)
 }

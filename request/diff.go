@@ -14,40 +14,76 @@ import (
 
 // Diff is what changed in a request's code since an earlier one.
 type Diff struct {
-	Base string `json:"base"` // id of the earlier request; empty when there is none
-	Text string `json:"text"` // unified diff over all files, values, versions and purpose
+	Base     string `json:"base"`     // id of the earlier request; empty when there is none
+	Approved bool   `json:"approved"` // everybody who had to decide has approved the earlier one
+	Text     string `json:"text"`     // unified diff over all files, values, versions and purpose
 }
 
 // historyDepth is how many of an author's requests are looked through for the
-// one that a new version is compared with.
+// one that a new version is compared with, where none was approved.
 const historyDepth = 200
 
-// DiffToLast compares a request's code with the author's newest earlier request
-// of the same entry function: an approved one if there is any, since that is
-// what somebody has read, otherwise the newest.
-// Those that the reader may not see are passed over.
+// DiffToLast compares a request with the author's last approved version of the
+// same entry function, which is what everybody who had to has read; where there
+// is none, with the newest earlier one. Those that the reader may not see are
+// passed over.
 func DiffToLast(tx store.Tx, r anchorhold.Request, sees func(anchorhold.Request) bool) (Diff, error) {
-	earlier, _, err := tx.ListRequests(store.RequestFilter{Author: r.Author}, store.Page{Limit: historyDepth})
+	comparesTo := func(e anchorhold.Request) bool {
+		return e.ID != r.ID && e.Author == r.Author && !e.Created.After(r.Created) && e.Code.Entry == r.Code.Entry && sees(e)
+	}
+	base, approved, err := lastApproved(tx, r, comparesTo)
+	if err == nil && !approved {
+		base, err = lastAsked(tx, r, comparesTo)
+	}
 	if err != nil {
 		return Diff{}, err
 	}
-	earlier = slices.DeleteFunc(earlier, func(e anchorhold.Request) bool {
-		return e.ID == r.ID || e.Created.After(r.Created) || e.Code.Entry != r.Code.Entry || !sees(e)
-	})
-	if len(earlier) == 0 {
+	if base == "" {
 		return Diff{Text: unified(nil, r.Code.Files)}, nil
 	}
-	base := earlier[0]
-	for _, e := range earlier {
-		if slices.ContainsFunc(e.Decisions, func(d anchorhold.Decision) bool { return d.Verdict == anchorhold.Approve }) {
-			base = e
-			break
-		}
-	}
-	if base, err = tx.Request(base.ID); err != nil { // a list leaves the code out
+	before, err := tx.Request(base)
+	if err != nil {
 		return Diff{}, err
 	}
-	return Diff{Base: base.ID, Text: unified(append(base.Code.Files, asked(base)), append(r.Code.Files, asked(r)))}, nil
+	return Diff{Base: base, Approved: approved, Text: unified(append(before.Code.Files, asked(before)), append(r.Code.Files, asked(r)))}, nil
+}
+
+// lastApproved finds the newest grant that was decided on a request of the
+// author's to compare with. One approval of several makes no grant.
+func lastApproved(tx store.Tx, r anchorhold.Request, comparesTo func(anchorhold.Request) bool) (id string, found bool, err error) {
+	for page := (store.Page{Limit: store.MaxLimit}); ; {
+		grants, next, err := tx.ListGrants(store.GrantFilter{People: []string{r.Author}}, page)
+		if err != nil {
+			return "", false, err
+		}
+		for _, g := range grants {
+			if g.Author != r.Author || g.Entry != r.Code.Entry || g.Request == r.ID {
+				continue
+			}
+			e, err := tx.RequestHead(g.Request)
+			if err != nil {
+				return "", false, err
+			}
+			if comparesTo(e) {
+				return e.ID, true, nil
+			}
+		}
+		if next == "" {
+			return "", false, nil
+		}
+		page.Cursor = next
+	}
+}
+
+// lastAsked finds the author's newest request to compare with.
+func lastAsked(tx store.Tx, r anchorhold.Request, comparesTo func(anchorhold.Request) bool) (string, error) {
+	earlier, _, err := tx.ListRequests(store.RequestFilter{Author: r.Author}, store.Page{Limit: historyDepth})
+	for _, e := range earlier {
+		if comparesTo(e) {
+			return e.ID, err
+		}
+	}
+	return "", err
 }
 
 // asked is everything of a request but its code, as a file to compare: values,

@@ -383,27 +383,63 @@ func TestAuthorSeesNothingBeforeTheRelease(t *testing.T) {
 
 func everything(anchorhold.Request) bool { return true }
 
+// diff compares a request as somebody who sees some of the others.
+func (b *bench) diff(r anchorhold.Request, sees func(anchorhold.Request) bool) (d request.Diff) {
+	b.t.Helper()
+	err := b.View(context.Background(), func(tx store.Tx) (err error) {
+		d, err = request.DiffToLast(tx, r, sees)
+		return err
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return d
+}
+
 func TestDiffIsAgainstTheAuthorsLastVersion(t *testing.T) {
 	b := newBench(t)
 	first := b.submit(submission("heart", "1"))
 	b.Clock.Move(time.Minute)
 	next := b.submit(submission("heart", "2"))
-	err := b.View(context.Background(), func(tx store.Tx) error {
-		d, err := request.DiffToLast(tx, next, everything)
-		if d.Base != first.ID || !strings.Contains(d.Text, "-    return 1") || !strings.Contains(d.Text, "+    return 2") {
-			t.Errorf("got %+v", d)
-		}
-		d, err2 := request.DiffToLast(tx, first, everything)
-		if d.Base != "" || !strings.Contains(d.Text, "+    return 1") {
-			t.Errorf("the first version: got %+v", d)
-		}
-		if err == nil {
-			err = err2
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+	if d := b.diff(next, everything); d.Base != first.ID || d.Approved || !strings.Contains(d.Text, "-    return 1") || !strings.Contains(d.Text, "+    return 2") {
+		t.Errorf("got %+v", d)
+	}
+	if d := b.diff(first, everything); d.Base != "" || d.Approved || !strings.Contains(d.Text, "+    return 1") {
+		t.Errorf("the first version: got %+v", d)
+	}
+}
+
+// What one of several has approved is not yet what was approved: code that one
+// reviewer waved through must not become what the next version is held against.
+func TestDiffIsAgainstWhatEverybodyApproved(t *testing.T) {
+	b := newBench(t)
+	step := func(body string) anchorhold.Request {
+		b.Clock.Move(time.Minute)
+		return b.submit(submission("guarded", body)) // which asks for two
+	}
+	whole := step("1")
+	b.mustDecide(owner, whole, request.Word{Verdict: anchorhold.Approve})
+	b.mustDecide(second, whole, request.Word{Verdict: anchorhold.Approve})
+	half := step("2")
+	b.mustDecide(owner, half, request.Word{Verdict: anchorhold.Approve})
+	step("3")
+	next := step("4")
+	if d := b.diff(next, everything); d.Base != whole.ID || !d.Approved || !strings.Contains(d.Text, "-    return 1") {
+		t.Errorf("compared with %+v, want the one that two have approved", d)
+	}
+	b.mustDecide(second, half, request.Word{Verdict: anchorhold.Approve})
+	if d := b.diff(next, everything); d.Base != half.ID || !d.Approved {
+		t.Errorf("compared with %+v, want the one that now two have approved", d)
+	}
+	hidden := func(e anchorhold.Request) bool { return e.ID != half.ID }
+	if d := b.diff(next, hidden); d.Base != whole.ID || strings.Contains(d.Text, "return 2") {
+		t.Errorf("who may not see the last approved is shown %+v", d)
+	}
+	if d := b.diff(half, everything); d.Base != whole.ID {
+		t.Errorf("an approved one is compared with %+v", d)
+	}
+	if d := b.diff(whole, everything); d.Base != "" {
+		t.Errorf("the first is compared with a later one: %+v", d)
 	}
 }
 

@@ -70,33 +70,36 @@ func datasetsOf(r anchorhold.Request) []string {
 func newRequestDiff(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "diff ID",
-		Short: "Compare a request's code with what its author asked before",
+		Short: "Compare a request with its author's last approved version (else with the newest earlier one)",
 		Args:  cobra.ExactArgs(1),
 		RunE:  func(c *cobra.Command, args []string) error { return runRequestDiff(c.Context(), a, args[0]) },
 	}
 }
 
 func runRequestDiff(ctx context.Context, a *app, id string) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	d, err := c.Diff(ctx, id)
-	if err != nil {
-		return err
-	}
-	return emit(a, d, func(p *show.Printer, d client.Diff) {
-		switch {
-		case d.Base == "":
-			p.Printf("There is no earlier request to compare with.\n")
-		case d.Text == "":
-			p.Printf("The code is that of %s.\n", d.Base)
-		default:
-			p.Printf("Changes since %s:\n%s\n", d.Base, show.Block(strings.TrimSuffix(d.Text, "\n")))
-			warn(p, "this comparison", d.Text)
+	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
+		d, err := c.Diff(ctx, id)
+		if err != nil {
+			return err
 		}
+		return emit(a, d, printDiff)
 	})
+}
+
+func printDiff(p *show.Printer, d client.Diff) {
+	note := ", which was not approved"
+	if d.Approved {
+		note = ", the last approved version"
+	}
+	switch {
+	case d.Base == "":
+		p.Printf("There is no earlier request to compare with.\n")
+	case d.Text == "":
+		p.Printf("It is the same as %s%s.\n", d.Base, note)
+	default:
+		p.Printf("Changes since %s%s:\n%s\n", d.Base, note, show.Block(strings.TrimSuffix(d.Text, "\n")))
+		warn(p, "this comparison", d.Text)
+	}
 }
 
 func decide(ctx context.Context, a *app, id string, d client.NewDecision) error {

@@ -36,36 +36,36 @@ are written as ⟨U+XXXX⟩, and the lines that hold them are named.`,
 }
 
 func runRequestReview(ctx context.Context, a *app, id string) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	reading, err := c.Reading(ctx, id)
-	if err != nil {
-		return err
-	}
-	return emit(a, reading, printReading)
+	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
+		reading, err := c.Reading(ctx, id)
+		if err != nil {
+			return err
+		}
+		return emit(a, reading, printReading)
+	})
 }
 
 func runRequestShow(ctx context.Context, a *app, id string) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	r, err := c.Request(ctx, id)
-	if err != nil {
-		return err
-	}
-	site, err := c.Site(ctx)
-	if err != nil {
-		return err
-	}
-	return emit(a, r, func(p *show.Printer, r anchorhold.Request) { printRequest(p, r, site) })
+	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
+		r, err := c.Request(ctx, id)
+		if err != nil {
+			return err
+		}
+		site, err := c.Site(ctx)
+		if err != nil {
+			return err
+		}
+		var d client.Diff // what a decider reads first
+		if r.State == anchorhold.StatePending || r.State == anchorhold.StateAsked {
+			if d, err = c.Diff(ctx, id); err != nil {
+				return err
+			}
+		}
+		return emit(a, r, func(p *show.Printer, r anchorhold.Request) { printRequest(p, r, site, d) })
+	})
 }
 
-func printRequest(p *show.Printer, r anchorhold.Request, site client.Site) {
+func printRequest(p *show.Printer, r anchorhold.Request, site client.Site, since client.Diff) {
 	p.Field("request", r.ID)
 	p.Field("state", fmt.Sprintf("%s: %s", r.State, meaning(r.State)))
 	p.Field("who", r.AuthorName)
@@ -89,6 +89,10 @@ func printRequest(p *show.Printer, r anchorhold.Request, site client.Site) {
 	p.Field("environment", environment(r.Code.Environment, site))
 	printLimits(p, site)
 	printCode(p, r.Code)
+	if since.Approved {
+		p.Heading("compared with what was approved")
+		printDiff(p, since)
+	}
 	printLint(p, r.Lint)
 	printTrial(p, r.Trial, r.TrialNote)
 	printDecisions(p, r.Decisions)

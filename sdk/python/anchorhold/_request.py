@@ -118,7 +118,7 @@ class Request(Record):
         return self
 
     def diff(self) -> str:
-        """What changed in the code since the author's last request."""
+        """What changed since the author's last approved version of it, or if there is none the newest earlier one."""
         return Prose(str(self._http.get(self._path("/diff")).get("text") or ""))
 
     # ---- waiting and results
