@@ -10,6 +10,7 @@ func operations() map[string]struct{ may, body string } {
 	maps.Copy(all, map[string]struct{ may, body string }{
 		"audit-logs":         {users, ""},
 		"make-backup":        {"", `{"passphrase":"correct horse battery staple"}`},
+		"backups":            {"owner auditor", ""},
 		"restored":           {"owner auditor", ""},
 		"restore-checkpoint": {"", `{"checkpoint":"c"}`},
 		"restore-accept":     {"", `{"reason":"r"}`},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold/backup"
+	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/keep"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/store"
@@ -64,6 +65,15 @@ type pastLog struct {
 
 func (a *API) keepOperations() {
 	add(a, op("make-backup", http.MethodPost, "/backup", "Make a backup: one encrypted stream"), policy.BackupMake, onSite, a.makeBackup)
+	add(a, op("backups", http.MethodGet, "/backups", "Backups that were made of the site, the newest first"), policy.BackupList, onSite,
+		func(ctx context.Context, _ policy.Permit, _ *struct{}) (*body[page[books.Backup]], error) {
+			var out page[books.Backup]
+			err := a.Books.View(ctx, func(tx store.Tx) (err error) {
+				out.Items, err = books.Backups(tx)
+				return err
+			})
+			return &body[page[books.Backup]]{out}, err
+		})
 	add(a, op("restored", http.MethodGet, "/restore", "Whether the site is frozen after a restore, and why"), policy.RestoreRead, onSite,
 		func(ctx context.Context, _ policy.Permit, _ *struct{}) (*body[keep.Restored], error) {
 			r, err := a.Keep.Restored(ctx)

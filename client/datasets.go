@@ -181,6 +181,7 @@ type Withdrawal struct {
 	Outputs  int        `json:"outputs"`  // answers that are deleted at the site
 	Trials   int        `json:"trials"`   // on its mocks, that are deleted
 	Mocks    int        `json:"mocks"`    // deleted at the site; who has one keeps it
+	Backups  int        `json:"backups"`  // of the site, made since it was added: cannot be recalled
 	Later    int        `json:"later"`    // files without a record, removed within a day and some hours
 	Released []Released `json:"released"` // cannot be recalled
 }

@@ -31,6 +31,20 @@ func (c *Client) Backup(ctx context.Context, to Seal) (io.ReadCloser, error) {
 	return res.Body, nil
 }
 
+// MadeBackup is a backup that was made of a site.
+type MadeBackup struct {
+	ID    string     `json:"id"`
+	Began time.Time  `json:"began"`
+	By    string     `json:"by"`
+	Whole *time.Time `json:"whole,omitempty"` // when its last byte was taken; nil: it was broken off, or goes on
+}
+
+// Backups lists the backups that were made of a site, the newest first.
+func (c *Client) Backups(ctx context.Context) ([]MadeBackup, error) {
+	p, err := get[page[MadeBackup]](ctx, c, "/backups", nil)
+	return p.Items, err
+}
+
 // Restored says where a site stands after it was restored from a backup.
 type Restored struct {
 	Frozen  bool       `json:"frozen"`

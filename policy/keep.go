@@ -4,6 +4,7 @@ package policy
 const (
 	KeyProtect        Action = "key.protect"
 	BackupMake        Action = "backup.make"
+	BackupList        Action = "backup.list"
 	RestoreRead       Action = "restore.read"
 	RestoreBegin      Action = "log.begin" // the first entry of a restored site's log
 	RestoreCheckpoint Action = "restore.checkpoint"

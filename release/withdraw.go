@@ -24,6 +24,7 @@ type Withdrawal struct {
 	Outputs  int        `json:"outputs" doc:"answers whose files are deleted at the site"`
 	Trials   int        `json:"trials" doc:"trials on its mocks that are deleted, those that go on included"`
 	Mocks    int        `json:"mocks" doc:"mocks that are deleted at the site; who has one keeps it"`
+	Backups  int        `json:"backups" doc:"what cannot be recalled: backups that were made of the site since the dataset was added"`
 	Later    int        `json:"later" doc:"stored files that no record names yet, such as those of a run that was just cancelled: removed within a day and some hours"`
 	Released []Released `json:"released" doc:"what cannot be recalled: answers that have left, and to whom"`
 }
@@ -166,6 +167,9 @@ func (s *Service) recall(tx store.Tx, d anchorhold.Dataset) (Withdrawal, error) 
 			w.Mocks++
 		}
 	}
+	if err := w.countBackups(tx, d); err != nil {
+		return w, err
+	}
 	for page := (store.Page{Limit: store.MaxLimit}); ; {
 		grants, next, err := tx.ListGrants(store.GrantFilter{Dataset: d.Name}, page)
 		if err != nil {
@@ -196,6 +200,17 @@ func (s *Service) recall(tx store.Tx, d anchorhold.Dataset) (Withdrawal, error) 
 		}
 		page.Cursor = next
 	}
+}
+
+// countBackups counts those that may hold what the dataset held.
+func (w *Withdrawal) countBackups(tx store.Tx, d anchorhold.Dataset) error {
+	made, err := books.Backups(tx)
+	for _, b := range made {
+		if !b.Began.Before(d.Created) {
+			w.Backups++
+		}
+	}
+	return err
 }
 
 func (w *Withdrawal) add(tx store.Tx, r anchorhold.Request) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/books/bookstest"
 	"github.com/anchorhold/anchorhold/dataset"
 	"github.com/anchorhold/anchorhold/policy"
@@ -183,13 +184,19 @@ func TestWithdrawTakesTrialsAndWhatNothingNames(t *testing.T) {
 	trial("run-done", "heart", anchorhold.RunDone, result, log)
 	trial("run-going", "heart", anchorhold.RunRunning, result, "")
 	trial("run-other", "lungs", anchorhold.RunDone, others, "")
+	b.update(func(tx store.Tx) error {
+		d, err := tx.Dataset("heart")
+		d.Created = b.Clock.Now()
+		return errors.Join(err, tx.PutDataset(d), books.NoteBackup(tx, books.Backup{ID: "bak-1", Began: b.Clock.Now()}), books.NoteBackup(tx, books.Backup{ID: "bak-2", Began: b.Clock.Now()}),
+			books.NoteBackup(tx, books.Backup{ID: "bak-1", Began: b.Clock.Now().AddDate(-100, 0, 0)}))
+	})
 	now := time.Now().UTC()
 	b.Clock.Move(now.Add(time.Minute).Sub(b.Clock.Now()))
 	if w, err := b.PreviewWithdrawal(context.Background(), "heart"); err != nil || w.Trials != 2 {
 		t.Fatal(w, err)
 	}
 	w, err := b.withdraw("heart", "heart")
-	if err != nil || w.Trials != 2 || w.Later != 1 {
+	if err != nil || w.Trials != 2 || w.Later != 1 || w.Backups != 1 {
 		t.Fatal(w, err)
 	}
 	b.view(func(tx store.Tx) error {

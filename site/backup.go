@@ -31,7 +31,7 @@ const snapshots = "backup-*.db*"
 // It is of one instant after that note: the database is copied, and everything
 // that the copy names is held in place until it has been written. The site goes
 // on meanwhile.
-func (s *Site) Backup(ctx context.Context, p policy.Permit, to backup.Seal) (func(context.Context, io.Writer) error, error) {
+func (s *Site) Backup(ctx context.Context, p policy.Permit, to backup.Seal) (write func(context.Context, io.Writer) error, err error) {
 	if err := to.Check(); err != nil {
 		return nil, err
 	}
@@ -39,14 +39,23 @@ func (s *Site) Backup(ctx context.Context, p policy.Permit, to backup.Seal) (fun
 	if to.Passphrase != "" {
 		how = "a passphrase"
 	}
-	id, err := books.Act(ctx, s.books, p, func(store.Tx) (string, books.Record, error) {
-		id := anchorhold.NewID(anchorhold.PrefixBackup)
-		return id, books.Record{Subject: id, Details: map[string]string{"encrypted to": how}}, nil
+	b := books.Backup{Began: s.books.Now(), By: p.Principal().Name()}
+	b.ID, err = books.Act(ctx, s.books, p, func(tx store.Tx) (string, books.Record, error) {
+		b.ID = anchorhold.NewID(anchorhold.PrefixBackup)
+		return b.ID, books.Record{Subject: b.ID, Details: map[string]string{"encrypted to": how}}, books.NoteBackup(tx, b)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, w io.Writer) error { return s.writeBackup(ctx, id, to, w) }, nil
+	return func(ctx context.Context, w io.Writer) error {
+		if err := s.writeBackup(ctx, b.ID, to, w); err != nil {
+			return err
+		}
+		// No act: whoever asked for it has it whole, whether or not this is remembered.
+		now := s.books.Now()
+		b.Whole = &now
+		return s.store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error { return books.NoteBackup(tx, b) })
+	}, nil
 }
 
 func (s *Site) writeBackup(ctx context.Context, id string, to backup.Seal, w io.Writer) error {

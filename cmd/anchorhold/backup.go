@@ -49,8 +49,40 @@ or --passphrase-file names.`,
 	list(c.Flags(), &o.recipients, "recipient", "an age recipient, age1... (several if given several times)")
 	c.Flags().StringVar(&o.phraseFile, "passphrase-file", "", "file or descriptor (/dev/fd/3) with the passphrase of the backup")
 	c.Flags().BoolVar(&o.force, "force", false, "replace FILE where it is there")
-	c.AddCommand(newBackupVerify(a))
+	c.AddCommand(newBackupVerify(a), newBackupLs(a))
 	return c
+}
+
+func newBackupLs(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls",
+		Short: "List the backups that were made of a site",
+		Long: "Lists backups with the moment that each is of, and whether it was taken whole. Where\n" +
+			"they are now, the site does not know.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			to, err := a.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			defer to.Close()
+			made, err := to.Backups(c.Context())
+			if err != nil {
+				return err
+			}
+			return emit(a, made, func(p *show.Printer, made []client.MadeBackup) {
+				var rows [][]string
+				for _, b := range made {
+					whole := "no"
+					if b.Whole != nil {
+						whole = "yes"
+					}
+					rows = append(rows, []string{b.ID, show.Time(b.Began), whole, b.By})
+				}
+				p.Table("No backup was made of this site.", []string{"BACKUP", "OF", "WHOLE", "BY"}, rows)
+			})
+		},
+	}
 }
 
 // backupPassphrase names a file with the passphrase of backups: another one than

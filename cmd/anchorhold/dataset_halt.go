@@ -125,5 +125,8 @@ func printWithdrawal(p *show.Printer, w client.Withdrawal) {
 		rows = append(rows, []string{r.Release, r.To, r.Output, when, r.By})
 	}
 	p.Heading("What cannot be recalled")
+	if w.Backups > 0 {
+		p.Printf("%d backups of the site hold what it held then: `anchorhold backup ls` says of which days.\n", w.Backups)
+	}
 	p.Table("Nothing was released. Mocks that people fetched are still with them.", []string{"RELEASE", "TO", "OUTPUT", "WHEN", "BY"}, rows)
 }

@@ -118,23 +118,22 @@ func examineAdminToken(dir string) finding {
 // backupAge is how old the newest backup may be.
 const backupAge = 8 * 24 * time.Hour
 
-// examineBackup looks for the newest backup in the books.
+// examineBackup looks at when a backup was whole last.
 func examineBackup(ctx context.Context, c *client.Client, now time.Time) finding {
-	const recent = 1000
-	entries, err := c.AuditLatest(ctx, recent)
+	made, err := c.Backups(ctx)
 	if err != nil {
 		return found("backup", "", err)
 	}
 	var last time.Time
-	for _, e := range entries {
-		if strings.Contains(e.Event.Action, "backup") && e.Event.Time.After(last) {
-			last = e.Event.Time
+	for _, b := range made {
+		if b.Whole != nil && b.Began.After(last) {
+			last = b.Began
 		}
 	}
 	const remedy = "make one now and then: anchorhold backup"
 	switch {
 	case last.IsZero():
-		return found("backup", "", anchorhold.Errorf(anchorhold.Unavailable, remedy, "the last %d acts were no backup", len(entries)))
+		return found("backup", "", anchorhold.Errorf(anchorhold.Unavailable, remedy, "no backup of the site is whole"))
 	case now.Sub(last) > backupAge:
 		return found("backup", "", anchorhold.Errorf(anchorhold.Unavailable, remedy, "the newest backup is of %s", show.Time(last)))
 	}

@@ -99,19 +99,19 @@ func TestExamineProduction(t *testing.T) {
 		want   map[string]bool
 	}{
 		"a fresh site": {map[string]string{
-			"/v1/users":         `{"items":[{"id":"pri-1","bindings":[{"role":"owner","scope":"site"}]},{"id":"pri-2","bindings":[{"role":"researcher","scope":"site"}]}]}`,
-			"/v1/grants":        `{"items":[{"id":"gra-1","state":"active","auto_release":true,"expires":null}]}`,
-			"/v1/audit/entries": `{"items":[{"index":0,"event":{"time":"2020-01-01T00:00:00Z","action":"user.add"}}]}`,
+			"/v1/users":   `{"items":[{"id":"pri-1","bindings":[{"role":"owner","scope":"site"}]},{"id":"pri-2","bindings":[{"role":"researcher","scope":"site"}]}]}`,
+			"/v1/grants":  `{"items":[{"id":"gra-1","state":"active","auto_release":true,"expires":null}]}`,
+			"/v1/backups": fmt.Sprintf(`{"items":[{"id":"bak-1","began":%q}]}`, now.Format(time.RFC3339)), // broken off
 		}, map[string]bool{"deciders": false, "automatic releases": false, "backup": false}},
 		"one that is looked after": {map[string]string{
-			"/v1/users":         `{"items":[{"id":"pri-1","bindings":[{"role":"owner","scope":"site"}]},{"id":"pri-2","bindings":[{"role":"reviewer","scope":"dataset:x"}]}]}`,
-			"/v1/grants":        `{"items":[{"id":"gra-1","state":"active","auto_release":true,"expires":"2099-01-01T00:00:00Z"},{"id":"gra-2","state":"revoked","auto_release":true}]}`,
-			"/v1/audit/entries": fmt.Sprintf(`{"items":[{"index":0,"event":{"time":%q,"action":"site.backup"}}]}`, now.Add(-time.Hour).Format(time.RFC3339)),
+			"/v1/users":   `{"items":[{"id":"pri-1","bindings":[{"role":"owner","scope":"site"}]},{"id":"pri-2","bindings":[{"role":"reviewer","scope":"dataset:x"}]}]}`,
+			"/v1/grants":  `{"items":[{"id":"gra-1","state":"active","auto_release":true,"expires":"2099-01-01T00:00:00Z"},{"id":"gra-2","state":"revoked","auto_release":true}]}`,
+			"/v1/backups": fmt.Sprintf(`{"items":[{"id":"bak-1","began":%[1]q,"whole":%[1]q}]}`, now.Add(-time.Hour).Format(time.RFC3339)),
 		}, map[string]bool{"deciders": true, "automatic releases": true, "backup": true}},
 		"one that was looked after": {map[string]string{
-			"/v1/users":         `{"items":[{"id":"pri-1","bindings":[{"role":"owner","scope":"site"}]},{"id":"pri-2","disabled":true,"bindings":[{"role":"owner","scope":"site"}]}]}`,
-			"/v1/grants":        `{"items":[]}`,
-			"/v1/audit/entries": fmt.Sprintf(`{"items":[{"index":0,"event":{"time":%q,"action":"site.backup"}}]}`, now.Add(-30*24*time.Hour).Format(time.RFC3339)),
+			"/v1/users":   `{"items":[{"id":"pri-1","bindings":[{"role":"owner","scope":"site"}]},{"id":"pri-2","disabled":true,"bindings":[{"role":"owner","scope":"site"}]}]}`,
+			"/v1/grants":  `{"items":[]}`,
+			"/v1/backups": fmt.Sprintf(`{"items":[{"id":"bak-1","began":%[1]q,"whole":%[1]q}]}`, now.Add(-30*24*time.Hour).Format(time.RFC3339)),
 		}, map[string]bool{"deciders": false, "automatic releases": true, "backup": false}},
 	} {
 		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, c.routes[r.URL.Path]) })
