@@ -80,6 +80,7 @@ type Grant struct {
 	Study      string                     `json:"study,omitempty"`
 	Assets     map[string]AssetRef        `json:"assets"`     // by parameter, with the version that was asked for
 	Values     map[string]json.RawMessage `json:"parameters"` // by parameter, as asked
+	Expect     *Resources                 `json:"expect,omitempty"`
 	Terms
 	Used      int        `json:"used"`
 	Failures  int        `json:"failures,omitempty"`  // since it was made or resumed

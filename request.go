@@ -2,6 +2,7 @@ package anchorhold
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -56,6 +57,76 @@ type Parameter struct {
 type OutputDecl struct {
 	Name string `json:"name"`
 	Kind string `json:"kind"` // table, array, json, text, image, or any (one of these, told after the run)
+	// Sensitivity is what its author says that it tells; empty: what its kind implies.
+	Sensitivity Sensitivity `json:"sensitivity,omitempty"`
+}
+
+// Sensitivity says what an output tells of the people in the data.
+type Sensitivity string
+
+// The sensitivities, from the least: figures about many, what was learnt from
+// many, and what is about single ones.
+const (
+	Aggregate  Sensitivity = "aggregate"
+	Model      Sensitivity = "model"
+	Individual Sensitivity = "individual"
+)
+
+// Tells is the declared sensitivity of an output, or the one that its kind
+// implies.
+func (o OutputDecl) Tells() Sensitivity {
+	if o.Sensitivity != "" {
+		return o.Sensitivity
+	}
+	return SensitivityOf(o.Kind)
+}
+
+// SensitivityOf is what outputs of a kind tell where nobody says anything else.
+func SensitivityOf(kind string) Sensitivity {
+	switch kind {
+	case "samples":
+		return Individual
+	case "safetensors", "onnx":
+		return Model
+	}
+	return Aggregate
+}
+
+// Resources are what an author expects a run to use at most; they become its
+// limits. Zero: as much as the site allows.
+type Resources struct {
+	CPUSeconds  int64 `json:"cpu_seconds,omitempty" minimum:"0" doc:"processor time"`
+	Memory      int64 `json:"memory,omitempty" minimum:"0" doc:"bytes"`
+	WallSeconds int64 `json:"wall_seconds,omitempty" minimum:"0" doc:"time from its start to its end"`
+}
+
+// Words says what is expected, as people read it.
+func (r *Resources) Words() (out []string) {
+	if r == nil {
+		return nil
+	}
+	if r.CPUSeconds > 0 {
+		out = append(out, fmt.Sprintf("%v of processor time", time.Duration(r.CPUSeconds)*time.Second))
+	}
+	if r.Memory > 0 {
+		out = append(out, fmt.Sprintf("%d MiB of memory", r.Memory>>20))
+	}
+	if r.WallSeconds > 0 {
+		out = append(out, fmt.Sprintf("%v in all", time.Duration(r.WallSeconds)*time.Second))
+	}
+	return out
+}
+
+// Within says whether r expects no more than most in anything that most bounds.
+func (r *Resources) Within(most *Resources) bool {
+	if most == nil {
+		return true
+	}
+	if r == nil {
+		return *most == Resources{}
+	}
+	fits := func(asked, most int64) bool { return most == 0 || asked > 0 && asked <= most }
+	return fits(r.CPUSeconds, most.CPUSeconds) && fits(r.Memory, most.Memory) && fits(r.WallSeconds, most.WallSeconds)
 }
 
 // Code is what a researcher wants to run, complete: sources, entry point,
@@ -94,6 +165,7 @@ type Request struct {
 	Values     map[string]json.RawMessage `json:"parameters"`  // by parameter name
 	Purpose    string                     `json:"purpose"`
 	Study      string                     `json:"study,omitempty"`
+	Expect     *Resources                 `json:"expect,omitempty"` // what its runs may use at most
 	Created    time.Time                  `json:"created"`
 	Opening    int                        `json:"opening"` // 1, and one more each time it re-opens after an end
 	Opened     time.Time                  `json:"opened"`

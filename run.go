@@ -72,6 +72,7 @@ type Trial struct {
 	Code       Code                       `json:"code"`
 	Assets     map[string]AssetRef        `json:"assets"`     // by parameter name
 	Values     map[string]json.RawMessage `json:"parameters"` // by parameter name
+	Expect     *Resources                 `json:"expect,omitempty"`
 	Created    time.Time                  `json:"created"`
 	ReadOnly   bool                       `json:"read_only,omitempty"` // the code is read for its reviewers, and not run
 }
@@ -110,8 +111,10 @@ type Output struct {
 	Blob    string   `json:"-"`
 	Preview string   `json:"preview,omitempty"` // of a trial's output: its beginning, for reading
 	Samples *Samples `json:"samples,omitempty"` // of the kind samples
-	Checks  []Check  `json:"checks"`
-	Release *Release `json:"release,omitempty"`
+	// Sensitivity is what it was declared to tell; empty: made by version 0.1.
+	Sensitivity Sensitivity `json:"sensitivity,omitempty"`
+	Checks      []Check     `json:"checks"`
+	Release     *Release    `json:"release,omitempty"`
 }
 
 // Samples says what rows of private tables an output holds, and what the site

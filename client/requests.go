@@ -18,6 +18,7 @@ type NewRequest struct {
 	Values  map[string]json.RawMessage `json:"parameters"` // by parameter name
 	Purpose string                     `json:"purpose"`
 	Study   string                     `json:"study,omitempty"`
+	Expect  *anchorhold.Resources      `json:"expect,omitempty"`
 }
 
 // AssetName names an asset in its newest version.

@@ -11,10 +11,13 @@ import (
 	"github.com/anchorhold/anchorhold"
 )
 
-// The domain tags of version 1 (docs/spec/digests.md).
+// The domain tags (docs/spec/digests.md). Version 2 is for what version 1 cannot
+// say, and used for nothing else.
 const (
-	codeTag    = "anchorhold-code-v1\n"
-	requestTag = "anchorhold-request-v1\n"
+	codeTag     = "anchorhold-code-v1\n"
+	codeTag2    = "anchorhold-code-v2\n"
+	requestTag  = "anchorhold-request-v1\n"
+	requestTag2 = "anchorhold-request-v2\n"
 )
 
 type fileLine struct {
@@ -40,7 +43,20 @@ func Code(code anchorhold.Code) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if codeVersion(code) == 2 {
+		return tagged(codeTag2, m), nil
+	}
 	return tagged(codeTag, m), nil
+}
+
+// codeVersion is 2 where an output declares its sensitivity.
+func codeVersion(code anchorhold.Code) int {
+	for _, o := range code.Outputs {
+		if o.Sensitivity != "" {
+			return 2
+		}
+	}
+	return 1
 }
 
 // CodeManifest gives the JCS text that the code digest hashes.
@@ -49,7 +65,7 @@ func CodeManifest(code anchorhold.Code) ([]byte, error) {
 		return nil, err
 	}
 	m := codeManifest{
-		V: 1, Files: make([]fileLine, len(code.Files)), Entry: code.Entry,
+		V: codeVersion(code), Files: make([]fileLine, len(code.Files)), Entry: code.Entry,
 		Parameters: append([]anchorhold.Parameter{}, code.Parameters...),
 		Outputs:    code.Outputs, Environment: code.Environment,
 	}
@@ -69,29 +85,48 @@ type requestManifest struct {
 	Purpose string                     `json:"purpose"`
 	Author  string                     `json:"author"`
 	Study   string                     `json:"study,omitempty"`
+	Expect  *anchorhold.Resources      `json:"expect,omitempty"`
 }
 
-// Request gives the request digest. Values are those that CheckValues returned,
-// complete with defaults; of assets only the version ids count, because names
-// are a site's own and versions are portable.
-func Request(codeDigest string, values map[string]json.RawMessage, assets map[string]anchorhold.AssetRef, purpose, author, study string) (string, error) {
-	m, err := RequestManifest(codeDigest, values, assets, purpose, author, study)
+// Asked is everything of a request that its digest names. Values are those that
+// CheckValues returned, complete with defaults; of assets only the version ids
+// count, because names are a site's own and versions are portable.
+type Asked struct {
+	Code                   string // the code digest
+	Values                 map[string]json.RawMessage
+	Assets                 map[string]anchorhold.AssetRef
+	Purpose, Author, Study string
+	Expect                 *anchorhold.Resources
+}
+
+// Request gives the request digest.
+func Request(r Asked) (string, error) {
+	m, err := RequestManifest(r)
 	if err != nil {
 		return "", err
+	}
+	if r.Expect != nil {
+		return tagged(requestTag2, m), nil
 	}
 	return tagged(requestTag, m), nil
 }
 
 // RequestManifest gives the JCS text that the request digest hashes.
-func RequestManifest(codeDigest string, values map[string]json.RawMessage, assets map[string]anchorhold.AssetRef, purpose, author, study string) ([]byte, error) {
-	if !IsSHA256(codeDigest) {
+func RequestManifest(r Asked) ([]byte, error) {
+	if !IsSHA256(r.Code) {
 		return nil, anchorhold.Errorf(anchorhold.Invalid, "give the digest as sha256: and 64 hexadecimal digits", "the code digest has the wrong form")
 	}
 	m := requestManifest{
-		V: 1, Code: codeDigest, Values: map[string]json.RawMessage{}, Assets: map[string]string{},
-		Purpose: purpose, Author: author, Study: study,
+		V: 1, Code: r.Code, Values: map[string]json.RawMessage{}, Assets: map[string]string{},
+		Purpose: r.Purpose, Author: r.Author, Study: r.Study, Expect: r.Expect,
 	}
-	for name, v := range values {
+	if r.Expect != nil {
+		m.V = 2
+		if err := ValidateResources(*r.Expect); err != nil {
+			return nil, err
+		}
+	}
+	for name, v := range r.Values {
 		c, err := Canonical(v)
 		if err != nil {
 			return nil, err
@@ -101,7 +136,7 @@ func RequestManifest(codeDigest string, values map[string]json.RawMessage, asset
 		}
 		m.Values[name] = c
 	}
-	for name, ref := range assets {
+	for name, ref := range r.Assets {
 		if !isIdentifier(name) {
 			return nil, badName("parameter")
 		}
@@ -110,7 +145,7 @@ func RequestManifest(codeDigest string, values map[string]json.RawMessage, asset
 		}
 		m.Assets[name] = ref.Version
 	}
-	if err := checkTexts(purpose, author, study); err != nil {
+	if err := checkTexts(r.Purpose, r.Author, r.Study); err != nil {
 		return nil, err
 	}
 	return Marshal(m)

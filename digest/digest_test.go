@@ -51,6 +51,8 @@ func TestEveryPartCounts(t *testing.T) {
 	code("parameter type", func(c *anchorhold.Code) { c.Parameters[0].Type = "arrow" })
 	code("parameter name", func(c *anchorhold.Code) { c.Parameters[0].Name = "p" })
 	code("output kind", func(c *anchorhold.Code) { c.Outputs[0].Kind = "table" })
+	code("output sensitivity", func(c *anchorhold.Code) { c.Outputs[0].Sensitivity = anchorhold.Individual })
+	code("other sensitivity", func(c *anchorhold.Code) { c.Outputs[0].Sensitivity = anchorhold.Model })
 	code("environment", func(c *anchorhold.Code) { c.Environment = strings.Replace(env, "1", "2", 1) })
 	code("further file", func(c *anchorhold.Code) { c.Files = append(c.Files, anchorhold.File{Path: "b.py"}) })
 	two := []anchorhold.Parameter{{Name: "a", Kind: "value", Type: "int"}, {Name: "b", Kind: "value", Type: "int"}}
@@ -60,7 +62,7 @@ func TestEveryPartCounts(t *testing.T) {
 	request := func(name string, change func(*requestVector)) {
 		r := requestInputs(env)[1]
 		change(&r)
-		d, err := digest.Request(r.CodeDigest, r.Values, r.refs(), r.Purpose, r.Author, r.Study)
+		d, err := digest.Request(r.asked())
 		note("request "+name, d, err)
 	}
 	request("plain", func(*requestVector) {})
@@ -71,6 +73,9 @@ func TestEveryPartCounts(t *testing.T) {
 	request("purpose", func(r *requestVector) { r.Purpose += "." })
 	request("author", func(r *requestVector) { r.Author += "x" })
 	request("study", func(r *requestVector) { r.Study = "" })
+	for name, expect := range map[string]anchorhold.Resources{"processor": {CPUSeconds: 60}, "memory": {Memory: 60}, "time": {WallSeconds: 60}} {
+		request("expected "+name, func(r *requestVector) { r.Expect = &expect })
+	}
 }
 
 func TestLimits(t *testing.T) {
@@ -116,11 +121,13 @@ func TestRequestRefusals(t *testing.T) {
 		"purpose with CR":     func(r *requestVector) { r.Purpose = "a\r\nb" },
 		"author in two lines": func(r *requestVector) { r.Author = "a\nb" },
 		"study with NUL":      func(r *requestVector) { r.Study = "a\x00" },
+		"nothing expected":    func(r *requestVector) { r.Expect = &anchorhold.Resources{} },
+		"less than no memory": func(r *requestVector) { r.Expect = &anchorhold.Resources{CPUSeconds: 1, Memory: -1} },
 		"purpose of a novel":  func(r *requestVector) { r.Purpose = strings.Repeat("a", digest.MaxPurpose+1) },
 	} {
 		r := requestInputs(env)[1]
 		change(&r)
-		d, err := digest.Request(r.CodeDigest, r.Values, r.refs(), r.Purpose, r.Author, r.Study)
+		d, err := digest.Request(r.asked())
 		if d != "" || (anchorhold.KindOf(err) != anchorhold.Invalid && anchorhold.KindOf(err) != anchorhold.TooLarge) {
 			t.Errorf("%s: %q, %v", name, d, err)
 		}

@@ -52,6 +52,18 @@ func codeInputs() []codeVector {
 		changed("default of false", func(c *anchorhold.Code) {
 			c.Parameters = []anchorhold.Parameter{{Name: "b", Kind: "value", Type: "bool", Default: raw("false")}}
 		}),
+		changed("a script with a text beside it", func(c *anchorhold.Code) {
+			c.Files = []anchorhold.File{{Path: "main.py", Text: "result = len(patients)\n"}, {Path: "codes.csv", Text: "num,name\n"}}
+			c.Entry = "main.py:" + anchorhold.ScriptEntry
+		}),
+		changed("version 2: an output with a sensitivity", func(c *anchorhold.Code) {
+			c.Outputs = []anchorhold.OutputDecl{
+				{Name: "table", Kind: "table"},
+				{Name: "rows", Kind: "table", Sensitivity: anchorhold.Individual},
+				{Name: "weights", Kind: "array", Sensitivity: anchorhold.Model},
+				{Name: "means", Kind: "safetensors", Sensitivity: anchorhold.Aggregate},
+			}
+		}),
 	}
 }
 
@@ -102,6 +114,11 @@ func codeRefused() []codeVector {
 		changed("output of unknown kind", func(c *anchorhold.Code) { c.Outputs[0].Kind = "pickle" }),
 		changed("output that is a path", func(c *anchorhold.Code) { c.Outputs[0].Name = "../x" }),
 		changed("output twice", func(c *anchorhold.Code) { c.Outputs = append(c.Outputs, c.Outputs[0]) }),
+		changed("output of unknown sensitivity", func(c *anchorhold.Code) { c.Outputs[0].Sensitivity = "harmless" }),
+		changed("a sensitivity that its kind implies", func(c *anchorhold.Code) { c.Outputs[0].Sensitivity = anchorhold.Aggregate }),
+		changed("samples that are said to be aggregate", func(c *anchorhold.Code) {
+			c.Outputs[0] = anchorhold.OutputDecl{Name: "result", Kind: "samples", Sensitivity: anchorhold.Aggregate}
+		}),
 		changed("no environment", func(c *anchorhold.Code) { c.Environment = "" }),
 		changed("environment in upper case", func(c *anchorhold.Code) { c.Environment = strings.ToUpper(env) }),
 	}
@@ -127,6 +144,14 @@ func requestInputs(code string) []requestVector {
 		{
 			Name: "nothing but code", CodeDigest: code, Values: map[string]json.RawMessage{}, Assets: map[string]string{},
 			Purpose: "x", Author: "y",
+		},
+		{
+			Name: "version 2: expected resources", CodeDigest: code, Values: map[string]json.RawMessage{}, Assets: map[string]string{"patients": version1},
+			Purpose: "x", Author: "y", Expect: &anchorhold.Resources{CPUSeconds: 90, Memory: 2 << 30, WallSeconds: 300},
+		},
+		{
+			Name: "version 2: memory alone, in a study", CodeDigest: code, Values: map[string]json.RawMessage{}, Assets: map[string]string{},
+			Purpose: "x", Author: "y", Study: "heart-2026", Expect: &anchorhold.Resources{Memory: 1 << 30},
 		},
 	}
 }

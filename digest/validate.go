@@ -49,6 +49,25 @@ func OutputKinds() []string {
 	return []string{"table", "array", "json", "text", "image", "csv", "svg", "safetensors", "onnx", "samples", "any"}
 }
 
+// ValidateResources says whether expectations have a digest: one thing at least
+// is expected, and nothing below zero.
+func ValidateResources(r anchorhold.Resources) error {
+	for _, n := range []int64{r.CPUSeconds, r.Memory, r.WallSeconds} {
+		if n < 0 || n > maxSafe {
+			return anchorhold.Errorf(anchorhold.Invalid, "give whole numbers of seconds and bytes", "an expected resource is out of range")
+		}
+	}
+	if r == (anchorhold.Resources{}) {
+		return anchorhold.Errorf(anchorhold.Invalid, "name one, or leave them out", "no resource is expected")
+	}
+	return nil
+}
+
+// Sensitivities are what an output may be declared to tell.
+func Sensitivities() []anchorhold.Sensitivity {
+	return []anchorhold.Sensitivity{anchorhold.Aggregate, anchorhold.Model, anchorhold.Individual}
+}
+
 // ValidateCode says whether code is complete and within the limits: safe
 // paths, plain text, an entry that names a file and a function, declared types
 // from the lists above. It does not read the Python.
@@ -225,6 +244,24 @@ func validateOutputs(outs []anchorhold.OutputDecl) error {
 			return anchorhold.Errorf(anchorhold.Invalid, "declare it as one of "+strings.Join(OutputKinds(), ", "),
 				"the output %s has an unknown kind", o.Name)
 		}
+		if err := validateSensitivity(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func validateSensitivity(o anchorhold.OutputDecl) error {
+	implied := anchorhold.SensitivityOf(o.Kind)
+	switch {
+	case o.Sensitivity == "":
+		return nil
+	case !slices.Contains(Sensitivities(), o.Sensitivity):
+		return anchorhold.Errorf(anchorhold.Invalid, "declare it as aggregate, model or individual", "the output %s has an unknown sensitivity", o.Name)
+	case o.Sensitivity == implied: // the same would have two digests
+		return anchorhold.Errorf(anchorhold.Invalid, "leave its sensitivity out", "the output %s is %s by its kind", o.Name, implied)
+	case implied == anchorhold.Individual:
+		return anchorhold.Errorf(anchorhold.Invalid, "leave its sensitivity out", "the output %s holds rows, and is individual", o.Name)
 	}
 	return nil
 }

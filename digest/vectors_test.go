@@ -50,6 +50,7 @@ type requestVector struct {
 	Purpose    string                     `json:"purpose"`
 	Author     string                     `json:"author"`
 	Study      string                     `json:"study"`
+	Expect     *anchorhold.Resources      `json:"expect,omitempty"`
 	Manifest   string                     `json:"manifest_jcs"`
 	Digest     string                     `json:"request_digest"`
 }
@@ -60,6 +61,12 @@ func (v requestVector) refs() map[string]anchorhold.AssetRef {
 		refs[name] = anchorhold.AssetRef{Dataset: "any", Asset: "any", Version: id}
 	}
 	return refs
+}
+
+func (v requestVector) asked() digest.Asked {
+	return digest.Asked{
+		Code: v.CodeDigest, Values: v.Values, Assets: v.refs(), Purpose: v.Purpose, Author: v.Author, Study: v.Study, Expect: v.Expect,
+	}
 }
 
 type valuesVector struct {
@@ -135,11 +142,11 @@ func checkCode(t *testing.T, v vectors) {
 
 func checkRequests(t *testing.T, v vectors) {
 	for _, c := range v.Request {
-		m, err := digest.RequestManifest(c.CodeDigest, c.Values, c.refs(), c.Purpose, c.Author, c.Study)
+		m, err := digest.RequestManifest(c.asked())
 		if err != nil || string(m) != c.Manifest {
 			t.Errorf("request %s: manifest %s, %v; want %s", c.Name, m, err, c.Manifest)
 		}
-		d, err := digest.Request(c.CodeDigest, c.Values, c.refs(), c.Purpose, c.Author, c.Study)
+		d, err := digest.Request(c.asked())
 		if err != nil || d != c.Digest {
 			t.Errorf("request %s: digest %s, %v; want %s", c.Name, d, err, c.Digest)
 		}
@@ -189,12 +196,12 @@ func write(t *testing.T) {
 	}
 	v.Request = requestInputs(v.Code[0].Digest)
 	for i, c := range v.Request {
-		m, err := digest.RequestManifest(c.CodeDigest, c.Values, c.refs(), c.Purpose, c.Author, c.Study)
+		m, err := digest.RequestManifest(c.asked())
 		if err != nil {
 			t.Fatal(c.Name, err)
 		}
 		v.Request[i].Manifest = string(m)
-		v.Request[i].Digest, _ = digest.Request(c.CodeDigest, c.Values, c.refs(), c.Purpose, c.Author, c.Study)
+		v.Request[i].Digest, _ = digest.Request(c.asked())
 	}
 	for i, c := range v.Values {
 		out, err := digest.CheckValues(anchorhold.Code{Parameters: c.Parameters}, c.Values)

@@ -48,7 +48,8 @@ func Ready(checks []anchorhold.Check) bool {
 }
 
 // Offer stores a run's output in the transaction that ends the run: released at
-// once where the grant and all checks allow it, otherwise held for a person.
+// once where the grant and all checks allow it, otherwise held for a person. What
+// tells of single people is always held.
 func (s *Service) Offer(tx store.Tx, r anchorhold.Request, g anchorhold.Grant, o anchorhold.Output) error {
 	if err := tx.PutOutput(o); err != nil {
 		return err
@@ -61,6 +62,9 @@ func (s *Service) Offer(tx store.Tx, r anchorhold.Request, g anchorhold.Grant, o
 		return err
 	}
 	if halted { // a person decides, whatever was granted; it is no fault of the code's
+		return tx.PutRelease(rel)
+	}
+	if o.Sensitivity == anchorhold.Individual { // a person decides, as its author said
 		return tx.PutRelease(rel)
 	}
 	if g.Releases(s.Books.Now()) && o.Samples == nil && Ready(o.Checks) {

@@ -47,6 +47,8 @@ type bench struct {
 	r     anchorhold.Request
 	grant [3]anchorhold.Grant // by opening, from 1
 	runs  [3]anchorhold.Run
+
+	sensitivity anchorhold.Sensitivity // of outputs that are offered
 }
 
 func newBench(t *testing.T) *bench {
@@ -132,6 +134,7 @@ func (b *bench) offer(opening int, auto bool, checks []anchorhold.Check) (anchor
 	o := anchorhold.Output{
 		ID: anchorhold.NewID(anchorhold.PrefixOutput), Run: b.runs[opening].ID, Name: "result", Kind: "text", Python: "str", Media: "text/plain",
 		File: "result.txt", Size: info.Size, SHA256: info.SHA256, Blob: info.ID, Checks: checks,
+		Sensitivity: b.sensitivity,
 	}
 	g := b.grant[opening]
 	g.AutoRelease = auto

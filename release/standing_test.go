@@ -76,6 +76,20 @@ func TestRefusedOutputEndsTheStandingGrant(t *testing.T) {
 	}
 }
 
+// What tells of single people is held whatever was granted, and that is no
+// fault of the code's.
+func TestIndividualOutputsAreForAPerson(t *testing.T) {
+	b := newBench(t)
+	b.sensitivity = anchorhold.Individual
+	if rel, _ := b.offer(1, true, passed()); rel.State != anchorhold.ReleaseHeld {
+		t.Errorf("it is %s", rel.State)
+	}
+	b.sensitivity = anchorhold.Model
+	if rel, _ := b.offer(1, true, passed()); rel.State != anchorhold.ReleaseApproved {
+		t.Errorf("the one after it is %s", rel.State)
+	}
+}
+
 // TestStoppedOutputsSuspend at the limit, and no later one leaves by itself.
 func TestStoppedOutputsSuspend(t *testing.T) {
 	b := newBench(t)

@@ -99,7 +99,11 @@ func asked(r anchorhold.Request) anchorhold.File {
 		b.WriteString("\n")
 	}
 	for _, o := range r.Code.Outputs {
-		fmt.Fprintf(&b, "output %s: %s\n", o.Name, o.Kind)
+		fmt.Fprintf(&b, "output %s: %s", o.Name, o.Kind)
+		if o.Sensitivity != "" {
+			fmt.Fprintf(&b, ", %s", o.Sensitivity)
+		}
+		b.WriteString("\n")
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Values)) {
 		fmt.Fprintf(&b, "value %s = %s\n", name, r.Values[name])
@@ -107,6 +111,9 @@ func asked(r anchorhold.Request) anchorhold.File {
 	for _, name := range slices.Sorted(maps.Keys(r.Assets)) {
 		a := r.Assets[name]
 		fmt.Fprintf(&b, "data %s = %s/%s, version %s\n", name, a.Dataset, a.Asset, a.Version)
+	}
+	for _, what := range r.Expect.Words() {
+		fmt.Fprintf(&b, "expects %s\n", what)
 	}
 	fmt.Fprintf(&b, "environment %s\npurpose %s\n", r.Code.Environment, r.Purpose)
 	return anchorhold.File{Path: "(what is asked)", Text: b.String()}

@@ -29,10 +29,10 @@ const (
 // Covers says whether a request is within a grant, whose uses and time are
 // another question (anchorhold.Grant.Holds): the same code, for the same
 // purpose and study, by somebody whom it names, on its assets, with values
-// inside its bounds. Number tells which version of an asset an id names.
+// inside its bounds, expecting to use no more. Number tells which version of an asset an id names.
 func Covers(g anchorhold.Grant, r anchorhold.Request, number func(version string) (int, bool)) bool {
 	return g.CodeDigest != "" && g.CodeDigest == r.CodeDigest && g.Study == r.Study &&
-		(g.AnyPurpose || g.Purpose == r.Purpose) && coversAuthor(g, r) && coversAssets(g, r, number) && coversValues(g, r)
+		(g.AnyPurpose || g.Purpose == r.Purpose) && coversAuthor(g, r) && coversAssets(g, r, number) && coversValues(g, r) && r.Expect.Within(g.Expect)
 }
 
 // coversAuthor: nobody runs under a grant that they decided.
@@ -128,7 +128,7 @@ func granted(r anchorhold.Request, now time.Time) anchorhold.Grant {
 	g := anchorhold.Grant{
 		ID: anchorhold.NewID(anchorhold.PrefixGrant), Request: r.ID, Opening: r.Opening, Digest: r.Digest, CodeDigest: r.CodeDigest,
 		Entry: r.Code.Entry, Author: r.Author, AuthorName: r.AuthorName, Purpose: r.Purpose, Study: r.Study, Assets: r.Assets, Values: r.Values,
-		Created: now,
+		Expect: r.Expect, Created: now,
 	}
 	first := true
 	g.Read = g.Datasets()
@@ -211,6 +211,9 @@ func scopeWords(g anchorhold.Grant) (out []string) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.Params)) {
 		out = append(out, name+": "+g.Params[name].String())
+	}
+	if g.Expect != nil {
+		out = append(out, "with at most "+strings.Join(g.Expect.Words(), ", "))
 	}
 	out = append(out, pick(g.AnyPurpose, "for any purpose", "for this purpose"))
 	if g.Expires != nil {

@@ -99,9 +99,10 @@ func TestWhoAndWhatAGrantCovers(t *testing.T) {
 		"one more asset": {later, func(r *anchorhold.Request) {
 			r.Assets = map[string]anchorhold.AssetRef{"patients": r.Assets["patients"], "others": r.Assets["patients"]}
 		}, false},
-		"no asset":       {later, func(r *anchorhold.Request) { r.Assets = nil }, false},
-		"another value":  {anchorhold.Terms{}, func(r *anchorhold.Request) { r.Values = map[string]json.RawMessage{"k": json.RawMessage(`4`)} }, false},
-		"value left out": {anchorhold.Terms{}, func(r *anchorhold.Request) { r.Values = nil }, false},
+		"no asset":            {later, func(r *anchorhold.Request) { r.Assets = nil }, false},
+		"another value":       {anchorhold.Terms{}, func(r *anchorhold.Request) { r.Values = map[string]json.RawMessage{"k": json.RawMessage(`4`)} }, false},
+		"value left out":      {anchorhold.Terms{}, func(r *anchorhold.Request) { r.Values = nil }, false},
+		"expecting something": {anchorhold.Terms{}, func(r *anchorhold.Request) { r.Expect = &anchorhold.Resources{CPUSeconds: 9} }, true},
 		"a value too many": {anchorhold.Terms{}, func(r *anchorhold.Request) {
 			r.Values = map[string]json.RawMessage{"k": json.RawMessage(`3`), "z": json.RawMessage(`3`)}
 		}, false},
@@ -543,5 +544,31 @@ func TestGranteesLearnNothingOfOthers(t *testing.T) {
 	inside, err := json.Marshal(request.GrantForDecider(g, false, now))
 	if err != nil || !strings.Contains(string(inside), `"used":55`) || !strings.Contains(string(inside), "eve@") || !strings.Contains(string(inside), `"state":"suspended"`) {
 		t.Errorf("a decider sees %s, %v", inside, err)
+	}
+}
+
+// A grant that was read with expectations covers nobody who expects more, or
+// says nothing of it.
+func TestExpectationsThatAGrantCovers(t *testing.T) {
+	read := anchorhold.Resources{CPUSeconds: 60, Memory: 1 << 30}
+	for name, c := range map[string]struct {
+		asked *anchorhold.Resources
+		want  bool
+	}{
+		"the same":              {&anchorhold.Resources{CPUSeconds: 60, Memory: 1 << 30}, true},
+		"less":                  {&anchorhold.Resources{CPUSeconds: 1, Memory: 1 << 29}, true},
+		"a bound more":          {&anchorhold.Resources{CPUSeconds: 60, Memory: 1 << 30, WallSeconds: 5}, true},
+		"more processor time":   {&anchorhold.Resources{CPUSeconds: 61, Memory: 1 << 30}, false},
+		"more memory":           {&anchorhold.Resources{CPUSeconds: 60, Memory: 1<<30 + 1}, false},
+		"nothing of one":        {&anchorhold.Resources{CPUSeconds: 60}, false},
+		"nothing, in an object": {&anchorhold.Resources{}, false},
+		"nothing":               {nil, false},
+	} {
+		r := asked("int", "3")
+		g := exact(r, anchorhold.Terms{})
+		g.Expect, r.Expect = &read, c.asked
+		if got := covers(g, r); got != c.want {
+			t.Errorf("%s: covered %v, want %v", name, got, c.want)
+		}
 	}
 }

@@ -46,6 +46,8 @@ type Service struct {
 	// Unchanged looks whether the private sides of assets are still what was
 	// registered.
 	Unchanged func(ctx context.Context, assets []anchorhold.AssetRef) error
+	// Most is what a run may use here; nobody may expect more. Zero fields are unbounded.
+	Most anchorhold.Resources
 }
 
 // Submission is what a researcher sends.
@@ -55,6 +57,7 @@ type Submission struct {
 	Values  map[string]json.RawMessage     `json:"parameters,omitempty"`
 	Purpose string                         `json:"purpose"`
 	Study   string                         `json:"study,omitempty"`
+	Expect  *anchorhold.Resources          `json:"expect,omitempty"`
 }
 
 // Datasets lists the names of the datasets that a submission touches, sorted.
@@ -77,6 +80,9 @@ func (s *Service) Submit(ctx context.Context, p policy.Permit, sub Submission) (
 		return anchorhold.Request{}, err
 	}
 	sub.Values = values
+	if sub.Expect, err = s.expected(sub.Expect); err != nil {
+		return anchorhold.Request{}, err
+	}
 	r, err := s.act(ctx, p, func(tx store.Tx) (string, books.Record, error) {
 		r, err := s.resolve(tx, p, sub, codeDigest)
 		if err != nil {
@@ -154,13 +160,15 @@ func CheckText(what, text string, required bool) error {
 func (s *Service) resolve(tx store.Tx, p policy.Permit, sub Submission, codeDigest string) (anchorhold.Request, error) {
 	r := anchorhold.Request{
 		CodeDigest: codeDigest, Code: sub.Code, Author: p.Principal().ID, AuthorName: p.Principal().Name(),
-		Values: sub.Values, Purpose: sub.Purpose, Study: sub.Study,
+		Values: sub.Values, Purpose: sub.Purpose, Study: sub.Study, Expect: sub.Expect,
 	}
 	var err error
 	if r.Assets, err = versions(tx, sub.Code, sub.Assets, withPrivate); err != nil {
 		return r, err
 	}
-	r.Digest, err = digest.Request(codeDigest, r.Values, r.Assets, r.Purpose, r.AuthorName, r.Study)
+	r.Digest, err = digest.Request(digest.Asked{
+		Code: codeDigest, Values: r.Values, Assets: r.Assets, Purpose: r.Purpose, Author: r.AuthorName, Study: r.Study, Expect: r.Expect,
+	})
 	return r, err
 }
 

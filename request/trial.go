@@ -24,6 +24,7 @@ type Attempt struct {
 	Code   anchorhold.Code                `json:"code"`
 	Assets map[string]anchorhold.AssetRef `json:"assets"` // dataset and asset by parameter name
 	Values map[string]json.RawMessage     `json:"parameters,omitempty"`
+	Expect *anchorhold.Resources          `json:"expect,omitempty"`
 }
 
 // Datasets lists the names of the datasets that an attempt touches, sorted.
@@ -48,6 +49,9 @@ func (s *Service) Try(ctx context.Context, p policy.Permit, a Attempt) (anchorho
 		return anchorhold.Run{}, anchorhold.Errorf(anchorhold.Unavailable, "ask the owner to build it with `anchorhold env add`",
 			"the environment that the code names is not built at this site")
 	}
+	if a.Expect, err = s.expected(a.Expect); err != nil {
+		return anchorhold.Run{}, err
+	}
 	run, err := books.On(ctx, s.Books, p, books.Runs(), func(tx store.Tx) (anchorhold.Run, books.Record, error) {
 		assets, err := versions(tx, a.Code, a.Assets, withMock)
 		if err != nil {
@@ -57,7 +61,7 @@ func (s *Service) Try(ctx context.Context, p policy.Permit, a Attempt) (anchorho
 			return anchorhold.Run{}, books.Record{}, err
 		}
 		run, err := s.queueTrial(tx, anchorhold.Trial{
-			Author: p.Principal().ID, AuthorName: p.Principal().Name(), Code: a.Code, Assets: assets, Values: values,
+			Author: p.Principal().ID, AuthorName: p.Principal().Name(), Code: a.Code, Assets: assets, Values: values, Expect: a.Expect,
 		}, anchorhold.Request{})
 		return run, books.Record{Subject: run.ID, Digest: codeDigest, Details: map[string]string{"side": string(anchorhold.SideMock)}}, err
 	})
@@ -111,7 +115,7 @@ func (s *Service) tryFor(tx store.Tx, r anchorhold.Request) error {
 		return nil
 	}
 	run, err := s.queueTrial(tx, anchorhold.Trial{
-		Author: r.Author, AuthorName: r.AuthorName, Code: r.Code, Assets: r.Assets, Values: r.Values, ReadOnly: readOnly,
+		Author: r.Author, AuthorName: r.AuthorName, Code: r.Code, Assets: r.Assets, Values: r.Values, Expect: r.Expect, ReadOnly: readOnly,
 	}, r)
 	if err != nil {
 		return err

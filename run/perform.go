@@ -30,7 +30,8 @@ type task struct {
 	run    anchorhold.Run
 	code   anchorhold.Code
 	values map[string]json.RawMessage
-	assets []asset // sorted by parameter
+	expect *anchorhold.Resources // what it may use at most, beside the site's limits
+	assets []asset               // sorted by parameter
 	// readOnly: the code is read for its reviewers and not run.
 	readOnly bool
 	handed   []*os.File // what the sandbox is given
@@ -107,7 +108,7 @@ func (s *Service) load(ctx context.Context, run anchorhold.Run) (t *task, err er
 		if err != nil {
 			return err
 		}
-		t.code, t.values = r.Code, r.Values
+		t.code, t.values, t.expect = r.Code, r.Values, r.Expect
 		return t.loadAssets(tx, r.Assets, (*asset).private)
 	})
 	return t, err
@@ -459,6 +460,7 @@ func (s *Service) take(ctx context.Context, t *task, parser *output.Client, answ
 		}
 		out.Checks = append(out.Checks, t.unseen(more)...)
 		t.noteSamples(&out, frozen)
+		out.Sensitivity = t.code.Outputs[i].Tells()
 		if t.trial() {
 			out.Preview = preview(frozen, cells)
 		}

@@ -79,7 +79,7 @@ func (t *task) loadReplay(tx store.Tx) error {
 	if err != nil {
 		return err
 	}
-	t.code, t.values = r.Code, r.Values
+	t.code, t.values, t.expect = r.Code, r.Values, r.Expect
 	return t.loadAssets(tx, r.Assets, (*asset).private)
 }
 

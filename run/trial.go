@@ -23,12 +23,25 @@ const trialTime = 2 * time.Minute
 func (t *task) trial() bool { return t.run.Side == anchorhold.SideMock }
 
 // limits are what the run may use: a trial as much as a run on private data,
-// since it is to show how that would go, but not as long.
+// since it is to show how that would go, but not as long; any run no more than
+// its author expects.
 func (t *task) limits(l sandbox.Limits) sandbox.Limits {
 	if t.trial() {
 		l.Wall, l.CPUTime = min(l.Wall, trialTime), min(l.CPUTime, 2*trialTime)
 	}
+	if e := t.expect; e != nil {
+		l.CPUTime, l.Wall = lower(l.CPUTime, time.Duration(e.CPUSeconds)*time.Second), lower(l.Wall, time.Duration(e.WallSeconds)*time.Second)
+		l.Memory = lower(l.Memory, e.Memory)
+	}
 	return l
+}
+
+// lower is the lower of two limits, where the second is one.
+func lower[T int64 | time.Duration](limit, other T) T {
+	if other <= 0 {
+		return limit
+	}
+	return min(limit, other)
 }
 
 // loadTrial reads a run on the mocks from its trial, which names no grant and
@@ -38,7 +51,7 @@ func (t *task) loadTrial(tx store.Tx) error {
 	if err != nil {
 		return err
 	}
-	t.code, t.values, t.readOnly = trial.Code, trial.Values, trial.ReadOnly
+	t.code, t.values, t.expect, t.readOnly = trial.Code, trial.Values, trial.Expect, trial.ReadOnly
 	if t.readOnly {
 		return nil
 	}

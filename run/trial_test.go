@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/blob"
@@ -203,5 +204,25 @@ func TestPreviewsPrint(t *testing.T) {
 	}
 	if got := preview(output.Canonical{Kind: output.KindTable, Rows: 20, Columns: 2}, cells); strings.Count(got, "\n") != previewRows+2 || !strings.HasSuffix(got, "...") {
 		t.Errorf("a table: %q", got)
+	}
+}
+
+// A run gets what its author expects where that is less than the site's limits,
+// and never more.
+func TestExpectedResourcesAreLimits(t *testing.T) {
+	site := sandbox.DefaultLimits()
+	for _, side := range []anchorhold.Side{"", anchorhold.SideMock} {
+		plain := (&task{run: anchorhold.Run{Side: side}}).limits(site)
+		less := anchorhold.Resources{CPUSeconds: 3, Memory: 300 << 20, WallSeconds: 5}
+		got := (&task{run: anchorhold.Run{Side: side}, expect: &less}).limits(site)
+		want := plain
+		want.CPUTime, want.Memory, want.Wall = 3*time.Second, 300<<20, 5*time.Second
+		if got != want {
+			t.Errorf("%q: %+v, want %+v", side, got, want)
+		}
+		more := anchorhold.Resources{CPUSeconds: 1 << 20, Memory: 1 << 50}
+		if got := (&task{run: anchorhold.Run{Side: side}, expect: &more}).limits(site); got != plain {
+			t.Errorf("%q: more than the site allows: %+v", side, got)
+		}
 	}
 }

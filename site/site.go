@@ -144,13 +144,18 @@ func (s *Site) compose(o Options) error {
 	s.api = api.New(api.Services{
 		Books: b, Policy: rules, Accounts: s.accounts,
 		Datasets: s.datasets,
-		Requests: &request.Service{Books: b, HasEnvironment: s.hasEnvironment, EnvironmentBuilt: s.environmentBuilt, Wake: s.runs.Wake, Unchanged: s.runs.Unchanged},
+		Requests: &request.Service{Books: b, HasEnvironment: s.hasEnvironment, EnvironmentBuilt: s.environmentBuilt, Wake: s.runs.Wake, Unchanged: s.runs.Unchanged, Most: most(o.Limits)},
 		Runs:     s.runs, Releases: releases, Site: s.info,
 		Environments: &environment.Service{Books: b, Built: s.hasEnvironment},
 		Notify:       s.notify, Applications: &account.Applications{Accounts: s.accounts, Write: s.notify.Write},
 		Keep: s.keep, Backup: s.Backup,
 	})
 	return nil
+}
+
+// most is what anybody may expect of a run.
+func most(l sandbox.Limits) anchorhold.Resources {
+	return anchorhold.Resources{CPUSeconds: int64(l.CPUTime.Seconds()), Memory: l.Memory, WallSeconds: int64(l.Wall.Seconds())}
 }
 
 // hasEnvironment says whether code may name an environment: the default one,

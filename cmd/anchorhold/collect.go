@@ -48,11 +48,11 @@ const maxGathered = 16 << 20
 // collector is the one of the Python package, so that code has one digest
 // however it is submitted; it is piped into the interpreter, and reads files
 // without running any of them.
-func (a *app) collect(ctx context.Context, file, entry string, assets []pair, lock string) (gathered, error) {
+func (a *app) collect(ctx context.Context, file string, o codeOptions, assets []pair, lock string) (gathered, error) {
 	switch info, err := os.Stat(file); {
 	case err != nil || !info.Mode().IsRegular() && !info.IsDir():
 		return gathered{}, anchorhold.Errorf(anchorhold.NotFound, "name a Python file, or a folder of them", "%s is neither a file nor a folder", file)
-	case info.IsDir() && entry == "":
+	case info.IsDir() && o.entry == "":
 		return gathered{}, usagef("use --entry MODULE:FUNCTION, such as main:run", "no entry point of the folder is named")
 	}
 	python, err := a.python()
@@ -64,9 +64,12 @@ func (a *app) collect(ctx context.Context, file, entry string, assets []pair, lo
 	if err != nil {
 		return gathered{}, err
 	}
-	args := []string{"-I", "-", path, "--entry=" + entry, "--environment", lock}
+	args := []string{"-I", "-", path, "--entry=" + o.entry, "--environment", lock}
 	for _, as := range assets {
 		args = append(args, "--asset", as.name)
+	}
+	for _, text := range o.outputs {
+		args = append(args, "--output="+text)
 	}
 	var out, problems bytes.Buffer
 	c := exec.CommandContext(ctx, python, args...)

@@ -25,6 +25,19 @@ func parseSpan(flag, s string) (time.Duration, error) {
 	return time.Duration(n) * each, nil
 }
 
+// parseSize reads a number of bytes: 512MiB, 2 GiB, 1.5g.
+func parseSize(flag, s string) (int64, error) {
+	text := strings.ToLower(strings.ReplaceAll(s, " ", ""))
+	number := strings.TrimRight(text, "bgikm")
+	units := map[string]float64{"mib": 1 << 20, "gib": 1 << 30, "kib": 1 << 10, "m": 1 << 20, "g": 1 << 30, "mb": 1e6, "gb": 1e9, "b": 1, "": 1}
+	unit, known := units[text[len(number):]]
+	n, err := strconv.ParseFloat(number, 64)
+	if !known || err != nil || !(n*unit >= 1 && n*unit < 1<<53) {
+		return 0, usagef("write it as 512MiB or 2GiB", "--%s %s is not a size", flag, s)
+	}
+	return int64(n * unit), nil
+}
+
 // parseDays is parseSpan for what is counted in whole days; "" is 0.
 func parseDays(flag, s string) (int, error) {
 	if s == "" {

@@ -88,13 +88,14 @@ func printRequest(p *show.Printer, r anchorhold.Request, site client.Site, since
 	printOutputsDeclared(p, r.Code)
 	p.Field("environment", environment(r.Code.Environment, site))
 	printLimits(p, site)
+	printExpected(p, r.Expect)
 	printCode(p, r.Code)
 	if since.Approved {
 		p.Heading("compared with what was approved")
 		printDiff(p, since)
 	}
 	printLint(p, r.Lint)
-	printTrial(p, r.Trial, r.TrialNote)
+	printTrial(p, r.Trial, r.TrialNote, r.Expect)
 	printDecisions(p, r.Decisions)
 	printMessages(p, r)
 	printRuns(p, r)
@@ -140,8 +141,21 @@ func printValues(p *show.Printer, r anchorhold.Request) {
 
 func printOutputsDeclared(p *show.Printer, code anchorhold.Code) {
 	for _, o := range code.Outputs {
-		p.Field("output", o.Name+": "+o.Kind)
+		p.Field("output", fmt.Sprintf("%s: %s, %s", o.Name, o.Kind, tells(o.Tells())))
 	}
+}
+
+// tells says a sensitivity in words.
+func tells(s anchorhold.Sensitivity) string {
+	switch s {
+	case anchorhold.Individual:
+		return "individual: of single people, released by a person only"
+	case anchorhold.Model:
+		return "model: what was learnt from many"
+	case anchorhold.Aggregate:
+		return "aggregate: figures about many"
+	}
+	return string(s)
 }
 
 // environment names the packages that the code runs with.
@@ -309,6 +323,13 @@ func outputsOf(run anchorhold.Run) string {
 		out = append(out, text+")")
 	}
 	return strings.Join(out, ", ")
+}
+
+// printExpected says what the author expects a run to use.
+func printExpected(p *show.Printer, e *anchorhold.Resources) {
+	if words := e.Words(); words != nil {
+		p.Field("expected", "at most "+strings.Join(words, ", ")+"; no run gets more")
+	}
 }
 
 // printLimits says what a run may use at most.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,14 +17,20 @@ import (
 
 // codeOptions say what is to run, on what.
 type codeOptions struct {
-	entry, environment string
-	assets, params     []string
+	entry, environment      string
+	assets, params, outputs []string
+	memory                  string
+	cpu, wall               time.Duration
 }
 
 func (o *codeOptions) flags(c *cobra.Command) {
 	c.Flags().StringVar(&o.entry, "entry", "", "the function to run; of a folder MODULE:FUNCTION; left out: the file is a script")
 	list(c.Flags(), &o.assets, "asset", "which table a parameter takes: patients=heart/patients, or patients=heart where the dataset has one table")
 	list(c.Flags(), &o.params, "param", "the value of a parameter: k=5; of a list: ages=18,40,65")
+	list(c.Flags(), &o.outputs, "output", "what comes out, where the annotation does not say it: NAME=KIND or NAME=KIND:SENSITIVITY, such as fit=array:model")
+	c.Flags().DurationVar(&o.cpu, "cpu", 0, "processor time that a run may use at most, such as 90s (default: the site's limit)")
+	c.Flags().StringVar(&o.memory, "memory", "", "memory that a run may use at most, such as 2GiB (default: the site's limit)")
+	c.Flags().DurationVar(&o.wall, "time", 0, "time that a run may take at most, such as 5m (default: the site's limit)")
 	c.Flags().StringVar(&o.environment, "env", "", "the lock or the name of the environment to run in (default: the site's default)")
 }
 
@@ -49,6 +56,11 @@ and what to do. PATH and ENTRY name
 A script runs from top to bottom. Its tables and values are there as variables
 when it begins; it leaves its answer in the variable result. A value is declared
 by its type alone, as in "least: int".
+
+What comes out is told by the annotation of the function or of result where that
+is plain. Else --output declares it: several outputs are returned as a dict or a
+tuple, or are variables of a script. KIND is table, array, json, text, image, csv,
+svg, safetensors, onnx, samples or any; SENSITIVITY is aggregate, model or individual.
 
 It needs Python 3.9 or newer: python3, or the program in ANCHORHOLD_PYTHON.`,
 		Example: `  anchorhold request submit ages.py --entry age_by_diagnosis \
@@ -86,7 +98,7 @@ func runRequestSubmit(ctx context.Context, a *app, file string, o submitOptions)
 	if err != nil {
 		return err
 	}
-	return a.submit(ctx, c.Client, client.NewRequest{Code: q.Code, Assets: q.Assets, Values: q.Values, Purpose: o.purpose, Study: o.study}, o.wait)
+	return a.submit(ctx, c.Client, client.NewRequest{Code: q.Code, Assets: q.Assets, Values: q.Values, Purpose: o.purpose, Study: o.study, Expect: q.Expect}, o.wait)
 }
 
 // prepare gathers code and finds what it is given, and shows what was gathered.
@@ -113,7 +125,10 @@ func (a *app) prepare(ctx context.Context, c *client.Client, file string, o code
 	for i := range assets {
 		assets[i].name += ":" + kinds[assets[i].name]
 	}
-	gathered, err := a.collect(ctx, file, o.entry, assets, lock)
+	if q.Expect, err = o.expected(); err != nil {
+		return q, err
+	}
+	gathered, err := a.collect(ctx, file, o, assets, lock)
 	if err != nil {
 		return q, err
 	}
@@ -124,6 +139,29 @@ func (a *app) prepare(ctx context.Context, c *client.Client, file string, o code
 	q.Assets = used
 	gathered.print(show.NewPrinter(a.err))
 	return q, nil
+}
+
+// expected is what a run may use at most, where anything was said of it.
+func (o *codeOptions) expected() (*anchorhold.Resources, error) {
+	var e anchorhold.Resources
+	for _, d := range []struct {
+		flag  string
+		given time.Duration
+		into  *int64
+	}{{"cpu", o.cpu, &e.CPUSeconds}, {"time", o.wall, &e.WallSeconds}} {
+		if d.given < 0 {
+			return nil, usagef("write it as 90s or 5m", "--%s is less than nothing", d.flag)
+		}
+		*d.into = int64((d.given + time.Second - 1) / time.Second)
+	}
+	var err error
+	if o.memory != "" {
+		e.Memory, err = parseSize("memory", o.memory)
+	}
+	if err != nil || e == (anchorhold.Resources{}) {
+		return nil, err
+	}
+	return &e, nil
 }
 
 // environmentLock is the lock that the code names: the given one, or the site's

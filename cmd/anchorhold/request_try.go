@@ -106,14 +106,15 @@ func printTried(p *show.Printer, t tried) {
 		p.Printf("%s\n", show.Block(text))
 	}
 	t.Failure = "" // it ends the log
-	printTrial(p, &t.Run, "")
+	printTrial(p, &t.Run, "", nil)
 	for _, f := range t.Files {
 		p.Printf("Written to %s\n", f)
 	}
 }
 
-// printTrial shows how a run on mocks ended, or why there is none.
-func printTrial(p *show.Printer, run *anchorhold.Run, note string) {
+// printTrial shows how a run on mocks ended, or why there is none; beside what it
+// used, what was expected.
+func printTrial(p *show.Printer, run *anchorhold.Run, note string, expect *anchorhold.Resources) {
 	if run == nil {
 		if note != "" {
 			p.Heading("on the mocks")
@@ -126,6 +127,7 @@ func printTrial(p *show.Printer, run *anchorhold.Run, note string) {
 	p.Field("state", string(run.State))
 	p.Field("reason", run.Reason)
 	printUsage(p, run.Usage)
+	printExpected(p, expect)
 	for _, o := range run.Outputs {
 		p.Field("output", fmt.Sprintf("%s: %s, %s", o.Name, strings.TrimSuffix(o.Kind+", "+o.Python, ", "), show.Size(o.Size)))
 		for _, c := range o.Checks {

@@ -194,6 +194,9 @@ func printUsage(p *show.Printer, u anchorhold.Usage) {
 func printOutput(p *show.Printer, o anchorhold.Output) {
 	p.Heading("output " + o.Name)
 	p.Field("kind", strings.TrimSuffix(o.Kind+", "+o.Python, ", "))
+	if o.Sensitivity != "" {
+		p.Field("sensitivity", tells(o.Sensitivity))
+	}
 	if o.SHA256 != "" {
 		p.Field("file", fmt.Sprintf("%s, %s", o.File, show.Size(o.Size)))
 		p.Field("sha256", o.SHA256)

@@ -288,11 +288,13 @@ EXTENSIONS = {"arrows": "arrow"}
 
 
 def annotations(inputs):
-    """What code may import as anchorhold: the words for what a parameter takes, and nothing else."""
+    """What code may import as anchorhold: the words for what it takes and returns, and nothing else."""
     import types
 
     module = types.ModuleType("anchorhold")
     module.Files, module.Batches, module.Tensors = inputs.Files, inputs.Batches, inputs.Tensors
+    for name in ("Samples", "CSV", "SVG", "Safetensors", "ONNX"):  # kinds of outputs
+        setattr(module, name, type(name, (), {}))
     return module
 
 
@@ -328,18 +330,12 @@ class Folder:
 
 def encode(encoder, declared, returned, out):
     """Write a file for each declared output: for one, what was returned; for
-    several, the values of the returned dict, which has their names.
+    several, the values of the returned dict or tuple.
     """
-    if len(declared) == 1:
-        values = {declared[0]["name"]: returned}
-    else:
-        names = {o["name"] for o in declared}
-        if not isinstance(returned, dict) or set(returned) != names:
-            raise encoder.ResultRefused(
-                f"the function declares {len(names)} outputs and did not return a dict with exactly their names",
-                f"return {{{', '.join(f'{n!r}: ...' for n in sorted(names))}}}",
-            )
-        values = returned
+    names = [o["name"] for o in declared]
+    fields = list(getattr(returned, "_fields", ())) if isinstance(returned, tuple) else []
+    alone = len(names) == 1 and fields != names
+    values = {names[0]: returned} if alone else by_name(encoder, names, fields, returned)
     try:
         return [encoder.encode_result(values[o["name"]], o["name"], o["kind"], out) for o in declared]
     except OSError as e:
@@ -348,6 +344,38 @@ def encode(encoder, declared, returned, out):
                 "the result is larger than results may be", "return a summary, or ask the owner for a higher limit"
             ) from e
         raise
+
+
+def by_name(encoder, names, fields, returned):
+    """Several outputs, of which all are declared and none is missing."""
+    if isinstance(returned, tuple):
+        returned = dict(zip(fields, returned, strict=True)) if fields else tuple_by_name(encoder, names, returned)
+    if not isinstance(returned, dict):
+        raise encoder.ResultRefused(
+            f"the function declares {len(names)} outputs and returned something of the type {type(returned).__name__}",
+            f"return {{{', '.join(f'{n!r}: ...' for n in sorted(names))}}}",
+        )
+    missing = [n for n in names if n not in returned]
+    if missing:
+        raise encoder.ResultRefused(
+            f"the function did not return the output {missing[0]!r}, which it declares",
+            f"return {{{', '.join(f'{n!r}: ...' for n in sorted(names))}}}",
+        )
+    more = [n for n in returned if n not in names]
+    if more:
+        raise encoder.ResultRefused(
+            f"the function returned {more[0]!r}, which it does not declare", "declare it as an output, or leave it out"
+        )
+    return returned
+
+
+def tuple_by_name(encoder, names, returned):
+    if len(returned) != len(names):
+        raise encoder.ResultRefused(
+            f"the function declares {len(names)} outputs and returned {len(returned)}",
+            f"return them in the order of their declaration: {', '.join(names)}",
+        )
+    return dict(zip(names, returned, strict=True))
 
 
 # ---- errors -----------------------------------------------------------------

@@ -143,10 +143,34 @@ func TestSeveralOutputs(t *testing.T) {
 	if string(r.Log) != "hello\n" {
 		t.Errorf("the log: %q", r.Log)
 	}
-	j.Files[0].Text = "def f():\n    return {'a': 3}\n"
-	a, _ = runNative(t, j)
-	if a.Manifest.OK || !strings.Contains(a.Manifest.Failure.Message, "return {'a': ..., 'b': ..., 'c': ...}") {
-		t.Errorf("a missing output: %+v", a.Manifest)
+	for text, want := range map[string]string{
+		"return {'a': 3}": "did not return the output 'b', which it declares; return {'a': ..., 'b': ..., 'c': ...}",
+		"return {'a': 3, 'b': 1, 'c': 2, 'rows': 4}": "the function returned 'rows', which it does not declare; declare it as an output",
+		"return 1, 2":                     "declares 3 outputs and returned 2",
+		"return [1, 2, 3]":                "declares 3 outputs and returned something of the type list",
+		"return {'a': 3, 'b': 1, 'c': 2}": "'b' was declared as table, but the function returned of the type int",
+		"return collections.namedtuple('N', 'a b d')(1, 2, 3)":     "did not return the output 'c'",
+		"return collections.namedtuple('N', 'c b a')('two', S, 3)": "",
+		"return 3, S, 'two'": "",
+		"return collections.OrderedDict(c='two', a=3, b=S.to_frame())": "",
+	} {
+		j.Files[0].Text = "import collections, pandas\nS = pandas.Series([1.5])\ndef f():\n    " + text + "\n"
+		a, _ = runNative(t, j)
+		if want == "" && (!a.Manifest.OK || string(a.Files["a.json"]) != "3" || len(a.Files) != 3) {
+			t.Errorf("%s: %+v", text, a)
+		}
+		if want != "" && (a.Manifest.OK || !strings.Contains(a.Manifest.Failure.Message, want)) {
+			t.Errorf("%s: %+v", text, a.Manifest)
+		}
+	}
+	j.Outputs = j.Outputs[:1]
+	j.Files[0].Text = "from typing import NamedTuple\nclass N(NamedTuple):\n    a: int\ndef f() -> N:\n    return N(3)\n"
+	if a, _ = runNative(t, j); !a.Manifest.OK || string(a.Files["a.json"]) != "3" {
+		t.Errorf("a tuple of one: %+v", a)
+	}
+	j.Files[0].Text = "import anchorhold as ah\ndef f() -> ah.Samples:\n    return 3\ndef g(x: ah.Files) -> ah.SVG: pass\n"
+	if a, _ = runNative(t, j); !a.Manifest.OK {
+		t.Errorf("the words for kinds: %+v", a)
 	}
 }
 

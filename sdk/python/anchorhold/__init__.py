@@ -47,9 +47,11 @@ if TYPE_CHECKING:
     )
     from ._grant import Grant
     from ._inputs import Batches, Files, Tensors
+    from ._kinds import CSV, ONNX, SVG, Safetensors, Samples
     from ._mock import Mock
-    from ._output import Output, Release, Run
+    from ._output import Output, Release, Run, RunOutput
     from ._request import Request
+    from ._resources import Resources
     from ._site import Principal, Site, connect
     from ._trial import Trial
     from .receipt import Receipt, Verified
@@ -66,19 +68,21 @@ _HOME = {
     ),
     "_grant": ("Grant",),
     "_mock": ("Mock",),
-    "_output": ("Output", "Release", "Run"),
+    "_kinds": ("CSV", "ONNX", "SVG", "Safetensors", "Samples"),
+    "_output": ("Output", "Release", "Run", "RunOutput"),
     "_request": ("Request",),
+    "_resources": ("Resources",),
     "_site": ("Principal", "Site", "connect"),
     "_trial": ("Trial",),
     "receipt": ("Receipt", "Verified"),
 }  # fmt: skip
 
 __all__ = [
-    "Asset", "Batches", "Captured", "Conflict", "Dataset", "Decision", "Denied", "Ended", "Error", "Failed", "Files",
-    "Grant", "Inspection", "Internal", "Invalid", "InvalidReceipt", "InvalidResult", "Mock", "NotCaptured",
-    "NotFound", "NotReady", "Output", "Principal", "Receipt", "Refused", "Release", "Request", "Run", "Site",
-    "Tensors", "Timeout", "TooLarge", "Trial", "Unauthenticated", "Unavailable", "Verified", "__version__",
-    "code_digest", "connect", "receipt",
+    "CSV", "ONNX", "SVG", "Asset", "Batches", "Captured", "Conflict", "Dataset", "Decision", "Denied", "Ended",
+    "Error", "Failed", "Files", "Grant", "Inspection", "Internal", "Invalid", "InvalidReceipt", "InvalidResult",
+    "Mock", "NotCaptured", "NotFound", "NotReady", "Output", "Principal", "Receipt", "Refused", "Release", "Request",
+    "Resources", "Run", "RunOutput", "Safetensors", "Samples", "Site", "Tensors", "Timeout", "TooLarge", "Trial",
+    "Unauthenticated", "Unavailable", "Verified", "__version__", "code_digest", "connect", "receipt",
 ]  # fmt: skip
 
 

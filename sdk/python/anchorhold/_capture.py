@@ -12,7 +12,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ from ._dataset import Asset, Dataset
 from ._errors import Invalid, NotCaptured
 from ._listing import Json
 from ._mock import Mock
+from ._output import Output
 from ._text import Prose, facts_html, facts_text, pre_html, visible, visible_lines
 
-RESERVED = ("purpose", "study", "environment", "entry")
+RESERVED = ("purpose", "study", "environment", "entry", "outputs", "expect")
 
 # What can be submitted: a function, "FILE.py:function", the path of a script, or of a folder with an entry.
 Submitted = Callable[..., Any] | str | os.PathLike[str]
@@ -62,7 +63,8 @@ class Captured:
         rows: list[tuple[str, object]] = [("digest", self.digest), ("entry", self.code["entry"])]
         rows += [(s["kind"], f"{s['name']}, {s['file']} line {s['line']}") for s in self.shown]
         rows += [(p, f"{a.dataset}/{a.name}") for p, a in self.assets.items()]
-        return rows + [(p, repr(v)) for p, v in self.values.items()]
+        rows += [(p, repr(v)) for p, v in self.values.items()]
+        return rows + [("output", ", ".join(str(v) for v in o.values())) for o in self.code["outputs"]]
 
     def __repr__(self) -> str:
         return f"{facts_text('Would be submitted', self._facts())}\n{self.source!r}"
@@ -71,12 +73,14 @@ class Captured:
         return facts_html("Would be submitted", self._facts()) + pre_html(self.source)
 
 
-def capture(fn: Submitted, arguments: dict[str, Any], environment: Json, entry: str = "") -> Captured:
+def capture(
+    fn: Submitted, arguments: dict[str, Any], environment: Json, entry: str = "", outputs: Iterable[Output | str] = ()
+) -> Captured:
     """Capture a function, a script or a folder with its arguments for one environment."""
     assets = {name: as_asset(name, value) for name, value in arguments.items() if is_data(name, value)}
     values = {name: value for name, value in arguments.items() if name not in assets}
     kinds = [f"{name}:{a.kind}" for name, a in assets.items()]
-    answer = collected(fn, entry, kinds, str(environment.get("lock") or ""))
+    answer = collected(fn, entry, kinds, str(environment.get("lock") or ""), declarations(outputs))
     code: Json = answer["code"]
     for p in code["parameters"]:
         if p["name"] in RESERVED:
@@ -91,16 +95,26 @@ def capture(fn: Submitted, arguments: dict[str, Any], environment: Json, entry: 
     return Captured(code, answer["shown"], assets, {n: complete[n] for n in values})
 
 
-def collected(fn: Submitted, entry: str, assets: list[str], lock: str) -> Json:
+def declarations(outputs: Iterable[Output | str]) -> list[str]:
+    """Declared outputs as the collector reads them; a text is the name of one."""
+    texts = []
+    for o in outputs if not isinstance(outputs, (str, Output)) else [outputs]:
+        if not isinstance(o, (str, Output)):
+            raise Invalid("an output is declared by something else", 'write it as ah.Output("table", kind="table")')
+        texts.append(o if isinstance(o, str) else f"{o.name}={o.kind}" + (f":{o.sensitivity}" if o.sensitivity else ""))
+    return texts
+
+
+def collected(fn: Submitted, entry: str, assets: list[str], lock: str, outputs: list[str]) -> Json:
     try:
         if isinstance(fn, (str, os.PathLike)):
             path, entry = place(os.fspath(fn), entry)
-            return collect_path(path, entry, assets, lock)
+            return collect_path(path, entry, assets, lock, (), outputs)
         if entry:
             raise Invalid("a function needs no entry", "leave entry= out, or pass a file or a folder")
         from ._live import collect_live
 
-        return collect_live(fn, assets, lock)
+        return collect_live(fn, assets, lock, outputs)
     except CollectRefused as e:
         raise NotCaptured(visible(e.message, 2000), visible(e.remedy, 2000)) from None
 

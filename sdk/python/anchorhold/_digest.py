@@ -20,6 +20,8 @@ ASSET_TYPES = ("dataframe", "arrow", "numpy", "path", "polars", "batches", "tens
 SCALARS = ("int", "float", "str", "bool")
 VALUE_TYPES = (*SCALARS, "list[int]", "list[float]", "list[str]")
 OUTPUT_KINDS = ("table", "array", "json", "text", "image", "csv", "svg", "safetensors", "onnx", "samples", "any")
+SENSITIVITIES = ("aggregate", "model", "individual")
+RESOURCES = ("cpu_seconds", "memory", "wall_seconds")
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -33,7 +35,12 @@ class NoDigest(ValueError):
 
 def code_digest(code: Mapping[str, Any]) -> str:
     """The code digest of a code bundle in the form in which the API carries it."""
-    return _tagged("anchorhold-code-v1\n", code_manifest(code))
+    return _tagged(f"anchorhold-code-v{_code_version(code)}\n", code_manifest(code))
+
+
+def _code_version(code: Mapping[str, Any]) -> int:
+    """Version 2 is for outputs that declare a sensitivity, which version 1 cannot say."""
+    return 2 if any(o.get("sensitivity") for o in code.get("outputs") or []) else 1
 
 
 def code_manifest(code: Mapping[str, Any]) -> bytes:
@@ -44,20 +51,39 @@ def code_manifest(code: Mapping[str, Any]) -> bytes:
         for f in sorted(code["files"], key=lambda f: str(f["path"]))
     ]
     parameters = [{k: p[k] for k in ("name", "kind", "type", "default") if k in p} for p in code["parameters"] or []]
-    outputs = [{k: o[k] for k in ("name", "kind")} for o in code["outputs"]]
-    manifest = {"v": 1, "files": files, "entry": code["entry"], "parameters": parameters, "outputs": outputs}
+    outputs = [{k: o[k] for k in ("name", "kind", "sensitivity") if o.get(k)} for o in code["outputs"]]
+    manifest = {
+        "v": _code_version(code),
+        "files": files,
+        "entry": code["entry"],
+        "parameters": parameters,
+        "outputs": outputs,
+    }
     return _dumps({**manifest, "environment": code["environment"]})
 
 
 def request_digest(
-    code: str, values: Mapping[str, Any], assets: Mapping[str, str], purpose: str, author: str, study: str = ""
+    code: str,
+    values: Mapping[str, Any],
+    assets: Mapping[str, str],
+    purpose: str,
+    author: str,
+    study: str = "",
+    expect: Mapping[str, int] | None = None,
 ) -> str:
     """The request digest; values are complete with defaults, assets map parameters to version ids."""
-    return _tagged("anchorhold-request-v1\n", request_manifest(code, values, assets, purpose, author, study))
+    tag = f"anchorhold-request-v{1 if expect is None else 2}\n"
+    return _tagged(tag, request_manifest(code, values, assets, purpose, author, study, expect))
 
 
 def request_manifest(
-    code: str, values: Mapping[str, Any], assets: Mapping[str, str], purpose: str, author: str, study: str = ""
+    code: str,
+    values: Mapping[str, Any],
+    assets: Mapping[str, str],
+    purpose: str,
+    author: str,
+    study: str = "",
+    expect: Mapping[str, int] | None = None,
 ) -> bytes:
     """The canonical text that the request digest hashes."""
     _need(bool(_DIGEST.fullmatch(code)), "the code digest has the wrong form")
@@ -67,7 +93,13 @@ def request_manifest(
         _need(is_text(text) and least <= len(text.encode()) <= limit, "a text of the request is missing or too long")
     manifest: dict[str, Any] = {"v": 1, "code": code, "values": dict(values), "assets": dict(assets)}
     manifest |= {"purpose": purpose, "author": author}
-    return _dumps({**manifest, "study": study} if study else manifest)
+    if study:
+        manifest["study"] = study
+    if expect is not None:
+        _need(bool(expect) and set(expect) <= set(RESOURCES), "an expected resource is unknown, or none is expected")
+        _need(all(fits(n, "int") and n > 0 for n in expect.values()), "an expected resource is out of range")
+        manifest |= {"v": 2, "expect": dict(expect)}
+    return _dumps(manifest)
 
 
 def check_values(parameters: Iterable[Mapping[str, Any]], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,6 +176,11 @@ def _check_code(code: Mapping[str, Any]) -> None:
     _need(1 <= len(outputs) <= 16, "1 to 16 outputs are declared")
     _check_names([o.get("name") for o in outputs])
     _need(all(o.get("kind") in OUTPUT_KINDS for o in outputs), "an output has an unknown kind")
+    for o in outputs:
+        implied = {"samples": "individual", "safetensors": "model", "onnx": "model"}.get(o["kind"], "aggregate")
+        declared = o.get("sensitivity") or ""
+        _need(declared in ("", *SENSITIVITIES), "an output has an unknown sensitivity")
+        _need(not declared or implied not in (declared, "individual"), "an output's kind implies its sensitivity")
     _need(bool(_DIGEST.fullmatch(str(code.get("environment")))), "the code names no environment")
 
 

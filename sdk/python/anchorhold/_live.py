@@ -15,7 +15,7 @@ import linecache
 import sys
 import sysconfig
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,9 @@ from ._collect.source import Definition, FunctionNode, Refused, Unit, decode, fi
 _MISSING = object()
 
 
-def collect_live(fn: Callable[..., Any], assets: list[str], environment: str) -> dict[str, Any]:
+def collect_live(
+    fn: Callable[..., Any], assets: list[str], environment: str, outputs: Sequence[str] = ()
+) -> dict[str, Any]:
     """Gather a function object: the same answer as collect_file for the same source."""
     function = plain_function(fn)
     module, unit = source_of(function)
@@ -39,7 +41,7 @@ def collect_live(fn: Callable[..., Any], assets: list[str], environment: str) ->
         pick_static(entry.name, module.bindings[entry.name], module)
     check_defaults(function, entry, unit)
     collector = Collector(module, pick_live)
-    answer = collector.collect(entry, unit, assets, environment)
+    answer = collector.collect(entry, unit, assets, environment, outputs)
     check_elsewhere(collector)
     check_beside(collector)
     return answer

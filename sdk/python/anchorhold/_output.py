@@ -21,12 +21,15 @@ from .receipt import Receipt
 
 
 class Output(Record):
-    """One output of a run, with what the disclosure checks found."""
+    """An output: as declared, ``ah.Output("rows", kind="table", sensitivity="individual")``, or as a run wrote it.
 
-    def __init__(self, http: Http, data: Json, release: str) -> None:
-        super().__init__(data)
-        self._http = http
-        self._path = f"/v1/releases/{quote(release)}/output"
+    Kinds are table, array, json, text, image, csv, svg, safetensors, onnx, samples, and any.
+    The sensitivity is what it tells of the people in the data: aggregate, model, or
+    individual, which never leaves without a person's decision. Left out, it is what the kind implies.
+    """
+
+    def __init__(self, name: str, *, kind: str = "any", sensitivity: str = "") -> None:
+        super().__init__({"name": name, "kind": kind, "sensitivity": sensitivity})
 
     @property
     def name(self) -> str:
@@ -37,6 +40,29 @@ class Output(Record):
     def kind(self) -> str:
         """Table, array, json, text or image; csv, svg, safetensors, onnx or samples where it was declared."""
         return self._text("kind")
+
+    @property
+    def sensitivity(self) -> str:
+        """Aggregate, model or individual."""
+        return self._text("sensitivity")
+
+    def _facts(self) -> list[tuple[str, object]]:
+        return [(n, self._text(n)) for n in ("name", "kind", "sensitivity")]
+
+    def __repr__(self) -> str:
+        return facts_text("Output", self._facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html("Output", self._facts())
+
+
+class RunOutput(Output):
+    """One output of a run, with what the disclosure checks found."""
+
+    def __init__(self, http: Http, data: Json, release: str) -> None:
+        Record.__init__(self, data)
+        self._http = http
+        self._path = f"/v1/releases/{quote(release)}/output"
 
     @property
     def sha256(self) -> str:
@@ -79,6 +105,7 @@ class Output(Record):
         return [
             ("name", self.name),
             ("kind", f"{self.kind} ({self._text('python')})"),
+            ("sensitivity", self.sensitivity),
             ("size", f"{self.size} bytes"),
             ("sha256", self.sha256),
         ]
@@ -183,12 +210,12 @@ class Release(Record):
         return self._text("reason")
 
     @property
-    def output(self) -> Output:
+    def output(self) -> RunOutput:
         """What would leave, or has left."""
         if not isinstance(self._data.get("output"), dict):
             self._data = self._http.get(f"/v1/releases/{quote(self.id)}")
         found = self._data.get("output")
-        return Output(self._http, found if isinstance(found, dict) else {}, self.id)
+        return RunOutput(self._http, found if isinstance(found, dict) else {}, self.id)
 
     @property
     def decisions(self) -> Listing[Decision]:

@@ -17,8 +17,9 @@ from ._errors import Denied, Ended, Error, Failed, Invalid, NotReady, Refused, T
 from ._grant import Bound, bounds, people
 from ._http import Http, quote
 from ._listing import Json, Listing, Record, expiry, short_time
-from ._output import Output, Run
+from ._output import Output, Run, RunOutput
 from ._progress import Progress, Report, state_words
+from ._resources import Resources
 from ._text import Prose, facts_html, facts_text, pre_html, visible, visible_lines
 from ._trial import Trial
 from .receipt import Receipt
@@ -75,6 +76,24 @@ class Request(Record):
             code = self.refresh()._data.get("code") or {}
         parts = [f"# ---- {visible(f.get('path'))}\n{visible_lines(f.get('text'))}" for f in code.get("files") or []]
         return Prose("\n".join(parts))
+
+    @property
+    def declared(self) -> Listing[Output]:
+        """The outputs that the code declares."""
+        code = self._data.get("code") or {}
+        if code.get("outputs") is None:  # a list leaves the code out
+            code = self.refresh()._data.get("code") or {}
+        declared = [o for o in code.get("outputs") or [] if isinstance(o, dict)]
+        found = [
+            Output(str(o["name"]), kind=str(o["kind"]), sensitivity=str(o.get("sensitivity") or "")) for o in declared
+        ]
+        return Listing(found, ("output", "kind", "sensitivity"), lambda o: [o.name, o.kind, o.sensitivity])
+
+    @property
+    def expect(self) -> Resources | None:
+        """What its author expects its runs to use at most; None: as much as the site allows."""
+        found = self._data.get("expect")
+        return Resources.of(found) if isinstance(found, dict) else None
 
     @property
     def decisions(self) -> Listing[Decision]:
@@ -175,18 +194,18 @@ class Request(Record):
     def result(self) -> Any:
         """The answer, of the type that the function returned; several outputs come as a dict by name."""
         outputs = self.outputs
-        if len(outputs) == 1 and outputs[0].name == "result":
+        if len(outputs) == 1 and len(self.declared) <= 1:
             return outputs[0].value()
         return {o.name: o.value() for o in outputs}
 
     @property
-    def outputs(self) -> Listing[Output]:
+    def outputs(self) -> Listing[RunOutput]:
         """The released outputs of the newest run; raises what stands in their way."""
         self._raise_unless_released()
         for run in reversed(self._items("runs")):
             found = [o for o in run.get("outputs") or [] if (o.get("release") or {}).get("state") == "approved"]
             if found:
-                outputs = [Output(self._http, o, str(o["release"].get("id"))) for o in found]
+                outputs = [RunOutput(self._http, o, str(o["release"].get("id"))) for o in found]
                 return Listing(outputs, ("output", "kind", "bytes"), lambda o: [o.name, o.kind, o.size])
         raise NotReady("the request has no released output that you may see", "look at its .state and .runs")
 

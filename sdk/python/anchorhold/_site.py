@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ._capture import Captured, Submitted, capture, choose_environment
@@ -17,9 +17,10 @@ from ._listing import Json, Listing, Record, short_time
 from ._local import ADDRESS, socket_of
 from ._login import find
 from ._note import Bad, parse_vkey
-from ._output import Releases, Runs
+from ._output import Output, Releases, Runs
 from ._progress import interactive
 from ._request import Request, Requests
+from ._resources import Resources
 from ._text import facts_html, facts_text, visible
 from ._trial import Trial
 from .receipt import read_key
@@ -129,10 +130,17 @@ class Site:
         return Environments(self._http, list(self._about.get("environments") or []))
 
     def capture(
-        self, fn: Submitted, /, *, entry: str = "", environment: str | None = None, **arguments: Any
+        self,
+        fn: Submitted,
+        /,
+        *,
+        entry: str = "",
+        outputs: Iterable[Output | str] = (),
+        environment: str | None = None,
+        **arguments: Any,
     ) -> Captured:
         """What submit would send for a function, a script or a folder with its arguments; nothing is sent."""
-        return capture(fn, arguments, choose_environment(list(self.environments), environment), entry)
+        return capture(fn, arguments, choose_environment(list(self.environments), environment), entry, outputs)
 
     def submit(
         self,
@@ -141,6 +149,8 @@ class Site:
         *,
         purpose: str,
         entry: str = "",
+        outputs: Iterable[Output | str] = (),
+        expect: Resources | None = None,
         study: str | None = None,
         environment: str | None = None,
         **arguments: Any,
@@ -156,8 +166,13 @@ class Site:
         there as variables when it begins, and what it leaves in ``result`` is its
         answer. Or a folder of modules, ``"folder/"`` with ``entry="main:run"``: every
         file of it goes along.
+
+        ``outputs`` declares what comes out where the annotation does not say it:
+        ``[ah.Output("table", kind="table"), ah.Output("fit", sensitivity="model")]``;
+        the function then returns a dict or a tuple of them. ``expect`` says what a run
+        may use at most: ``ah.Resources(cpu_seconds=90, memory="2 GiB", wall="5 min")``.
         """
-        captured = self.capture(fn, entry=entry, environment=environment, **arguments)
+        captured = self.capture(fn, entry=entry, outputs=outputs, environment=environment, **arguments)
         if interactive():
             print(f"Submitting {captured.summary}", file=sys.stderr)
         body: Json = {
@@ -165,6 +180,7 @@ class Site:
             "assets": {p: {"dataset": a.dataset, "asset": a.name} for p, a in captured.assets.items()},
             "parameters": captured.values,
             "purpose": purpose,
+            **({"expect": expect.as_json()} if expect is not None else {}),
         }
         data = self._http.post("/v1/requests", {**body, "study": study} if study else body)
         if data.get("code_digest") != captured.digest:
@@ -179,6 +195,8 @@ class Site:
         /,
         *,
         entry: str = "",
+        outputs: Iterable[Output | str] = (),
+        expect: Resources | None = None,
         environment: str | None = None,
         **arguments: Any,
     ) -> Trial:
@@ -188,11 +206,12 @@ class Site:
         has to decide, and nothing is kept from you: ``.result()``, ``.log()``,
         ``.failure`` (the traceback) and ``.usage``. Pass the same arguments as to submit.
         """
-        captured = self.capture(fn, entry=entry, environment=environment, **arguments)
+        captured = self.capture(fn, entry=entry, outputs=outputs, environment=environment, **arguments)
         body: Json = {
             "code": captured.code,
             "assets": {p: {"dataset": a.dataset, "asset": a.name} for p, a in captured.assets.items()},
             "parameters": captured.values,
+            **({"expect": expect.as_json()} if expect is not None else {}),
         }
         return Trial(self._http, self._http.post("/v1/trials", body)).wait()
 

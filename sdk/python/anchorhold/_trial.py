@@ -8,7 +8,7 @@ from typing import Any
 from ._errors import Failed, NotReady, Timeout
 from ._http import Http, quote
 from ._listing import Json, Listing
-from ._output import Output, Run
+from ._output import Run, RunOutput
 from ._progress import Progress, Report
 from ._text import Prose, facts_html, facts_text, pre_html, visible_lines
 
@@ -17,7 +17,7 @@ LONGEST = 30
 GRACE = 15.0  # seconds that a poll may take beyond what it asked for
 
 
-class TrialOutput(Output):
+class TrialOutput(RunOutput):
     """One output of a trial: fetched from the run itself, since nothing has to be released."""
 
     def __init__(self, http: Http, data: Json, run: str) -> None:
@@ -75,7 +75,7 @@ class Trial(Run):
         if self.state != "done":
             raise Failed(f"the trial gave no result: {self._text('reason')}", "read .failure and .log()")
         outputs = self.outputs
-        if len(outputs) == 1 and outputs[0].name == "result":
+        if len(outputs) == 1:
             return outputs[0].value()
         return {o.name: o.value() for o in outputs}
 

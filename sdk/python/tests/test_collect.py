@@ -14,6 +14,7 @@ from gather import LOCK, digest, from_command, from_module, from_text, ipython, 
 
 import anchorhold._collect
 from anchorhold._collect.command import collect_file, main
+from anchorhold._collect.source import Refused
 
 QUESTION = '''
 """A script as people write it."""
@@ -395,6 +396,71 @@ def test_kinds_of_outputs(tmp_path: Path, annotation: str, wanted: str) -> None:
     arrow = f" -> {annotation}" if annotation else ""
     answer = from_text(tmp_path, f"{header}def f(patients){arrow}:\n    return 1\n")
     assert answer["code"]["outputs"] == [{"name": "result", "kind": wanted}]
+
+
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"])
+def test_kinds_that_only_their_name_says(tmp_path: Path, future: str) -> None:
+    for name, kind in (("ah.Samples", "samples"), ("anchorhold.SVG", "svg"), ("ah.CSV", "csv"), ("'onnx'", "onnx")):
+        text = f"{future}import anchorhold\nimport anchorhold as ah\n\ndef f(patients) -> {name}:\n    return 1\n"
+        assert from_text(tmp_path, text)["code"]["outputs"] == [{"name": "result", "kind": kind}]
+
+
+NAMED = """
+from typing import NamedTuple
+import pandas as pd
+from matplotlib.figure import Figure
+import anchorhold as ah
+
+class Answer(NamedTuple):
+    table: pd.DataFrame
+    figure: Figure
+    rows: ah.Samples
+    more: object = None
+
+def f(patients) -> Answer:
+    return Answer(patients, None, patients)
+"""
+
+
+def test_several_outputs_by_the_names_of_a_tuple(tmp_path: Path) -> None:
+    answer = from_text(tmp_path, NAMED)
+    kinds = [("table", "table"), ("figure", "image"), ("rows", "samples"), ("more", "any")]
+    assert answer["code"]["outputs"] == [{"name": n, "kind": k} for n, k in kinds]
+    assert "class Answer" in main_py(answer)
+    plain = NAMED.replace("-> Answer", "-> tuple[int, str]")
+    assert from_text(tmp_path, plain)["code"]["outputs"] == [{"name": "result", "kind": "json"}]
+
+
+def test_declared_outputs(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    file.write_text("def f(patients) -> int:\n    return 1\n")
+
+    def declared(*outputs: str) -> Any:
+        return collect_file(file, "f", ["patients"], LOCK, outputs)
+
+    outputs = declared("table=table:aggregate", "fit=array:model", "weights=safetensors:model", "rows=samples", "other")
+    assert outputs["code"]["outputs"] == [
+        {"name": "table", "kind": "table"},
+        {"name": "fit", "kind": "array", "sensitivity": "model"},
+        {"name": "weights", "kind": "safetensors"},
+        {"name": "rows", "kind": "samples"},
+        {"name": "other", "kind": "any"},
+    ]
+    assert digest(outputs)
+    assert digest(declared("result=json:aggregate")) == digest(declared())
+    assert digest(declared("result=json:individual")) != digest(declared())
+    for wrong, said in (
+        ("a b=table", "no plain name"),
+        ("a=pickle", "which there is not"),
+        ("a=table:harmless", "which there is not"),
+        ("a=samples:aggregate", "is individual"),
+    ):
+        with pytest.raises(Refused, match=said):
+            declared(wrong)
+    with pytest.raises(Refused, match="declared twice"):
+        declared("a", "a=table")
+    with pytest.raises(Refused, match="more than 16"):
+        declared(*(f"a{n}" for n in range(17)))
 
 
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,7 @@ def test_code_without_a_digest(case: dict[str, Any]) -> None:
 @named("request")
 def test_request(case: dict[str, Any]) -> None:
     names = ("code_digest", "values", "assets", "purpose", "author")
-    arguments = [*[case[n] for n in names], case.get("study", "")]
+    arguments = [*[case[n] for n in names], case.get("study", ""), case.get("expect")]
     assert _digest.request_manifest(*arguments).decode() == case["manifest_jcs"]
     assert _digest.request_digest(*arguments) == case["request_digest"]
 

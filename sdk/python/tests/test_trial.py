@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,59 @@ def test_scripts_and_folders_are_tried_and_submitted_alike(
     ):
         with pytest.raises(ah.Error, match=said):
             ada.capture(wrong, entry=entry, patients=heart)
+
+
+def test_declared_outputs_and_expected_resources_are_sent(site: FakeSite, ada: ah.Site, code: Any) -> None:
+    heart = ada.datasets["heart"]
+    outputs = [ah.Output("table", kind="table"), ah.Output("fit", sensitivity="model"), "other"]
+    expect = ah.Resources(cpu_seconds=1.5, memory="1.5 GiB", wall="2 min")
+    request = ada.submit(code.by_diagnosis, patients=heart, purpose="to learn", outputs=outputs, expect=expect)
+    ada.try_on_mock(code.by_diagnosis, patients=heart, outputs=ah.Output("table"), expect=expect)
+    sent = site.calls("POST", "/v1/requests")[0]["body"]
+    assert sent["expect"] == {"cpu_seconds": 2, "memory": 3 << 29, "wall_seconds": 120}
+    assert sent["code"]["outputs"] == [
+        {"name": "table", "kind": "table"},
+        {"name": "fit", "kind": "any", "sensitivity": "model"},
+        {"name": "other", "kind": "any"},
+    ]
+    assert [(o.name, o.sensitivity) for o in request.declared] == [("table", ""), ("fit", "model"), ("other", "")]
+    tried = site.calls("POST", "/v1/trials")[0]["body"]
+    assert tried["expect"] == sent["expect"]
+    assert tried["code"]["outputs"] == [{"name": "table", "kind": "any"}]
+    with pytest.raises(ah.Invalid, match="declared by something else"):
+        ada.capture(code.by_diagnosis, patients=heart, outputs=[3])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"cpu_seconds": 90}, {"cpu_seconds": 90}),
+        ({"cpu_seconds": timedelta(minutes=1)}, {"cpu_seconds": 60}),
+        ({"memory": 1 << 30}, {"memory": 1 << 30}),
+        ({"memory": "512MB", "wall": "1.5 hours"}, {"memory": 512 * 10**6, "wall_seconds": 5400}),
+        ({"wall": 0.2}, {"wall_seconds": 1}),
+        ({}, {}),
+    ],
+)
+def test_resources(given: dict[str, Any], wanted: dict[str, int]) -> None:
+    found = ah.Resources(**given)
+    assert found.as_json() == wanted
+    assert ah.Resources.of(wanted).as_json() == wanted
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"cpu_seconds": -1},
+        {"cpu_seconds": 0},
+        {"wall": "soon"},
+        {"wall": float("nan")},
+        {"memory": "2"},
+    ],
+)
+def test_resources_that_are_none(given: dict[str, Any]) -> None:
+    with pytest.raises(ah.Invalid):
+        ah.Resources(**given)
 
 
 def test_a_failure_is_shown_whole_and_printable(ada: ah.Site, code: Any) -> None:

@@ -77,6 +77,18 @@ def test_kinds_of_assets_and_annotations(tmp_path: Path) -> None:
     assert answer["code"]["outputs"][0]["kind"] == "svg"
 
 
+def test_a_script_leaves_what_is_declared(tmp_path: Path) -> None:
+    write(tmp_path, {"analysis.py": "table = patients.describe()\nn = len(patients)\n"})
+    path, outputs = tmp_path / "analysis.py", ["n=json", "table=table:individual"]
+    code = collect_path(path, "", ["patients"], LOCK, (), outputs)["code"]
+    assert code["outputs"] == [
+        {"name": "n", "kind": "json"},
+        {"name": "table", "kind": "table", "sensitivity": "individual"},
+    ]
+    with pytest.raises(Refused, match="assigns no fit; end it with fit = "):
+        collect_path(path, "", ["patients"], LOCK, (), ["fit=array"])
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

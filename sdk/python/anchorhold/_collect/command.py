@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,24 +36,31 @@ def find_entry(module: Module, name: str) -> tuple[Definition, Unit]:
     return binding.node, binding.unit
 
 
-def collect_file(path: Path, entry: str, assets: list[str], environment: str) -> dict[str, Any]:
+def collect_file(
+    path: Path, entry: str, assets: list[str], environment: str, outputs: Sequence[str] = ()
+) -> dict[str, Any]:
     """Gather a top-level function of a file, from its text alone."""
     root, package = package_of(path)
     module = Module([read_unit(path)], root, package)
     node, unit = find_entry(module, entry)
-    return Collector(module).collect(node, unit, assets, environment)
+    return Collector(module).collect(node, unit, assets, environment, outputs)
 
 
 def collect_path(
-    path: Path, entry: str, assets: list[str], environment: str, values: Iterable[str] = ()
+    path: Path,
+    entry: str,
+    assets: list[str],
+    environment: str,
+    values: Iterable[str] = (),
+    outputs: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Gather what a path and an entry point name: a function of a file, a script, or a folder."""
     if path.is_dir():
-        answer = collect_folder(path, entry, assets, environment)
+        answer = collect_folder(path, entry, assets, environment, outputs)
     elif entry:
-        answer = collect_file(path, entry, assets, environment)
+        answer = collect_file(path, entry, assets, environment, outputs)
     else:
-        answer = collect_script(path, assets, environment)
+        answer = collect_script(path, assets, environment, outputs)
     names = {p["name"]: p["kind"] for p in answer["code"]["parameters"]}
     for value in values:
         if names.get(value) != "value":
@@ -68,11 +75,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--entry", default="", metavar="[MODULE:]FUNC")
     parser.add_argument("--asset", action="append", default=[], metavar="PARAMETER")
     parser.add_argument("--value-param", action="append", default=[], metavar="PARAMETER")
+    parser.add_argument("--output", action="append", default=[], metavar="NAME=KIND:SENSITIVITY")
     parser.add_argument("--environment", default="", metavar="LOCK")
     options = parser.parse_args(arguments)
     try:
         answer = collect_path(
-            Path(options.path), options.entry, options.asset, options.environment, options.value_param
+            Path(options.path), options.entry, options.asset, options.environment, options.value_param, options.output
         )
     except Refused as e:
         print(json.dumps({"error": {"message": e.message, "remedy": e.remedy}}))

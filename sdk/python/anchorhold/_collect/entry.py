@@ -1,4 +1,4 @@
-"""The entry function: what it may be, its declared parameters, and the kind of its output."""
+"""The entry function: what it may be, and its declared parameters."""
 
 from __future__ import annotations
 
@@ -233,40 +233,3 @@ def value_parameter(arg: ast.arg, default: Optional[ast.expr], unit: Unit, modul
             f"the default of {arg.arg} is not of its type {declared}", "write a default of that type, or none"
         )
     return {"name": arg.arg, "kind": "value", "type": declared, "default": value}
-
-
-OUTPUT_KINDS = {
-    "pandas.DataFrame": "table",
-    "pandas.Series": "table",
-    "pandas.Index": "table",
-    "pyarrow.Table": "table",
-    "pyarrow.RecordBatch": "table",
-    "numpy.ndarray": "array",
-    "numpy.typing.NDArray": "array",
-    "matplotlib.figure.Figure": "image",
-    "matplotlib.pyplot.Figure": "image",
-    "matplotlib.axes.Axes": "image",
-    "matplotlib.pyplot.Axes": "image",
-    "PIL.Image.Image": "image",
-    **{f"builtins.{t}": "json" for t in ("int", "float", "bool", "dict", "list", "tuple")},
-    **{f"typing.{t}": "json" for t in ("Dict", "List", "Tuple")},
-    "None": "json",
-}
-
-
-# Kinds that no type implies: a function declares one by its name, as in
-# ``def f(patients) -> "svg":``, or as "ah.SVG".
-DECLARED_KINDS = ("csv", "svg", "safetensors", "onnx", "samples")
-
-
-def output_kind(node: Definition, module: Module) -> str:
-    return kind_of(node.returns, module)
-
-
-def kind_of(annotation: Optional[ast.expr], module: Module) -> str:
-    """The kind of output that an annotation declares, or any."""
-    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-        named = annotation.value.strip().removeprefix("anchorhold.").removeprefix("ah.").lower()
-        if named in DECLARED_KINDS:
-            return named
-    return OUTPUT_KINDS.get(annotation_path(annotation, module), "any")

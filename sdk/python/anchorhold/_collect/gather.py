@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from .constants import check_constant
-from .entry import check_entry, output_kind, parameters
+from .entry import check_entry, parameters
 from .modules import Finder, absolute_name
 from .names import Binding, Module, bound_names, same_import
 from .order import Item, order
+from .outputs import declared_outputs
 from .source import MAX_BYTES, MAX_FILES, Definition, Refused, Unit, first_line, parse
 
 MODULE_NAMES = ("__name__", "__doc__", "__debug__", "__classdict__", "__conditional_annotations__")
@@ -43,7 +44,9 @@ class Collector:
         self.imports: dict[str, list[Binding]] = {}
         self.files: dict[str, str] = {}
 
-    def collect(self, entry: Definition, unit: Unit, assets: list[str], environment: str) -> dict[str, Any]:
+    def collect(
+        self, entry: Definition, unit: Unit, assets: list[str], environment: str, outputs: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """The JSON answer: {"code", "shown"}."""
         check_entry(entry, unit)
         item = Item(entry, unit, "function", [entry.name], self.module.future)
@@ -58,7 +61,7 @@ class Collector:
             "files": files,
             "entry": f"main.py:{entry.name}",
             "parameters": parameters(entry, unit, self.module, assets),
-            "outputs": [{"name": "result", "kind": output_kind(entry, self.module)}],
+            "outputs": declared_outputs(entry.returns, self.module, list(outputs)),
             "environment": environment,
         }
         return {"code": code, "shown": self._shown(ordered)}

@@ -16,18 +16,18 @@ import re
 import symtable
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .entry import asset_parameter, check_entry, kind_of, output_kind, parameters, value_parameter
+from .entry import asset_parameter, check_entry, parameters, value_parameter
 from .gather import MODULE_NAMES, check_limits
 from .modules import Finder
 from .names import Module, bound_names, loaded, outside_functions
+from .outputs import RESULT, declared_outputs
 from .source import MAX_FILES, Definition, FunctionNode, Refused, Unit, decode, first_line, read_unit
 
 SCRIPT = "__main__"  # in the place of a function's name: the file runs from top to bottom
-RESULT = "result"
 MAX_DATA = 64 << 10  # of one text that is no code
 
 # What tools and editors leave beside code, and no code reads.
@@ -43,7 +43,7 @@ LEFT_OUT = frozenset(
 # ------------------------------------------------------------------ scripts
 
 
-def collect_script(path: Path, assets: list[str], environment: str) -> dict[str, Any]:
+def collect_script(path: Path, assets: list[str], environment: str, outputs: Sequence[str] = ()) -> dict[str, Any]:
     """A script with the modules beside it that it imports."""
     unit = read_unit(path)
     module = Module([unit], path.resolve().parent)
@@ -55,7 +55,7 @@ def collect_script(path: Path, assets: list[str], environment: str) -> dict[str,
     check_limits(files)
     shown = [{"name": "script", "kind": "entry", "file": unit.label, "line": 1}]
     shown += [{"name": p, "kind": "file", "file": p, "line": 1} for p in sorted(finder.files)]
-    return answer(files, f"main.py:{SCRIPT}", given, script_outputs(module, unit), environment, shown)
+    return answer(files, f"main.py:{SCRIPT}", given, script_outputs(module, unit, outputs), environment, shown)
 
 
 def answer(
@@ -154,24 +154,30 @@ def used_names(unit: Unit) -> set[str]:
     return found
 
 
-def script_outputs(module: Module, unit: Unit) -> list[dict[str, str]]:
-    """What a script leaves: the variable result, of the kind that its annotation says."""
-    if RESULT not in module.bindings:
-        functions = sorted(n for n, bs in module.bindings.items() if all(b.kind == "function" for b in bs))
-        other = f"; or name the function that you mean: --entry {functions[0]}" if functions else ""
-        raise Refused(f"{unit.label} assigns no {RESULT}", f"end it with {RESULT} = ..., which is its answer{other}")
+def script_outputs(module: Module, unit: Unit, given: Sequence[str]) -> list[dict[str, str]]:
+    """What a script leaves: the variables that are declared, or result, of the kind that its annotation says."""
     hints = [
         s.annotation
         for s in unit.tree.body
         if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name) and s.target.id == RESULT
     ]
-    return [{"name": RESULT, "kind": kind_of(hints[-1] if hints else None, module)}]
+    outputs = declared_outputs(hints[-1] if hints else None, module, list(given))
+    for output in outputs:
+        name = output["name"]
+        if name not in module.bindings:
+            functions = sorted(n for n, bs in module.bindings.items() if all(b.kind == "function" for b in bs))
+            other = f"; or name the function that you mean: --entry {functions[0]}" if functions else ""
+            what = "answer" if name == RESULT else "output"
+            raise Refused(f"{unit.label} assigns no {name}", f"end it with {name} = ..., which is its {what}{other}")
+    return outputs
 
 
 # ------------------------------------------------------------------ folders
 
 
-def collect_folder(folder: Path, entry: str, assets: list[str], environment: str) -> dict[str, Any]:
+def collect_folder(
+    folder: Path, entry: str, assets: list[str], environment: str, outputs: Sequence[str] = ()
+) -> dict[str, Any]:
     """Every file of a folder, and its entry point: "module:function", or "FILE.py" for a script."""
     left_out: list[str] = []
     units: dict[str, Unit] = {}
@@ -194,17 +200,18 @@ def collect_folder(folder: Path, entry: str, assets: list[str], environment: str
     module = Module([unit], folder, package)
     begins = 1
     if function == SCRIPT:
-        given, outputs = script_parameters(module, unit, assets), script_outputs(module, unit)
+        given = script_parameters(module, unit, assets)
+        declared = script_outputs(module, unit, outputs)
     else:
         node = find_function(module, unit, function)
         check_entry(node, unit)
         begins = first_line(node)
         given = parameters(node, unit, module, assets)
-        outputs = [{"name": RESULT, "kind": output_kind(node, module)}]
+        declared = declared_outputs(node.returns, module, list(outputs))
     shown = [{"name": function if function != SCRIPT else "script", "kind": "entry", "file": path, "line": begins}]
     shown += [{"name": p, "kind": "file" if p in units else "data", "file": p, "line": 1} for p in sorted(texts)]
     shown += [{"name": p, "kind": "left out", "file": p, "line": 1} for p in left_out]
-    return answer(files, f"{path}:{function}", given, outputs, environment, shown)
+    return answer(files, f"{path}:{function}", given, declared, environment, shown)
 
 
 def walk(folder: Path, inside: str, left_out: list[str]) -> Iterator[tuple[str, Path]]:
