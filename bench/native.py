@@ -18,7 +18,7 @@ import numpy
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.csv  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
-from figures import Site, Table, asking
+from figures import PROGRAM, Site, Table, asking, run
 
 ROUNDS = 3
 BYTES = 500e6
@@ -28,7 +28,7 @@ import time
 {imports}
 
 
-def work({parameter}) -> dict:
+def work(table: pathlib.Path) -> dict:
     seconds = []
     for _ in range({rounds}):
         {before}
@@ -39,14 +39,14 @@ def work({parameter}) -> dict:
 """
 
 # What is compared: its name, imports, what comes before the clock, the act, the
-# kind of file that it reads, and the ratio to reach.
+# kind of file that it may read (a question has at least one asset), and the ratio to reach.
 WORK = (
     (
         "RandomForest fit",
         "import numpy\nfrom sklearn.ensemble import RandomForestClassifier",
         "x = numpy.random.default_rng(1).standard_normal((20_000, 20)); y = x[:, 0] + x[:, 1] > 0",
         "RandomForestClassifier(n_estimators=40, random_state=1).fit(x, y)",
-        "",
+        "csv",
         1.08,
     ),
     (
@@ -54,7 +54,7 @@ WORK = (
         "import numpy",
         "x = numpy.random.default_rng(1).standard_normal((200_000, 100)); y = x.sum(axis=1)",
         "numpy.linalg.solve(x.T @ x, x.T @ y); numpy.linalg.lstsq(x[:40_000], y[:40_000])",
-        "",
+        "csv",
         1.15,
     ),
     ("pyarrow CSV, 500 MB", "import pyarrow.csv", "pass", "pyarrow.csv.read_csv(str(table))", "csv", 1.2),
@@ -79,7 +79,7 @@ def write(folder: pathlib.Path) -> dict[str, pathlib.Path]:
 
 def inside(site: Site, text: str, name: str, file: str) -> list[float]:
     """Seconds that the work takes as an approved question."""
-    request = asking(site, text, "work", **({"table": file} if file else {}))()
+    request = asking(site, text, "work", table=file)()
     site.act("request", "approve", request.id, "--auto-release")
     request.wait(timeout=3600)
     if request.state != "released":
@@ -87,10 +87,9 @@ def inside(site: Site, text: str, name: str, file: str) -> list[float]:
     return [float(s) for s in request.result()["seconds"]]
 
 
-def outside(packages: str, text: str, file: pathlib.Path | None) -> list[float]:
+def outside(packages: str, text: str, file: pathlib.Path) -> list[float]:
     """Seconds that the same work takes beside the sandbox."""
-    given = "" if file is None else f"pathlib.Path({str(file)!r})"
-    program = f"{text}\nimport json\nprint(json.dumps(work({given})['seconds']))\n"
+    program = f"{text}\nimport json\nprint(json.dumps(work(pathlib.Path({str(file)!r}))['seconds']))\n"
     variables = {**os.environ, "PYTHONPATH": packages, **{f"{library}_NUM_THREADS": "2" for library in ("OMP", "OPENBLAS", "MKL")}}
     done = subprocess.run(["/usr/bin/python3", "-c", program], env=variables, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -103,11 +102,10 @@ def measure(site: Site) -> Table:
     files = write(site.dir.parent)
     for dataset, file in files.items():
         site.offer(dataset, "table", file)
-    packages = str(pathlib.Path(site.act("env", "ls")[0]["folder"]) / "packages")
+    packages = run(PROGRAM, "env", "add").strip().rstrip(".").split(" in ")[-1] + "/packages"
     table = Table(f"In the sandbox, as a multiple of the same beside it, median of {ROUNDS}")
     for name, imports, before, act, kind, most in WORK:
-        parameter = "table: pathlib.Path" if kind else ""
-        text = TIMED.format(imports=imports, parameter=parameter, rounds=ROUNDS, before=before, act=act)
-        native = statistics.median(outside(packages, text, files.get(kind)))
+        text = TIMED.format(imports=imports, rounds=ROUNDS, before=before, act=act)
+        native = statistics.median(outside(packages, text, files[kind]))
         table.add(name, statistics.median(inside(site, text, name, kind)) / native, f"of {native:.2f} s", most=most)
     return table
