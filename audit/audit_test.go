@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,7 +55,7 @@ func TestAppendRefuses(t *testing.T) {
 	} {
 		e := event(0)
 		change(&e)
-		if _, err := s.log.Append(s.store, e); err == nil || len(s.store.Leaves) != 0 || len(s.store.Tree) != 0 {
+		if _, err := s.log.Append(s.store, e); err == nil || len(s.store.Waiting) != 0 || len(s.store.Leaves) != 0 {
 			t.Errorf("%s: %v, %d entries", name, err, len(s.store.Leaves))
 		}
 	}
@@ -78,6 +79,20 @@ func (f failing) Size() (int64, error) {
 		return 0, errStore
 	}
 	return f.Memory.Size()
+}
+
+func (f failing) Queue(text []byte, at time.Time) (int64, error) {
+	if f.fail == "Queue" {
+		return 0, errStore
+	}
+	return f.Memory.Queue(text, at)
+}
+
+func (f failing) Take() ([]audit.Queued, error) {
+	if f.fail == "Take" {
+		return nil, errStore
+	}
+	return f.Memory.Take()
 }
 
 func (f failing) AppendEntry(i int64, e []byte, h [][32]byte, at time.Time) error {
@@ -106,7 +121,7 @@ func (f failing) SetCheckpoint(n int64, c []byte) error {
 
 // TestStoreFailures: whatever call of the store fails, the act fails.
 func TestStoreFailures(t *testing.T) {
-	for _, fail := range []string{"Size", "AppendEntry", "Hashes", "short", "SetCheckpoint"} {
+	for _, fail := range []string{"Size", "Queue", "Take", "AppendEntry", "Hashes", "short", "SetCheckpoint"} {
 		s := newSite(t, "a.example", 1)
 		s.grow(1) // so that the next append reads a hash
 		tx := failing{s.store, fail}
@@ -116,6 +131,23 @@ func TestStoreFailures(t *testing.T) {
 		}
 		if err == nil {
 			t.Errorf("%s failed and nobody noticed", fail)
+		}
+	}
+}
+
+// TestTogether: what is sealed together is what is sealed one by one, however
+// many processors share the work.
+func TestTogether(t *testing.T) {
+	for _, n := range []int{1, 7, 8, 9, 64, 1000} {
+		one, all := newSite(t, "a.example", 1), newSite(t, "a.example", 1)
+		for i := range n {
+			one.append(event(i))
+		}
+		if got, want := all.grow(n), one.seal(); got != want {
+			t.Errorf("%d together have the head %+v, one by one %+v", n, got, want)
+		}
+		if !slices.EqualFunc(one.store.Leaves, all.store.Leaves, bytes.Equal) {
+			t.Errorf("%d together are other entries", n)
 		}
 	}
 }
@@ -149,10 +181,7 @@ func TestOneKeyOneEntry(t *testing.T) {
 	s, other := newSite(t, "a.example", 1), newSite(t, "b.example", 1) // the same secret, another origin
 	s.grow(4)
 	other.grow(4)
-	key, err := s.log.EntryKey(1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := s.log.EntryKey(1)
 	for i := range int64(4) {
 		_, err := audit.OpenEntry("a.example", i, s.store.Leaves[i], key)
 		if (err == nil) != (i == 1) {
@@ -180,10 +209,7 @@ func TestEntryForgeries(t *testing.T) {
 }
 
 func mustKey(t *testing.T, s *site, i int64) []byte {
-	key, err := s.log.EntryKey(i)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := s.log.EntryKey(i)
 	return key
 }
 
@@ -414,7 +440,9 @@ func TestUncommittedIsHidden(t *testing.T) {
 		t.Error("before the first checkpoint:", err)
 	}
 	s.grow(2)
+	signed := s.store.Signed
 	s.append(event(2))
+	s.store.Signed = signed
 	for _, path := range []string{"tile/0/000.p/3", "tile/entries/000.p/3"} {
 		if _, err := audit.Tile(s.store, path); anchorhold.KindOf(err) != anchorhold.NotFound {
 			t.Errorf("%s: %v", path, err)

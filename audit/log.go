@@ -14,10 +14,13 @@ package audit
 import (
 	"crypto/hkdf"
 	"crypto/sha256"
+	"errors"
+	"runtime"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/identity/keys"
@@ -27,8 +30,15 @@ import (
 // in the same transaction wrote, and nothing may become visible before the
 // caller commits. Indexes of hashes are those of tlog.StoredHashIndex.
 type Tx interface {
-	// Size is the number of entries so far.
+	// Size is the number of entries so far, those included that are queued.
 	Size() (int64, error)
+	// Queue keeps a text that Seal will make the next entry of, and gives the
+	// index that it will have. A text MUST NOT become durable itself, and a commit
+	// MUST fail while one is queued.
+	Queue(text []byte, at time.Time) (int64, error)
+	// Take gives all that is queued for this commit, in order, and forgets it: Size
+	// is then what it was before.
+	Take() ([]Queued, error)
 	// AppendEntry stores the entry with the next index, and the tree hashes that
 	// it completes: those from tlog.StoredHashIndex(0, index) on. It MUST fail
 	// when the index is not Size. The time is for listing only.
@@ -38,6 +48,12 @@ type Tx interface {
 	Hashes(indexes []int64) ([][32]byte, error)
 	// SetCheckpoint replaces the newest checkpoint.
 	SetCheckpoint(size int64, signedNote []byte) error
+}
+
+// Queued is what will be an entry.
+type Queued struct {
+	Text []byte
+	At   time.Time
 }
 
 // Log writes and reads the audit log of one site. It holds secrets and no other
@@ -62,35 +78,33 @@ func New(k *keys.SiteKeys) (*Log, error) {
 // to write. The secret of entries is the same; origin and index make their keys.
 func (l *Log) Past(origin string) *Log { return &Log{origin: origin, prk: l.prk} }
 
-// Append encrypts an event and adds it to the log within tx. It returns the
-// entry's index. The transaction must end with Seal, else the newest checkpoint
-// does not cover the entry.
+// Append adds an event to the log within tx and returns its entry's index. The
+// transaction must end with Seal, which encrypts what was appended: it does so
+// for all that is committed together, on all processors.
 func (l *Log) Append(tx Tx, e Event) (int64, error) {
 	if l.signer == nil {
-		return 0, anchorhold.Errorf(anchorhold.Internal, "", "a log that has ended takes no entry")
+		return 0, ended()
 	}
 	text, err := e.encode()
 	if err != nil {
 		return 0, err
 	}
-	index, err := tx.Size()
-	if err != nil {
-		return 0, err
-	}
-	entry, err := sealEntry(l.prk, l.origin, index, text)
-	if err != nil {
-		return 0, err
-	}
-	hashes, err := tlog.StoredHashesForRecordHash(index, tlog.RecordHash(entry), hashReader{tx})
-	if err != nil {
-		return 0, err
-	}
-	return index, tx.AppendEntry(index, entry, plainHashes(hashes), e.Time)
+	return tx.Queue(text, e.Time)
 }
 
-// Seal signs the checkpoint over all entries, those of tx included, and stores
-// it within tx. Call it once, last, before the commit.
+func ended() error {
+	return anchorhold.Errorf(anchorhold.Internal, "", "a log that has ended takes no entry")
+}
+
+// Seal makes entries of what was appended, signs the checkpoint over all, and
+// stores both within tx. Call it once, last, before the commit.
 func (l *Log) Seal(tx Tx) error {
+	if l.signer == nil {
+		return ended()
+	}
+	if err := l.write(tx); err != nil {
+		return err
+	}
 	size, err := tx.Size()
 	if err != nil {
 		return err
@@ -106,20 +120,78 @@ func (l *Log) Seal(tx Tx) error {
 	return tx.SetCheckpoint(size, signed)
 }
 
+// write stores what was queued as entries.
+func (l *Log) write(tx Tx) error {
+	queued, err := tx.Take()
+	if err != nil {
+		return err
+	}
+	first, err := tx.Size()
+	if err != nil {
+		return err
+	}
+	sealed, err := l.seal(first, queued)
+	if err != nil {
+		return err
+	}
+	for i, x := range sealed {
+		index := first + int64(i)
+		hashes, err := tlog.StoredHashesForRecordHash(index, x.leaf, hashReader{tx})
+		if err != nil {
+			return err
+		}
+		if err := tx.AppendEntry(index, x.entry, plainHashes(hashes), queued[i].At); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sealed is an entry with its leaf's hash in the tree.
+type sealed struct {
+	entry []byte
+	leaf  tlog.Hash
+}
+
+// sealTogether is how many entries are worth another goroutine.
+const sealTogether = 8
+
+// seal encrypts what will be the entries from first on.
+func (l *Log) seal(first int64, queued []Queued) ([]sealed, error) {
+	out := make([]sealed, len(queued))
+	part := max(sealTogether, (len(queued)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
+	var workers errgroup.Group
+	for from := 0; from < len(queued); from += part {
+		to := min(from+part, len(queued))
+		work := func() error {
+			keys := newDeriver(l.prk)
+			for i := from; i < to; i++ {
+				entry, err := keys.sealEntry(l.origin, first+int64(i), queued[i].Text)
+				if err != nil {
+					return err
+				}
+				out[i] = sealed{entry, tlog.RecordHash(entry)}
+			}
+			return nil
+		}
+		if to == len(queued) { // the last part is this goroutine's
+			return out, errors.Join(work(), workers.Wait())
+		}
+		workers.Go(work)
+	}
+	return out, nil
+}
+
 // Open reads an entry of this log.
 func (l *Log) Open(index int64, entry []byte) (Event, error) {
-	key, err := l.EntryKey(index)
-	if err != nil {
-		return Event{}, err
-	}
-	return OpenEntry(l.origin, index, entry, key)
+	return OpenEntry(l.origin, index, entry, l.EntryKey(index))
 }
 
 // EntryKey gives the key of one entry, which opens that entry and no other. To
 // hand it out is to show the entry.
-func (l *Log) EntryKey(index int64) ([]byte, error) {
-	key, _, err := entryKeys(l.prk, entryContext(l.origin, index))
-	return key, err
+func (l *Log) EntryKey(index int64) []byte {
+	key, _ := newDeriver(l.prk).keys(entryContext(l.origin, index))
+	return key
 }
 
 // hasher gives stored hashes: a Tx or a Reader.

@@ -127,12 +127,8 @@ func (l *Log) OpeningOf(r Reader, index int64) (Opening, error) {
 	if len(entries) != 1 {
 		return Opening{}, missingEntries()
 	}
-	key, err := l.EntryKey(index)
-	if err != nil {
-		return Opening{}, err
-	}
 	return Opening{
-		Origin: l.origin, Index: index, Size: size, Checkpoint: signed, Proof: proof, Entry: entries[0], Key: key,
+		Origin: l.origin, Index: index, Size: size, Checkpoint: signed, Proof: proof, Entry: entries[0], Key: l.EntryKey(index),
 	}, nil
 }
 

@@ -37,7 +37,14 @@ func newSite(t testing.TB, origin string, seed byte) *site {
 	return &site{t: t, keys: k, log: l, store: &audittest.Memory{}}
 }
 
+// append adds an event and seals.
 func (s *site) append(e audit.Event) int64 {
+	i := s.queue(e)
+	s.seal()
+	return i
+}
+
+func (s *site) queue(e audit.Event) int64 {
 	i, err := s.log.Append(s.store, e)
 	if err != nil {
 		s.t.Fatal(err)
@@ -59,8 +66,8 @@ func (s *site) seal() audit.Checkpoint {
 
 // grow appends n events and seals.
 func (s *site) grow(n int) audit.Checkpoint {
-	for range n {
-		s.append(event(len(s.store.Leaves)))
+	for i := range n {
+		s.queue(event(len(s.store.Leaves) + i))
 	}
 	return s.seal()
 }
@@ -78,10 +85,7 @@ func entryContext(origin string, index int64) []byte {
 }
 
 func (s *site) gcm(index int64) (cipher.AEAD, []byte) {
-	key, err := s.log.EntryKey(index)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	key := s.log.EntryKey(index)
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		s.t.Fatal(err)

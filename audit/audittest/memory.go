@@ -19,10 +19,11 @@ import (
 // Memory is a log in memory. Its fields are open so that a test can play an
 // adversary who owns the store.
 type Memory struct {
-	Leaves [][]byte
-	Tree   [][32]byte
-	Times  []time.Time
-	Signed []byte // newest checkpoint
+	Leaves  [][]byte
+	Tree    [][32]byte
+	Times   []time.Time
+	Signed  []byte         // newest checkpoint
+	Waiting []audit.Queued // not sealed yet
 }
 
 var (
@@ -40,7 +41,20 @@ func (m *Memory) Clone() *Memory {
 }
 
 // Size implements audit.Tx.
-func (m *Memory) Size() (int64, error) { return int64(len(m.Leaves)), nil }
+func (m *Memory) Size() (int64, error) { return int64(len(m.Leaves) + len(m.Waiting)), nil }
+
+// Queue implements audit.Tx.
+func (m *Memory) Queue(text []byte, at time.Time) (int64, error) {
+	m.Waiting = append(m.Waiting, audit.Queued{Text: text, At: at})
+	return int64(len(m.Leaves) + len(m.Waiting) - 1), nil
+}
+
+// Take implements audit.Tx.
+func (m *Memory) Take() ([]audit.Queued, error) {
+	queued := m.Waiting
+	m.Waiting = nil
+	return queued, nil
+}
 
 // AppendEntry implements audit.Tx.
 func (m *Memory) AppendEntry(index int64, entry []byte, hashes [][32]byte, at time.Time) error {

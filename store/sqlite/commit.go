@@ -109,6 +109,9 @@ func (s *Store) transact(group []*pending) error {
 		}
 		added.absorb(x.own())
 	}
+	if n := len(added.queued); n > 0 {
+		return fmt.Errorf("%d audit entries were not sealed", n)
+	}
 	x := s.within(t, nil, added)
 	if err := errors.Join(x.writeEntries(added), s.summarise(x, touched)); err != nil {
 		return busy(err)

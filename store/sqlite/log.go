@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/anchorhold/anchorhold/audit"
 	"github.com/anchorhold/anchorhold/store"
 )
 
@@ -50,6 +51,32 @@ func (t *tx) Size() (int64, error) {
 	return own.size, err
 }
 
+// Queue implements audit.Tx.
+func (t *tx) Queue(text []byte, at time.Time) (int64, error) {
+	index, err := t.Size()
+	if err != nil {
+		return 0, err
+	}
+	own := t.own()
+	own.size++
+	own.queued = append(own.queued, audit.Queued{Text: text, At: at})
+	return index, nil
+}
+
+// Take implements audit.Tx.
+func (t *tx) Take() (all []audit.Queued, err error) {
+	size, err := t.Size()
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range t.known {
+		all = append(all, e.queued...)
+		e.queued = nil
+	}
+	t.own().size = size - int64(len(all))
+	return all, nil
+}
+
 func (t *tx) AppendEntry(index int64, data []byte, hashes [][32]byte, at time.Time) error {
 	size, err := t.Size()
 	if err != nil {
@@ -61,9 +88,10 @@ func (t *tx) AppendEntry(index int64, data []byte, hashes [][32]byte, at time.Ti
 	own := t.own()
 	own.size++
 	own.entries = append(own.entries, entry{index, at.UnixNano(), data, joined(hashes)})
-	for i, h := range hashes {
-		own.hashes[tlog.StoredHashIndex(0, index)+int64(i)] = h
+	if len(own.run) == 0 {
+		own.first = tlog.StoredHashIndex(0, index)
 	}
+	own.run = append(own.run, hashes...)
 	return nil
 }
 
@@ -149,7 +177,7 @@ func (t *tx) Hashes(indexes []int64) ([][32]byte, error) {
 
 func (t *tx) remembers(index int64, into *[32]byte) bool {
 	for _, e := range t.known {
-		if h, ok := e.hashes[index]; ok {
+		if h, ok := e.find(index); ok {
 			*into = h
 			return true
 		}

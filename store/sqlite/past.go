@@ -43,7 +43,7 @@ func (t *tx) EndLog(l store.PastLog) error {
 	if err != nil {
 		return err
 	}
-	if own := t.own(); len(own.entries) > 0 || size != l.Size {
+	if own := t.own(); len(own.entries)+len(own.queued) > 0 || size != l.Size {
 		return fmt.Errorf("a log of %d entries cannot end as one of %d", size, l.Size)
 	}
 	err = t.exec("INSERT INTO past_log(origin, vkey, size, continuation, at) VALUES (?, ?, ?, ?, ?)",

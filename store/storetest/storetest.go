@@ -295,38 +295,6 @@ func ledger(t *testing.T, s store.Store) {
 	}
 }
 
-func auditLog(t *testing.T, s store.Store) {
-	view(t, s, func(tx store.Tx) error {
-		note, err := tx.Checkpoint()
-		equal(t, "checkpoint before the first", note, nil)
-		return err
-	})
-	update(t, s, func(tx store.Tx) error {
-		return errors.Join(tx.AppendEntry(0, []byte("a"), [][32]byte{{1}}, clock),
-			tx.AppendEntry(1, []byte("b"), [][32]byte{{2}, {3}}, clock), tx.SetCheckpoint(2, []byte("note")))
-	})
-	if err := s.Update(context.Background(), func(tx store.Tx) error { return tx.AppendEntry(3, []byte("gap"), nil, clock) }); err == nil {
-		t.Error("an entry was stored after a gap")
-	}
-	view(t, s, func(tx store.Tx) error {
-		size, err := tx.Size()
-		equal(t, "size", size, 2)
-		got, err2 := tx.Entries(1, 1)
-		equal(t, "entries", got, [][]byte{[]byte("b")})
-		if _, err := tx.Entries(1, 2); err == nil {
-			t.Error("a missing entry was not reported")
-		}
-		hashes, err3 := tx.Hashes([]int64{2, 0})
-		equal(t, "hashes in the order asked for", hashes, [][32]byte{{3}, {1}})
-		if _, err := tx.Hashes([]int64{9}); err == nil {
-			t.Error("a missing hash was not reported")
-		}
-		note, err4 := tx.Checkpoint()
-		equal(t, "checkpoint", string(note), "note")
-		return errors.Join(err, err2, err3, err4)
-	})
-}
-
 func keys(t *testing.T, s store.Store) {
 	update(t, s, func(tx store.Tx) error {
 		return errors.Join(tx.PutIdempotent("pri-1", "k", []byte("f"), []byte("r"), clock), tx.PutSetting("a", "1"), tx.PutSetting("a", "2"))
