@@ -19,6 +19,8 @@ const (
 	DiffOrder  = "order"
 	DiffType   = "type"
 	DiffNulls  = "nulls"
+	DiffShape  = "shape"  // of an array: its number of axes, or the length of one but the first
+	DiffUnseen = "unseen" // of the whole asset: not all of it could be compared
 )
 
 // Difference is one way in which a mock is not like its private side. It
@@ -44,6 +46,8 @@ func (d Difference) String() string {
 	switch d.What {
 	case DiffFormat:
 		return fmt.Sprintf("the mock is %s and the private table is %s", d.Mock, d.Private)
+	case DiffUnseen:
+		return fmt.Sprintf("%s: look at both yourself", d.Private)
 	case DiffAbsent:
 		return fmt.Sprintf("the mock has no column %q", d.Column)
 	case DiffExtra:
@@ -63,6 +67,21 @@ type Side struct {
 	// Nulls says of each column whether it has missing values. Nil: that is not
 	// compared, as for a mock that was made without knowing it.
 	Nulls []bool
+	// Unseen says why not all of it could be compared with a mock that was given;
+	// empty: everything could.
+	Unseen string
+}
+
+// Unseen says of a version why what a mock has of it could stay unseen: the index
+// of its rows does not show everything.
+func Unseen(v anchorhold.Version) string {
+	switch {
+	case v.Private != nil && v.Private.Opaque:
+		return "files whose content is no text are compared as a whole only, so that a part of one, or the same picture written anew, would not be found"
+	case Mixed(v):
+		return "arrays are compared row by row only, so that numbers which were copied in another order would not be found"
+	}
+	return ""
 }
 
 // MockFile is what was read of a mock that an owner gave.
@@ -100,6 +119,9 @@ func CompareMock(ctx context.Context, private Side, path string, o ReadOptions) 
 	var out []Difference
 	if m.Format != private.Format {
 		out = append(out, Difference{What: DiffFormat, Private: private.Format, Mock: m.Format})
+	}
+	if private.Unseen != "" {
+		out = append(out, Difference{What: DiffUnseen, Private: private.Unseen})
 	}
 	out = append(out, differences(private.Columns, m.Columns, t.accepts())...)
 	return m, append(out, nullDifferences(private, m.Columns, nulls.found)...), nil
@@ -159,6 +181,9 @@ func differences(private, mock []anchorhold.Column, can []typeSet) []Difference 
 		} else if a, b := storageFact(p), storageFact(mock[j]); a != b && p.Type == mock[j].Type {
 			out = append(out, Difference{Column: p.Name, What: DiffType, Private: a, Mock: b})
 		}
+		if a, b := shapeFact(p), shapeFact(mock[j]); a != b {
+			out = append(out, Difference{Column: p.Name, What: DiffShape, Private: a, Mock: b})
+		}
 	}
 	for _, m := range mock {
 		if !slices.ContainsFunc(private, func(c anchorhold.Column) bool { return c.Name == m.Name }) {
@@ -166,6 +191,16 @@ func differences(private, mock []anchorhold.Column, can []typeSet) []Difference 
 		}
 	}
 	return out
+}
+
+// shapeFact is the shape of an array as it matters to code: the length of its
+// first axis may be any.
+func shapeFact(c anchorhold.Column) string {
+	f, ok := c.Fact(anchorhold.FactShape)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprint(f.Value)
 }
 
 // storageFact is the exact type of a column of a Parquet file where it matters

@@ -19,7 +19,7 @@ func (s *Service) compare(ctx context.Context, p policy.Permit, d *draft, f *os.
 	if err := plain("reason", said.OverrideCommon, false); err != nil {
 		return catalog.MockFile{}, err
 	}
-	m, err := s.like(ctx, d, f, format, said.Accept)
+	m, err := s.like(ctx, d, f, format, said.Accept, catalog.Unseen(d.version))
 	if err != nil {
 		return m, err
 	}
@@ -45,9 +45,10 @@ func nothingInCommon(asset string) error {
 }
 
 // like refuses a mock that is not like the private side, but for differences
-// that its owner accepts, or accepted of the version before.
-func (s *Service) like(ctx context.Context, d *draft, f *os.File, format string, accept []string) (catalog.MockFile, error) {
-	side := catalog.Side{Format: d.version.Private.Format, Columns: d.version.Columns, Nulls: d.nulls}
+// that its owner accepts, or accepted of the version before. unseen says why not
+// all could be compared, of a mock that was not made here.
+func (s *Service) like(ctx context.Context, d *draft, f *os.File, format string, accept []string, unseen string) (catalog.MockFile, error) {
+	side := catalog.Side{Format: d.version.Private.Format, Columns: d.version.Columns, Nulls: d.nulls, Unseen: unseen}
 	if c, ok := catalog.FormatNamed(side.Format); ok {
 		side.Format = c.Format().Mocks()
 	}

@@ -105,7 +105,7 @@ func (s *Service) keepFormer(ctx context.Context, p policy.Permit, d *draft, n N
 		_, err = s.compare(ctx, p, d, f, m.Format, said)
 	} else { // made from a card, it holds nothing to find and knows of no missing values; it must still be like the table
 		d.nulls = nil
-		if _, err = s.like(ctx, d, f, m.Format, said.Accept); err == nil && said.OverrideCommon != "" {
+		if _, err = s.like(ctx, d, f, m.Format, said.Accept, ""); err == nil && said.OverrideCommon != "" {
 			err = nothingInCommon(d.asset)
 		}
 	}

@@ -283,6 +283,8 @@ func TestFolders(t *testing.T) {
 	write(mock, "example.txt", "somebody else was seen here at some other time\n")
 	write(mock, "example.png", "\x89PNG\x00\x02")
 	n := dataset.New{Name: "heart", Assets: []dataset.NewAsset{{Name: "patients", Path: private, Mock: &dataset.NewMock{Path: mock}}}}
+	b.refuses(anchorhold.Conflict, "unseen:patients", func() error { _, err := b.add(n); return err })
+	n.Assets[0].Mock.Accept = []string{"unseen:patients"}
 	v := b.mustAdd(n)
 	if v.Kind != anchorhold.KindFiles || v.Private.Format != "folder" || v.Private.Rows != 2 || !v.Private.Opaque {
 		t.Errorf("%+v, %+v", v, v.Private)
@@ -296,7 +298,7 @@ func TestFolders(t *testing.T) {
 		write(bad, "example.txt", "nothing\n")
 		write(bad, "example.png", "nothing")
 		write(bad, name, content)
-		_, err := b.version(dataset.NewAsset{Mock: &dataset.NewMock{Path: bad}})
+		_, err := b.version(dataset.NewAsset{Mock: &dataset.NewMock{Path: bad, Accept: []string{"unseen:patients"}}})
 		if anchorhold.KindOf(err) != anchorhold.Conflict || !strings.Contains(err.Error(), "may not be published") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -366,5 +368,42 @@ func TestFrozenSiteTakesNoParts(t *testing.T) {
 	b.Service.Books = &books.Books{Store: b.Store, Log: b.Log, Now: b.Clock.Now} // as after a start
 	if _, err := b.Append(t.Context(), p, u.ID, 0, []byte("a\n1\n")); !errors.Is(err, books.ErrFrozen) {
 		t.Errorf("a part at a frozen site: %v", err)
+	}
+}
+
+// A mock of arrays that its owner gives has the axes and the type of number of the
+// private side, and no line of it.
+func TestGivenMocksOfArrays(t *testing.T) {
+	b := newBench(t)
+	npy := func(name, descr, shape string, data []byte) string {
+		t.Helper()
+		head := "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + shape + ", }\n"
+		path := filepath.Join(t.TempDir(), name+".npy")
+		if err := os.WriteFile(path, append([]byte("\x93NUMPY\x01\x00"+string([]byte{byte(len(head)), 0})+head), data...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	line := func(first byte) []byte { // three different numbers of two bytes
+		return []byte{first, 1, first + 1, 2, first + 2, 3}
+	}
+	private := npy("a", "<i2", "(2, 3)", append(line(10), line(20)...))
+	for name, c := range map[string]struct {
+		mock   string
+		accept []string
+		want   string
+	}{
+		"another type":   {npy("m", "<u2", "(1, 3)", line(30)), nil, "type:patients.values"},
+		"longer rows":    {npy("m", "<i2", "(1, 6)", append(line(30), line(40)...)), nil, "shape:patients.values"},
+		"another axis":   {npy("m", "<i2", "(1, 1, 3)", line(30)), nil, "shape:patients.values"},
+		"a private line": {npy("m", "<i2", "(2, 3)", append(line(30), line(20)...)), nil, "may not be published"},
+		"it is accepted": {npy("m", "<i2", "(1, 1, 3)", line(30)), []string{"shape:patients.values"}, ""},
+	} {
+		_, err := b.add(dataset.New{Name: "d-" + strings.ReplaceAll(name, " ", "-"), Assets: []dataset.NewAsset{
+			{Name: "patients", Path: private, Mock: &dataset.NewMock{Path: c.mock, Accept: c.accept}},
+		}})
+		if c.want == "" && err != nil || c.want != "" && (anchorhold.KindOf(err) != anchorhold.Conflict || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/catalog/mock"
+	"github.com/anchorhold/anchorhold/internal/plaintar"
 )
 
 // Limits of an asset of files.
@@ -306,20 +307,19 @@ func TarEntries(in Input) ([]Entry, error) {
 	for {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
+			end, err := section.Seek(0, io.SeekCurrent)
+			if err != nil || !blank(in.At, end, in.Size-end) {
+				return nil, invalid("write it again", "%s holds something behind its end", in.Name).Because(err)
+			}
 			return entries, CheckEntries(in.Name, entries)
 		}
 		if err != nil {
 			return nil, invalid("write it again, without compression, for example with tar --format=pax -cf FILE.tar -C FOLDER .", "%s is damaged or not a tar archive", in.Name).Because(err)
 		}
-		switch h.Typeflag {
-		case tar.TypeDir:
+		if folder, odd := plainEntry(h); odd != "" {
+			return nil, oddEntry(in.Name, odd)
+		} else if folder {
 			continue
-		case tar.TypeReg:
-		default:
-			return nil, invalid("put regular files into it", "%s holds a link or a special file", in.Name)
-		}
-		if len(h.PAXRecords["GNU.sparse.major"]) > 0 || h.PAXRecords["GNU.sparse.map"] != "" {
-			return nil, invalid("write it without --sparse", "%s holds a file with holes", in.Name)
 		}
 		at, err := section.Seek(0, io.SeekCurrent)
 		if err != nil {
@@ -330,10 +330,44 @@ func TarEntries(in Input) ([]Entry, error) {
 			return nil, invalid("copy it again", "%s is cut off", in.Name)
 		}
 		if hidden(e.Path) {
-			continue
+			return nil, invalid("write it without them: tar --format=pax --exclude='.[!.]*' -cf FILE.tar -C FOLDER .", "%s holds files whose names begin with a dot", in.Name)
+		}
+		if !blank(in.At, at+e.Size, -e.Size&(tarBlock-1)) {
+			return nil, invalid("write it again", "%s holds something behind a file, where nothing should be", in.Name)
 		}
 		if entries = append(entries, e); len(entries) > MaxFiles {
 			return nil, CheckEntries(in.Name, entries)
+		}
+	}
+}
+
+// plainEntry says whether an entry is a folder, and what makes it more than that or
+// than a plain file: what nobody lists would still be in the file, and in a mock
+// would leave with it.
+func plainEntry(h *tar.Header) (folder bool, odd string) {
+	if h.Typeflag == tar.TypeDir && h.Size == 0 {
+		folder = true
+		h.Typeflag = tar.TypeReg
+	}
+	return folder, plaintar.Odd(h)
+}
+
+func oddEntry(name, what string) error {
+	return invalid("write it with plain files alone: tar --format=pax --sort=name -cf FILE.tar -C FOLDER .", "%s has an entry that %s", name, what)
+}
+
+const tarBlock = 512
+
+// blank says whether nothing but zeros lies in a part of a file.
+func blank(r io.ReaderAt, at, n int64) bool {
+	part := bufio.NewReader(io.NewSectionReader(r, at, n))
+	for {
+		b, err := part.ReadByte()
+		if err != nil {
+			return errors.Is(err, io.EOF)
+		}
+		if b != 0 {
+			return false
 		}
 	}
 }

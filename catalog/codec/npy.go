@@ -4,12 +4,14 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -232,7 +234,45 @@ func (NPZ) Open(in Input, o Options) (Reader, error) {
 		}
 		tensors = append(tensors, t)
 	}
+	if hides(z, in.Size) {
+		return nil, invalid("write it again with np.savez", "%s holds something beside its arrays", in.Name)
+	}
 	return newTensorReader(in.Name, tensors, o, false)
+}
+
+// zipSlack is what may lie around a member of an archive beside its name: headers
+// with their usual extra fields, and what says its sizes behind it.
+const zipSlack = 30 + 24 + 64
+
+// hides says whether an archive has room for more than its members: a comment, or
+// bytes that no member is made of.
+func hides(z *zip.Reader, size int64) bool {
+	if z.Comment != "" {
+		return true
+	}
+	files := slices.Clone(z.File)
+	var where []int64
+	for _, f := range files {
+		at, err := f.DataOffset()
+		if err != nil || f.Comment != "" || len(f.Extra) > 64 {
+			return true
+		}
+		where = append(where, at)
+	}
+	order := make([]int, len(files))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(where[a], where[b]) })
+	end, directory := int64(0), int64(22+76+24)
+	for _, i := range order {
+		if gap := where[i] - end; gap < 0 || gap > zipSlack+int64(len(files[i].Name)) {
+			return true
+		}
+		end = where[i] + int64(files[i].CompressedSize64)
+		directory += 46 + 64 + int64(len(files[i].Name))
+	}
+	return size-end > directory
 }
 
 // openMember looks at the header of one array of an archive.

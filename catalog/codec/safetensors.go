@@ -79,6 +79,9 @@ type described struct {
 // tensor, so that nothing can lie in a gap.
 func readTensorHeader(in Input, text []byte) ([]tensor, error) {
 	all, err := describedTensors(text)
+	if errors.Is(err, errTensorNotes) {
+		return nil, invalid("write the tensors alone: save_file(tensors, FILE), without metadata", "%s holds notes beside its tensors (__metadata__)", in.Name)
+	}
 	if err != nil {
 		return nil, damagedArray(in.Name, err)
 	}
@@ -113,6 +116,23 @@ func readTensorHeader(in Input, text []byte) ([]tensor, error) {
 	return out, nil
 }
 
+var errTensorNotes = errors.New("notes beside the tensors")
+
+// plainMetadata says whether the notes of a file name the library that wrote it
+// and nothing else.
+func plainMetadata(value []byte) bool {
+	var notes map[string]string
+	if json.Unmarshal(value, &notes) != nil {
+		return false
+	}
+	for name, text := range notes {
+		if name != "format" || !slices.Contains([]string{"pt", "np", "tf", "flax", "jax", "mlx"}, text) {
+			return false
+		}
+	}
+	return true
+}
+
 func describedTensors(text []byte) ([]described, error) {
 	d := jsontext.NewDecoder(bytes.NewReader(text))
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
@@ -130,6 +150,11 @@ func describedTensors(text []byte) ([]described, error) {
 			return nil, err
 		}
 		if name == "__metadata__" {
+			// Any text may stand there, which nobody would see in a card and which would
+			// leave with a mock. Libraries write which of them wrote it.
+			if !plainMetadata(value) {
+				return nil, errTensorNotes
+			}
 			continue
 		}
 		one := described{name: name}

@@ -126,6 +126,7 @@ def test_in_memory_objects_become_assets(olga_away: ah.Site) -> None:
         parts={"counts": "hidden"},
         contacts=[{"name": "Olga", "email": "olga@example.org"}],
         asking={"wait": "a day"},
+        accept_differences=["unseen:stack"],
         quorum=2,
         review="every-line",
         request_days=9,
