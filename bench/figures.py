@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import re
 import signal
@@ -89,6 +90,19 @@ class Site:
                 rollup = status.with_name("smaps_rollup").read_text()
                 kib += sum(int(n) for n in re.findall(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE))
         return kib / 1024
+
+    def processor_time(self) -> float:
+        """Seconds of processor that the site has cost so far: its process, and its children with all sandboxes that have ended."""
+        ticks = 0
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            try:
+                name, rest = stat.read_text().rsplit(")", 1)
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended while we looked
+            fields = rest.split()
+            if self.pid in (int(name.split()[0]), int(fields[1])):
+                ticks += sum(int(n) for n in fields[11:15])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def forget_peak(self) -> None:
         """Lets peak begin anew."""
