@@ -171,6 +171,7 @@ type Request struct {
 	Opened     time.Time                  `json:"opened"`
 	Undecided  *time.Time                 `json:"undecided_until,omitempty"` // when this opening expires without a decision
 	Withdrawn  bool                       `json:"withdrawn,omitempty"`       // in this opening
+	Forgotten  *time.Time                 `json:"forgotten,omitempty"`       // when the texts of its code and its purpose were removed for their age
 	Priority   int                        `json:"priority,omitempty"`        // of its runs
 	State      State                      `json:"state"`
 	Decisions  []Decision                 `json:"decisions"`

@@ -207,3 +207,54 @@ func TestFrozenSitesSweepNothing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestCodeOfEndedRequestsGoes where an owner set a time for it, on record; by
+// itself it is kept for ever.
+func TestCodeOfEndedRequestsGoes(t *testing.T) {
+	b := newBench(t)
+	then := b.Clock.Now().Add(-100 * day)
+	b.update(func(tx store.Tx) error {
+		q := func(id string, opened time.Time, withdrawn bool) error {
+			return tx.PutRequest(anchorhold.Request{
+				ID: id, Digest: id, CodeDigest: "c-" + id, Author: "a", Opening: 1, Opened: opened, Withdrawn: withdrawn, Purpose: "a purpose",
+				Code: anchorhold.Code{Entry: "main.py:f", Files: []anchorhold.File{{Path: "main.py", Text: "def f(): pass"}}},
+			})
+		}
+		return errors.Join(q("req-old", then, true), q("req-open", then, false), q("req-young", b.Clock.Now(), true),
+			tx.PutLint("c-req-old", anchorhold.Lint{Version: 1, Findings: []anchorhold.Finding{{What: "os.environ['SECRET']"}}}))
+	})
+	if s := b.sweep(false); s.Removed[keep.KindCode] != 0 || b.entries() != 0 {
+		t.Errorf("by default: %+v", s)
+	}
+	if _, err := b.Service.Set(context.Background(), policy.SiteAct(policy.RetentionSet, "test"), keep.KindCode, 30); err != nil {
+		t.Fatal(err)
+	}
+	if s := b.sweep(true); s.Removed[keep.KindCode] != 1 || b.entries() != 1 {
+		t.Errorf("a dry run: %+v", s)
+	}
+	if s := b.sweep(false); s.Removed[keep.KindCode] != 1 {
+		t.Errorf("%+v", s)
+	}
+	if s := b.sweep(false); s.Removed[keep.KindCode] != 0 {
+		t.Errorf("once more: %+v", s)
+	}
+	err := b.View(context.Background(), func(tx store.Tx) error {
+		for id, gone := range map[string]bool{"req-old": true, "req-open": false, "req-young": false} {
+			r, err := tx.Request(id)
+			if err != nil {
+				return err
+			}
+			if (r.Code.Files[0].Text == "" && r.Purpose == "" && r.Lint == nil) != gone || r.CodeDigest != "c-"+id {
+				t.Errorf("%s: %+v", id, r)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if events := b.Events(); len(events) != 2 || events[1].Details[keep.KindCode] != "1" {
+		t.Errorf("not on record: %+v", events)
+	}
+	b.VerifyLog()
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/request"
 	"github.com/anchorhold/anchorhold/store"
 )
 
@@ -23,6 +24,7 @@ const (
 	KindAnswers = "repeated-answers"
 	KindTrials  = "trials"
 	KindUploads = "uploads"
+	KindCode    = "ended-code"
 	KindOrphans = "orphans"
 )
 
@@ -38,6 +40,7 @@ func rules() map[string]rule {
 		KindLogs:    {90, 0, "what runs printed, after they ended"},
 		KindRefused: {30, 0, "files of outputs, after a person refused to release them"},
 		KindTrials:  {30, 1, "runs on the mocks, what they executed and what they gave"},
+		KindCode:    {0, 0, "sources and purposes of requests, after they ended; digests, decisions and receipts stay"},
 		KindUploads: {1, 1, "files that were being sent in, after nobody went on"},
 		KindAnswers: {7, 1, "answers kept for repeated calls"},
 		KindOrphans: {2, 1, "stored files that no record names, such as those of cancelled runs"},
@@ -163,7 +166,11 @@ func (s *Service) Sweep(ctx context.Context, p policy.Permit, dryRun bool) (Swep
 			before[p.Kind] = now.Add(-time.Duration(p.Days) * 24 * time.Hour)
 		}
 	}
-	records, err := s.sweepRecords(ctx, p, before, dryRun)
+	ended, err := s.ended(ctx, before[KindCode])
+	if err != nil {
+		return out, err
+	}
+	records, err := s.sweepRecords(ctx, p, forgetting{before: before, ended: ended, now: now}, dryRun)
 	if err != nil {
 		return out, err
 	}
@@ -173,12 +180,46 @@ func (s *Service) Sweep(ctx context.Context, p policy.Permit, dryRun bool) (Swep
 	return out, err
 }
 
+// ended finds the requests whose texts are too old. They are read beside those
+// who write; the act looks at each again.
+func (s *Service) ended(ctx context.Context, before time.Time) (ids []string, err error) {
+	if before.IsZero() {
+		return nil, nil
+	}
+	now := s.Books.Now()
+	err = s.Books.View(ctx, func(tx store.Tx) error {
+		for page := (store.Page{Limit: store.MaxLimit}); ; {
+			list, next, err := tx.ListRequests(store.RequestFilter{}, page)
+			if err != nil {
+				return err
+			}
+			for _, r := range list {
+				if request.EndedBefore(r, before, now) {
+					ids = append(ids, r.ID)
+				}
+			}
+			if next == "" {
+				return nil
+			}
+			page.Cursor = next
+		}
+	})
+	return ids, err
+}
+
+// forgetting is what a sweep looks for: what is older than its kind may be.
+type forgetting struct {
+	before map[string]time.Time
+	ended  []string // requests
+	now    time.Time
+}
+
 // sweepRecords makes records forget what is too old.
-func (s *Service) sweepRecords(ctx context.Context, p policy.Permit, before map[string]time.Time, dryRun bool) (map[string]int, error) {
+func (s *Service) sweepRecords(ctx context.Context, p policy.Permit, f forgetting, dryRun bool) (map[string]int, error) {
 	var found Swept
 	// Counting is forgetting that is taken back.
 	err := s.Books.Store.Update(ctx, func(tx store.Tx) (err error) {
-		if found, err = forget(tx, before, s.Books.Now()); err == nil {
+		if found, err = f.forget(tx); err == nil {
 			err = errNothing
 		}
 		return err
@@ -187,7 +228,7 @@ func (s *Service) sweepRecords(ctx context.Context, p policy.Permit, before map[
 		return found.Removed, unless(err, errNothing)
 	}
 	_, err = books.Act(ctx, s.Books, p, func(tx store.Tx) (_ struct{}, _ books.Record, err error) {
-		found, err = forget(tx, before, s.Books.Now())
+		found, err = f.forget(tx)
 		if err == nil && found.nothing() {
 			err = errNothing
 		}
@@ -204,18 +245,30 @@ func unless(err, expected error) error {
 	return err
 }
 
-// forget makes records forget what is older than its kind may be.
-func forget(tx store.Tx, before map[string]time.Time, now time.Time) (Swept, error) {
+// forget makes records forget.
+func (f forgetting) forget(tx store.Tx) (Swept, error) {
 	out := Swept{Removed: map[string]int{}}
-	uploads := func(at time.Time) (int, error) { return tx.ForgetUploads(at, now) }
+	uploads := func(at time.Time) (int, error) { return tx.ForgetUploads(at, f.now) }
+	code := func(at time.Time) (n int, err error) {
+		for _, id := range f.ended {
+			done, err := request.Forget(tx, id, at, f.now)
+			if err != nil {
+				return n, err
+			}
+			if done {
+				n++
+			}
+		}
+		return n, nil
+	}
 	trials := func(at time.Time) (int, error) {
 		runs, _, err := tx.ForgetTrials(at) // their files are orphans then
 		return len(runs), err
 	}
 	for kind, fn := range map[string]func(time.Time) (int, error){
-		KindLogs: tx.ForgetLogs, KindRefused: tx.ForgetRefused, KindAnswers: tx.ForgetAnswers, KindTrials: trials, KindUploads: uploads,
+		KindLogs: tx.ForgetLogs, KindRefused: tx.ForgetRefused, KindAnswers: tx.ForgetAnswers, KindTrials: trials, KindUploads: uploads, KindCode: code,
 	} {
-		at, ok := before[kind]
+		at, ok := f.before[kind]
 		if !ok {
 			continue
 		}

@@ -29,7 +29,7 @@ const historyDepth = 200
 // passed over.
 func DiffToLast(tx store.Tx, r anchorhold.Request, sees func(anchorhold.Request) bool) (Diff, error) {
 	comparesTo := func(e anchorhold.Request) bool {
-		return e.ID != r.ID && e.Author == r.Author && !e.Created.After(r.Created) && e.Code.Entry == r.Code.Entry && sees(e)
+		return e.ID != r.ID && e.Author == r.Author && !e.Created.After(r.Created) && e.Code.Entry == r.Code.Entry && e.Forgotten == nil && sees(e)
 	}
 	base, approved, err := lastApproved(tx, r, comparesTo)
 	if err == nil && !approved {

@@ -260,7 +260,7 @@ func (s *Service) open(tx store.Tx, p policy.Permit, r anchorhold.Request) (anch
 	case !StateOf(before, now).Ended():
 		return s.start(tx, p, before)
 	default:
-		r = before
+		r = remembered(before, r)
 		r.Opening, r.Opened, r.Withdrawn = before.Opening+1, now, false
 	}
 	if r.Undecided, err = undecidedUntil(tx, r, now); err != nil {

@@ -55,6 +55,9 @@ func (s *Service) again(tx store.Tx, st receipt.Statement) (anchorhold.Run, erro
 	if r.CodeDigest != st.Predicate.Request.CodeDigest || r.Digest != st.Predicate.Request.Digest {
 		return before, gone
 	}
+	if r.Forgotten != nil {
+		return before, anchorhold.Errorf(anchorhold.Conflict, "have its author submit it once more, and replay the receipt then", "the code was removed for its age")
+	}
 	if before.Deposit != nil {
 		return before, anchorhold.Errorf(anchorhold.Conflict, "run it again where it was made", "nothing was run at this site: the result was handed in")
 	}

@@ -199,6 +199,9 @@ type Requests interface {
 	// PutLint inserts or replaces what a reader found in code, by its digest; a
 	// Request that is found by id or digest has it.
 	PutLint(codeDigest string, l anchorhold.Lint) error
+	// ForgetLint removes what was found in code of which no request holds the
+	// text any more.
+	ForgetLint(codeDigest string) error
 	AddDecision(anchorhold.Decision) error
 	AddMessage(anchorhold.Message) error
 	PutGrant(anchorhold.Grant) error

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -89,7 +90,7 @@ func printRequest(p *show.Printer, r anchorhold.Request, site client.Site, since
 	p.Field("environment", environment(r.Code.Environment, site))
 	printLimits(p, site)
 	printExpected(p, r.Expect)
-	printCode(p, r.Code)
+	printCode(p, r.Code, r.Forgotten)
 	if since.Approved {
 		p.Heading("compared with what was approved")
 		printDiff(p, since)
@@ -168,7 +169,11 @@ func environment(lock string, site client.Site) string {
 	return lock + " (not at this site)"
 }
 
-func printCode(p *show.Printer, code anchorhold.Code) {
+func printCode(p *show.Printer, code anchorhold.Code, forgotten *time.Time) {
+	if forgotten != nil {
+		p.Printf("The code and the purpose were removed for their age on %s. Their digests stay.\n", show.Time(*forgotten))
+		return
+	}
 	for _, f := range code.Files {
 		p.Heading(f.Path + begins(f.Path, code.Entry))
 		p.Printf("%s", show.Block(show.Code(f.Text)))

@@ -120,6 +120,7 @@ var along = []struct{ from, to, why string }{
 	{"release", "receipt", "what left is described by the receipt made with it"},
 	{"keep", "books", "what is removed, and the end of a freeze, are durable acts"},
 	{"keep", "policy", "acts with a permit"},
+	{"keep", "request", "which requests have ended, and what of them can be forgotten"},
 	{"run", "request", "a run ends as its request says"},
 	{"run", "release", "what a run wrote is offered for release in the act that ends it"},
 	{"demo", "client", "the demonstration asks as any program does"},

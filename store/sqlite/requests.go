@@ -215,3 +215,8 @@ func (t *tx) AddMessage(m anchorhold.Message) error {
 	t.touch(m.Request)
 	return t.exec("INSERT INTO message(request, body) VALUES (?, ?)", m.Request, body)
 }
+
+func (t *tx) ForgetLint(codeDigest string) error {
+	return t.exec(`DELETE FROM lint WHERE code_digest = ?1
+		AND NOT EXISTS (SELECT 1 FROM request WHERE code_digest = ?1 AND body ->> '$.forgotten' IS NULL)`, codeDigest)
+}

@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"trials are forgotten", forgotten},
 		{"trials go with their dataset", withdrawnTrials},
 		{"what was found in code", lints},
+		{"what was found in code is forgotten", forgottenLint},
 		{"outputs and releases", releases},
 		{"ledger", ledger},
 		{"notices", notices},

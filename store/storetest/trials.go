@@ -83,6 +83,28 @@ func lints(t *testing.T, s store.Store) {
 	}
 }
 
+// forgottenLint: what was found in code goes when no request has its text.
+func forgottenLint(t *testing.T, s store.Store) {
+	one, two := newRequest("req-1", "pri-1", "heart"), newRequest("req-2", "pri-2", "heart")
+	two.Digest, two.CodeDigest = "another", one.CodeDigest
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.PutRequest(one), tx.PutRequest(two), tx.PutLint(one.CodeDigest, anchorhold.Lint{Version: 1}))
+	})
+	for _, r := range []anchorhold.Request{one, two} {
+		left := r.ID == "req-1"
+		update(t, s, func(tx store.Tx) error {
+			at := clock
+			r.Forgotten = &at
+			return errors.Join(tx.PutRequest(r), tx.ForgetLint(r.CodeDigest))
+		})
+		view(t, s, func(tx store.Tx) error {
+			r, err := tx.Request("req-2")
+			equal(t, "what was found is kept", r.Lint != nil, left)
+			return err
+		})
+	}
+}
+
 func runsOf(t *testing.T, tx store.Tx, f store.RunFilter) (out []string) {
 	t.Helper()
 	list, _, err := tx.ListRuns(f, store.Page{})
