@@ -368,11 +368,17 @@ func (b *bench) fail(r anchorhold.Request) {
 	b.t.Helper()
 	b.endRun(r, anchorhold.RunFailed)
 	err := b.Store.Update(b.t.Context(), func(tx store.Tx) error {
+		b.seals(tx)
 		return request.CountFailure(tx, b.Set.Books, r.Runs[len(r.Runs)-1].Grant)
 	})
 	if err != nil {
 		b.t.Fatal(err)
 	}
+}
+
+// seals does for a bare transaction what an act does for its own.
+func (b *bench) seals(tx store.Tx) {
+	tx.BeforeCommit("checkpoint", func(tx store.Tx) error { return b.Log.Seal(tx) })
 }
 
 func (b *bench) wantEvents(actions ...string) {
@@ -392,7 +398,10 @@ func TestStoppedOutputCountsAgainstTheGrant(t *testing.T) {
 	b := newBench(t)
 	r := b.submit(submission("heart", "1"))
 	r = b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{Uses: 10, FailureLimit: 1, AutoRelease: true}})
-	err := b.Store.Update(t.Context(), func(tx store.Tx) error { return request.Stop(tx, b.Set.Books, b.grantOf(r)) })
+	err := b.Store.Update(t.Context(), func(tx store.Tx) error {
+		b.seals(tx)
+		return request.Stop(tx, b.Set.Books, b.grantOf(r))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
