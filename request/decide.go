@@ -237,7 +237,10 @@ func (s *Service) settle(tx store.Tx, r anchorhold.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.queue(tx, policy.SiteAct(policy.RequestDecide, g.ID), r, g)
+	if err := s.queue(tx, policy.SiteAct(policy.RequestDecide, g.ID), r, g); err != nil {
+		return err
+	}
+	return s.startCovered(tx, g.ID)
 }
 
 // Say adds a question to the author or, by the author, an answer.

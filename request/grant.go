@@ -372,7 +372,10 @@ func (s *Service) ResumeGrant(ctx context.Context, p policy.Permit, id string) (
 		if who := p.Principal().ID; !slices.Contains(g.Deciders, who) {
 			g.Deciders = append(g.Deciders, who)
 		}
-		return details, tx.PutGrant(g)
+		if err := tx.PutGrant(g); err != nil {
+			return nil, err
+		}
+		return details, s.startCovered(tx, g.ID)
 	})
 }
 

@@ -320,20 +320,6 @@ func TestStandingGrantRunsWithoutWaiting(t *testing.T) {
 	b.VerifyLog()
 }
 
-// A request that waits is looked at again when it is submitted again.
-func TestPendingRequestMeetsALaterGrant(t *testing.T) {
-	b := newBench(t)
-	waiting := b.submitAs(bob, submission("heart", "1"))
-	want(t, waiting, anchorhold.StatePending, 0)
-	r := b.submit(submission("heart", "1"))
-	b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{Uses: 2, For: []string{anchorhold.Everybody}}})
-	again := b.submitAs(bob, submission("heart", "1"))
-	want(t, again, anchorhold.StateQueued, 1)
-	if again.ID != waiting.ID || again.Opening != 1 {
-		t.Errorf("got %s opening %d", again.ID, again.Opening)
-	}
-}
-
 func TestFailuresSuspendAGrant(t *testing.T) {
 	b := newBench(t)
 	r := b.submit(submission("heart", "1"))

@@ -167,6 +167,7 @@ type GivenUp struct {
 type RequestFilter struct {
 	Author  string // principal id
 	Dataset string // name
+	Code    string // code digest
 	// States selects requests that Summarise put into one of these, and those of
 	// which nothing is known.
 	States []anchorhold.State

@@ -71,6 +71,10 @@ func (t *tx) ListRequests(f store.RequestFilter, p store.Page) ([]anchorhold.Req
 		where += " AND x.author = ?"
 		args = append(args, f.Author)
 	}
+	if f.Code != "" {
+		where += " AND x.code_digest = ?"
+		args = append(args, f.Code)
+	}
 	if f.Dataset != "" {
 		where += " AND EXISTS (SELECT 1 FROM request_asset a WHERE a.request = x.id AND a.dataset = ?)"
 		args = append(args, f.Dataset)

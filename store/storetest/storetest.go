@@ -231,6 +231,8 @@ func requests(t *testing.T, s store.Store) {
 		}
 		equal(t, "of one author", ids(t, tx, store.RequestFilter{Author: "pri-1"}), []string{"req-2", "req-1"})
 		equal(t, "of one dataset", ids(t, tx, store.RequestFilter{Dataset: "heart"}), []string{"req-3", "req-1"})
+		equal(t, "of one code", len(ids(t, tx, store.RequestFilter{Code: r.CodeDigest})) > 0, true)
+		equal(t, "of no code", len(ids(t, tx, store.RequestFilter{Code: "sha256:other"})), 0)
 		equal(t, "of both", ids(t, tx, store.RequestFilter{Author: "pri-1", Dataset: "heart"}), []string{"req-1"})
 		_, err4 := tx.Request("req-9")
 		absent(t, "an unknown request", err4)

@@ -43,7 +43,8 @@ class Resources:
         return {n: v for n, v in found.items() if v}
 
     def __repr__(self) -> str:
-        return f"Resources({', '.join(f'{n}={v}' for n, v in self.as_json().items())})"
+        found = {"cpu_seconds": self.cpu_seconds, "memory": self.memory, "wall": self.wall_seconds}
+        return f"Resources({', '.join(f'{n}={v}' for n, v in found.items() if v)})"
 
 
 def seconds(name: str, value: float | str | timedelta | None) -> int:

@@ -116,6 +116,7 @@ def test_resources(given: dict[str, Any], wanted: dict[str, int]) -> None:
     found = ah.Resources(**given)
     assert found.as_json() == wanted
     assert ah.Resources.of(wanted).as_json() == wanted
+    assert eval(repr(found), {"Resources": ah.Resources}).as_json() == wanted
 
 
 @pytest.mark.parametrize(
