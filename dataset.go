@@ -75,6 +75,7 @@ type Dataset struct {
 	State    DatasetState   `json:"state,omitempty"`
 	Halt     *Halt          `json:"halt,omitempty"` // since when it is not open, and why
 	Samples  *SampleRule    `json:"samples,omitempty"`
+	Priority int            `json:"priority,omitempty"` // of the runs over it; owners only
 }
 
 // SampleRule says how many rows an output of the kind samples may hold of a

@@ -135,6 +135,8 @@ type Deposit struct {
 // Replay says what a run was that was done again, and what came out this time.
 type Replay struct {
 	Run         string     `json:"run"`                   // that was done again
+	By          string     `json:"by,omitempty"`          // principal id of who asked for it
+	Name        string     `json:"name,omitempty"`        // of them
 	Release     string     `json:"release"`               // whose receipt asked for it
 	Environment string     `json:"environment,omitempty"` // digest of what was built then; it may have been built anew
 	Outputs     []Replayed `json:"outputs"`

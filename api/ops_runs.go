@@ -49,6 +49,9 @@ func (a *API) loadRun(ctx context.Context, id string) (run anchorhold.Run, res p
 			return err
 		}
 		res, err = a.runResource(tx, run)
+		if err == nil && run.Side == anchorhold.SideReplay && !a.seesReplay(ctx, res) {
+			err = store.ErrNotFound
+		}
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -71,6 +74,13 @@ func (a *API) runResource(tx store.Tx, run anchorhold.Run) (policy.Resource, err
 	return res, err
 }
 
+// seesReplay says whether a replay is there for the caller: it is for those who
+// review its request, and no affair of the author's.
+func (a *API) seesReplay(ctx context.Context, res policy.Resource) bool {
+	res.Type = policy.TypeRequest
+	return a.may(ctx, policy.RequestReview, res)
+}
+
 func (a *API) onRun(ctx context.Context, in *AnyID) ([]policy.Resource, error) {
 	_, res, err := a.loadRun(ctx, in.ID)
 	return []policy.Resource{res}, err
@@ -89,7 +99,7 @@ func (a *API) showRun(ctx context.Context, run anchorhold.Run, res policy.Resour
 	res.Type = policy.TypeRequest
 	switch {
 	case run.Side == anchorhold.SideMock:
-		return run // whoever may read it at all may see the mocks
+		return request.TrialShown(run) // whoever may read it at all may see the mocks
 	case !a.may(ctx, policy.RequestReview, res):
 		run = request.RunForAuthor(run)
 		if res.Author != caller(ctx).ID {
@@ -144,7 +154,15 @@ func (a *API) runOperations() {
 	add(a, op("replay", http.MethodPost, "/replays", "Run again what a receipt of this site speaks of, and compare; nothing is released by it"), policy.RunReplay, onSite,
 		func(ctx context.Context, p policy.Permit, in *newReplay) (*body[anchorhold.Run], error) {
 			run, err := a.Runs.Replay(ctx, p, []byte(in.Body.Receipt))
-			return &body[anchorhold.Run]{run}, err
+			if err != nil {
+				return nil, err
+			}
+			var res policy.Resource
+			err = a.Books.View(ctx, func(tx store.Tx) error {
+				res, err = a.runResource(tx, run)
+				return err
+			})
+			return &body[anchorhold.Run]{a.showRun(ctx, run, res)}, err
 		})
 	add(a, op("cancel-run", http.MethodPost, "/runs/{id}/cancel", "End a run that waits or goes on"), policy.RunCancel, a.onRun,
 		func(ctx context.Context, p policy.Permit, in *AnyID) (*body[anchorhold.Run], error) {
@@ -185,14 +203,14 @@ func (a *API) watchRun(ctx context.Context, _ policy.Permit, in *watchRun) (*bod
 
 type listRuns struct {
 	Paging
-	Side    string `query:"side" enum:"private,mock" doc:"runs on private data (the default), or trials on the mocks"`
+	Side    string `query:"side" enum:"private,mock,replay" doc:"runs on private data (the default), trials on the mocks, or what was replayed"`
 	Request string `query:"request" maxLength:"64" doc:"only those of this request"`
 }
 
 func (a *API) listRuns(ctx context.Context, p policy.Permit, in *listRuns) (*body[page[anchorhold.Run]], error) {
 	filter := store.RunFilter{Request: in.Request}
-	if in.Side == string(anchorhold.SideMock) {
-		filter.Side = anchorhold.SideMock
+	if side := anchorhold.Side(in.Side); side == anchorhold.SideMock || side == anchorhold.SideReplay {
+		filter.Side = side
 	}
 	if onlyResearches(p.Principal()) {
 		filter.Author = p.Principal().ID
@@ -207,7 +225,7 @@ func (a *API) listRuns(ctx context.Context, p policy.Permit, in *listRuns) (*bod
 				if err != nil {
 					return err
 				}
-				if a.may(ctx, policy.RunRead, res) {
+				if a.may(ctx, policy.RunRead, res) && (run.Side != anchorhold.SideReplay || a.seesReplay(ctx, res)) {
 					out[i] = a.showRun(ctx, run, res)
 				} else {
 					out[i] = anchorhold.Run{}

@@ -29,7 +29,7 @@ func HideFrom(d anchorhold.Dataset) anchorhold.Dataset {
 // as if it had never been there. The original is left alone.
 func Seen(d anchorhold.Dataset, may Sight) anchorhold.Dataset {
 	if !may.Private {
-		d.Parts = nil
+		d.Parts, d.Priority = nil, 0
 		if d.Halt != nil {
 			h := anchorhold.Halt{Since: anchorhold.Coarse(d.Halt.Since)}
 			if d.Halt.ShowReason {

@@ -22,6 +22,7 @@ type NewDataset struct {
 	Visibility  anchorhold.Visibility `json:"visibility,omitempty"`
 	Quorum      int                   `json:"quorum,omitempty"` // approvals that a request needs; 0: one
 	Review      anchorhold.ReviewRule `json:"review,omitempty"`
+	Priority    int                   `json:"priority,omitempty"`     // of the runs over it: anchorhold.PriorityLow to PriorityHigh
 	RequestDays int                   `json:"request_days,omitempty"` // that a request waits for a decision; 0: the site's
 	Assets      []NewAsset            `json:"assets"`
 	Card
@@ -44,6 +45,7 @@ type Edit struct {
 	Visibility  *anchorhold.Visibility               `json:"visibility,omitempty"`
 	Quorum      *int                                 `json:"quorum,omitempty"`
 	Review      *anchorhold.ReviewRule               `json:"review,omitempty"`
+	Priority    *int                                 `json:"priority,omitempty"` // of the runs over it
 	RequestDays *int                                 `json:"request_days,omitempty"`
 	Tags        *[]string                            `json:"tags,omitempty"`
 	DUO         *[]string                            `json:"duo,omitempty"`

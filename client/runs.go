@@ -21,6 +21,11 @@ func (c *Client) Runs(ctx context.Context, request string) iter.Seq2[anchorhold.
 	return pages[anchorhold.Run](ctx, c, "/runs", filter("request", request))
 }
 
+// Replays lists what was replayed, newest first; for those who review it.
+func (c *Client) Replays(ctx context.Context) iter.Seq2[anchorhold.Run, error] {
+	return pages[anchorhold.Run](ctx, c, "/runs", filter("side", string(anchorhold.SideReplay)))
+}
+
 // Run reads one run; a request's id means its newest.
 func (c *Client) Run(ctx context.Context, id string) (anchorhold.Run, error) {
 	return get[anchorhold.Run](ctx, c, "/runs/"+segment(id), nil)

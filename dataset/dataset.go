@@ -46,6 +46,7 @@ type New struct {
 	Visibility  anchorhold.Visibility `json:"visibility,omitempty" enum:"users,named"`
 	Quorum      int                   `json:"quorum,omitempty" minimum:"0" maximum:"10" doc:"approvals that a request needs; default 1"`
 	Review      anchorhold.ReviewRule `json:"review,omitempty" enum:",every-line" doc:"how a request has to be read"`
+	Priority    int                   `json:"priority,omitempty" minimum:"-1" maximum:"1" doc:"of the runs over it, among those of the same priority: 1 before, -1 after others"`
 	RequestDays int                   `json:"request_days,omitempty" minimum:"0" maximum:"3650" doc:"days that a request waits for a decision; default 90"`
 	Assets      []NewAsset            `json:"assets" minItems:"1" maxItems:"100"`
 	Card
@@ -161,7 +162,7 @@ func (s *Service) Add(ctx context.Context, p policy.Permit, n New) (anchorhold.D
 	d := anchorhold.Dataset{
 		ID: anchorhold.NewID(anchorhold.PrefixDataset), Name: n.Name, Title: n.Title, Description: n.Description,
 		License: n.License, Population: n.Population, Visibility: n.Visibility, Quorum: max(n.Quorum, 1), Created: s.Books.Now(),
-		Review: n.Review, RequestDays: n.RequestDays,
+		Review: n.Review, RequestDays: n.RequestDays, Priority: n.Priority,
 	}
 	if d.Population == "" {
 		d.Population = d.Name

@@ -34,6 +34,7 @@ type Edit struct {
 	Visibility  *anchorhold.Visibility               `json:"visibility,omitempty" enum:"users,named"`
 	Quorum      *int                                 `json:"quorum,omitempty" minimum:"1" maximum:"10"`
 	Review      *anchorhold.ReviewRule               `json:"review,omitempty" enum:",every-line" doc:"how a request has to be read"`
+	Priority    *int                                 `json:"priority,omitempty" minimum:"-1" maximum:"1" doc:"of the runs over it, among those of the same priority: 1 before, -1 after others"`
 	RequestDays *int                                 `json:"request_days,omitempty" minimum:"1" maximum:"3650" doc:"days that a request waits for a decision"`
 	Tags        *[]string                            `json:"tags,omitempty" maxItems:"100" doc:"all of them, anew"`
 	DUO         *[]string                            `json:"duo,omitempty" maxItems:"30" doc:"all of them, anew"`
@@ -98,6 +99,7 @@ func (e Edit) apply(d *anchorhold.Dataset) error {
 	set(&d.Quorum, e.Quorum)
 	set(&d.Review, e.Review)
 	set(&d.RequestDays, e.RequestDays)
+	set(&d.Priority, e.Priority)
 	set(&d.Tags, e.Tags)
 	set(&d.DUO, e.DUO)
 	set(&d.Contacts, e.Contacts)
@@ -206,7 +208,7 @@ func changes(before, after anchorhold.Dataset) map[string]string {
 	for name, pair := range map[string][2]any{
 		"visibility": {before.Visibility, after.Visibility}, "quorum": {before.Quorum, after.Quorum},
 		"review": {before.Review, after.Review}, "request_days": {before.RequestDays, after.RequestDays}, "parts": {before.Parts, after.Parts},
-		"samples": {before.Samples, after.Samples},
+		"samples": {before.Samples, after.Samples}, "priority": {before.Priority, after.Priority},
 	} {
 		if text(pair[0]) != text(pair[1]) {
 			out[name] = text(pair[1])

@@ -118,7 +118,20 @@ func withoutIdleTrial(r anchorhold.Request) anchorhold.Request {
 	if r.TrialNote != "" && r.Trial != nil && r.Trial.Side == anchorhold.SideMock {
 		r.Trial = nil
 	}
+	if r.Trial != nil {
+		trial := TrialShown(*r.Trial)
+		r.Trial = &trial
+	}
 	return r
+}
+
+// TrialShown is a trial as people see it. One that has begun and waits gave way to
+// a run on private data, which is nobody's business: it goes on.
+func TrialShown(run anchorhold.Run) anchorhold.Run {
+	if run.State == anchorhold.RunQueued && run.Started != nil {
+		run.State = anchorhold.RunRunning
+	}
+	return run
 }
 
 // ForAuthor is a request as its author sees it, without anything that private

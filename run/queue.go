@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"sync"
 	"time"
@@ -91,18 +90,18 @@ func (s *Service) Queue(ctx context.Context) (q Queue, err error) {
 	return q, err
 }
 
-// places remembers what authors were told about the queue: one answer for each
-// run in each tick of the coarse clock, so that nobody can follow in it when
-// others' runs end.
+// places is the queue as it was once in a tick of the coarse clock. All places
+// that are told come from it, whoever asks for how many runs: nobody can follow
+// in it when others' runs begin or end, nor sample it by queueing more.
 type places struct {
 	mu   sync.Mutex
 	tick time.Time
-	told map[string]int
+	at   map[string]int
 }
 
 // Ahead is about how many runs come before one that waits, as its author may
-// know it; nil when it does not wait. It is exact up to five, and looked at anew
-// once a minute.
+// know it; nil when it does not wait, or was not in line when the queue was last
+// looked at, once a minute.
 func (s *Service) Ahead(ctx context.Context, run anchorhold.Run) *int {
 	if run.State != anchorhold.RunQueued {
 		return nil
@@ -110,28 +109,35 @@ func (s *Service) Ahead(ctx context.Context, run anchorhold.Run) *int {
 	now := s.Books.Now()
 	s.places.mu.Lock()
 	defer s.places.mu.Unlock()
-	if tick := anchorhold.Coarse(now); !tick.Equal(s.places.tick) {
-		s.places.tick, s.places.told = tick, map[string]int{}
-	}
-	n, known := s.places.told[run.ID]
-	if !known {
+	if tick := anchorhold.Coarse(now); s.places.at == nil || !tick.Equal(s.places.tick) {
+		var order []string
 		err := s.Books.View(ctx, func(tx store.Tx) (err error) {
-			n, err = tx.RunsAhead(run.ID, now)
+			order, err = tx.QueueOrder(now)
 			return err
 		})
-		if errors.Is(err, store.ErrNotFound) || err != nil {
-			return nil // it has begun meanwhile, or the next look tells
+		if err != nil {
+			return nil // the next look tells
 		}
-		n = rounded(n)
-		s.places.told[run.ID] = n
+		s.places.tick, s.places.at = tick, make(map[string]int, len(order))
+		for i, id := range order {
+			s.places.at[id] = i
+		}
 	}
+	n, known := s.places.at[run.ID]
+	if !known {
+		return nil
+	}
+	n = rounded(n)
 	return &n
 }
 
-// rounded rounds up to one of few steps.
+// rounded rounds up to one of few steps; the next is the next.
 func rounded(n int) int {
+	if n == 0 {
+		return 0
+	}
 	if n <= 5 {
-		return n
+		return 5
 	}
 	for step := 10; ; step *= 10 {
 		for _, k := range []int{1, 2, 5} {

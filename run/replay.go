@@ -19,14 +19,15 @@ func (t *task) replay() bool { return t.run.Side == anchorhold.SideReplay }
 
 // Replay queues what a receipt of this site speaks of once more: the same code,
 // values, versions of the data and environment. It needs no grant, since nothing
-// of it can leave: what comes out is hashed, compared and forgotten.
+// of it can leave: what comes out is hashed, compared and forgotten. Its turn in the
+// queue and its processor time are those of whoever replays, not the author's.
 func (s *Service) Replay(ctx context.Context, p policy.Permit, file []byte) (anchorhold.Run, error) {
 	st, err := receipt.Verify(file, s.Releases.Keys.VKey())
 	if err != nil {
 		return anchorhold.Run{}, err
 	}
 	run, err := books.On(ctx, s.Books, p, books.Runs(), func(tx store.Tx) (anchorhold.Run, books.Record, error) {
-		run, err := s.again(tx, st)
+		run, err := s.again(tx, p.Principal(), st)
 		if err != nil {
 			return run, books.Record{}, err
 		}
@@ -39,7 +40,7 @@ func (s *Service) Replay(ctx context.Context, p policy.Permit, file []byte) (anc
 }
 
 // again makes the run that does over what a statement says.
-func (s *Service) again(tx store.Tx, st receipt.Statement) (anchorhold.Run, error) {
+func (s *Service) again(tx store.Tx, who anchorhold.Principal, st receipt.Statement) (anchorhold.Run, error) {
 	gone := anchorhold.Errorf(anchorhold.Conflict, "use a receipt whose request is still in the books", "the site no longer knows what the receipt speaks of")
 	before, err := tx.Run(st.Predicate.Run.ID)
 	if errors.Is(err, store.ErrNotFound) {
@@ -58,10 +59,13 @@ func (s *Service) again(tx store.Tx, st receipt.Statement) (anchorhold.Run, erro
 	if r.Forgotten != nil {
 		return before, anchorhold.Errorf(anchorhold.Conflict, "have its author submit it once more, and replay the receipt then", "the code was removed for its age")
 	}
+	if r.Author == who.ID {
+		return before, anchorhold.Errorf(anchorhold.Denied, "another owner has to", "nobody replays what they asked themselves: it shows what did not leave")
+	}
 	if before.Deposit != nil {
 		return before, anchorhold.Errorf(anchorhold.Conflict, "run it again where it was made", "nothing was run at this site: the result was handed in")
 	}
-	replay := anchorhold.Replay{Run: before.ID, Release: st.Predicate.Release.ID, Environment: before.Environment, Outputs: []anchorhold.Replayed{}}
+	replay := anchorhold.Replay{Run: before.ID, By: who.ID, Name: who.Name(), Release: st.Predicate.Release.ID, Environment: before.Environment, Outputs: []anchorhold.Replayed{}}
 	for _, o := range before.Outputs {
 		then := o.SHA256
 		if o.Name == st.Subject[0].Name {

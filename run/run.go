@@ -70,6 +70,7 @@ type Service struct {
 
 	wake   chan struct{}
 	places places
+	trials trials
 }
 
 // Ready prepares the service for Wake.
@@ -101,9 +102,7 @@ func (s *Service) Work(ctx context.Context) {
 	poll := time.NewTicker(lease / 3) // for runs whose claimant died
 	defer poll.Stop()
 	for {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
+		if !s.slot(ctx, slots, poll.C) {
 			return
 		}
 		claimant := anchorhold.NewID("wrk") // one for each claim: not even this process may renew another's lease
@@ -134,7 +133,7 @@ func (s *Service) Work(ctx context.Context) {
 func (s *Service) claim(ctx context.Context, claimant string) (run anchorhold.Run, err error) {
 	now := s.Books.Now()
 	err = s.Books.View(ctx, func(tx store.Tx) error {
-		waiting, err := tx.RunWaiting(now)
+		_, waiting, err := tx.RunWaiting(now)
 		if err == nil && !waiting {
 			err = store.ErrNotFound
 		}
@@ -156,6 +155,10 @@ func (s *Service) execute(ctx context.Context, run anchorhold.Run, claimant stri
 	defer stop(nil)
 	var renewing sync.WaitGroup
 	renewing.Go(func() { s.renew(working, run.ID, claimant, stop) })
+	if run.Side == anchorhold.SideMock {
+		s.trials.begin(run.ID, stop)
+		defer s.trials.end(run.ID)
+	}
 	done := s.perform(working, run)
 	stop(nil)
 	renewing.Wait()
@@ -163,7 +166,7 @@ func (s *Service) execute(ctx context.Context, run anchorhold.Run, claimant stri
 		s.charge(context.WithoutCancel(ctx), run.ID, done) // cancelled or taken over: not ours to finish
 		return
 	}
-	if ctx.Err() != nil && done.state != anchorhold.RunDone {
+	if (ctx.Err() != nil || errors.Is(context.Cause(working), errGaveWay)) && done.state != anchorhold.RunDone {
 		s.giveBack(context.WithoutCancel(ctx), run, claimant)
 		return
 	}
@@ -197,8 +200,8 @@ func (s *Service) charge(ctx context.Context, id string, o outcome) {
 	}
 }
 
-// giveBack returns a run to the queue because the site is being stopped, so
-// that stopping it costs the run none of its attempts.
+// giveBack returns a run to the queue because the site is being stopped, or a
+// trial because a run on private data waits: it costs none of its attempts.
 func (s *Service) giveBack(ctx context.Context, run anchorhold.Run, claimant string) {
 	_, err := books.Act(ctx, s.Books, policy.SiteAct(actionReturn, claimant), func(tx store.Tx) (struct{}, books.Record, error) {
 		return struct{}{}, books.Record{Subject: run.ID, Details: about(run)}, tx.ReturnRun(run.ID, claimant)

@@ -236,11 +236,10 @@ type Runs interface {
 	ListRuns(RunFilter, Page) ([]anchorhold.Run, string, error)
 	// OpenRuns lists the runs under a grant that have not ended, oldest first.
 	OpenRuns(grant string) ([]anchorhold.Run, error)
-	// RunWaiting says whether ClaimRun would find one.
-	RunWaiting(now time.Time) (bool, error)
+	// RunWaiting says whether ClaimRun would find one, and of which side.
+	RunWaiting(now time.Time) (side anchorhold.Side, waiting bool, err error)
 	// ClaimRun takes the run whose turn it is: one whose claimant's lease has
-	// ended; else a queued one, private runs before trials, of the highest
-	// priority, and among its authors in turn, each one's oldest. Runs of an author
+	// ended; else the first in line (QueueOrder). Runs of an author
 	// whose quota of processor time is used up for the day wait, and so do runs
 	// of a request over a dataset that is not open. It sets state
 	// running, attempt + 1, claimant and lease, and returns the run. ErrNotFound
@@ -251,15 +250,17 @@ type Runs interface {
 	ExtendLease(run, claimant string, lease time.Time) error
 	// ReturnRun puts a run that the claimant still holds back into the queue, as
 	// if it had not been claimed: the attempt is not counted. ErrNotFound when
-	// the claimant does not hold it.
+	// the claimant does not hold it. A trial keeps when it began.
 	ReturnRun(run, claimant string) error
 }
 
 // Queue says in which order runs are claimed, and who may have how many.
 type Queue interface {
-	// RunsAhead is how many runs would be claimed before a queued one, if nothing
-	// changed; ErrNotFound when it is not queued.
-	RunsAhead(run string, now time.Time) (int, error)
+	// QueueOrder lists the runs in line in the order in which ClaimRun would take
+	// them, if nothing changed: trials last, then by the run's priority, then by the
+	// lowest of its datasets', and within one the authors in turn, each one's
+	// oldest. A replay is its asker's. Runs that wait for something else are absent.
+	QueueOrder(now time.Time) ([]string, error)
 	// CountRuns counts the runs in a state.
 	CountRuns(anchorhold.RunState) (int, error)
 	// Prioritize changes a run's priority.

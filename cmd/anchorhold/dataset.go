@@ -123,6 +123,7 @@ func printDataset(p *show.Printer, d anchorhold.Dataset) {
 	if d.RequestDays > 0 {
 		p.Field("requests wait", fmt.Sprintf("%d days for a decision", d.RequestDays))
 	}
+	p.Field("priority", priorityWord(d.Priority))
 	if d.Quorum > 1 {
 		p.Field("approvals", fmt.Sprint(d.Quorum, " are needed for a request, and for what leaves"))
 	}

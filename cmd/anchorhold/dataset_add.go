@@ -96,6 +96,10 @@ func runDatasetAdd(ctx context.Context, a *app, name string, o datasetAddOptions
 	if err != nil {
 		return err
 	}
+	order, err := o.order()
+	if err != nil {
+		return err
+	}
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
@@ -112,7 +116,8 @@ func runDatasetAdd(ctx context.Context, a *app, name string, o datasetAddOptions
 	p := a.watch("reading the tables")
 	d, err := c.AddDataset(ctx, client.NewDataset{
 		Name: name, Title: o.title, Description: o.description, License: o.license, Population: o.population,
-		Visibility: anchorhold.Visibility(o.visibility), Quorum: o.quorum, Review: rule, RequestDays: days, Assets: assets, Card: card,
+		Visibility: anchorhold.Visibility(o.visibility), Quorum: o.quorum, Review: rule, RequestDays: days, Priority: order,
+		Assets: assets, Card: card,
 	})
 	p.end()
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"net/mail"
 	"strings"
@@ -102,14 +103,24 @@ type datasetEditOptions struct {
 
 // reviewOptions are the flags that say how requests are decided.
 type reviewOptions struct {
-	quorum       int
-	review, life string
+	quorum                 int
+	review, life, priority string
 }
 
 func (o *reviewOptions) flags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.quorum, "quorum", 0, "approvals that a request, and what comes out of it, needs (default: one)")
 	fs.StringVar(&o.review, "review", "", "how a request has to be read: any (default), or every-line (who approves has marked every line as seen, with an account of their own)")
+	fs.StringVar(&o.priority, "priority", "", "low, normal or high: when runs over it are claimed, among runs of the same priority (default: normal)")
 	fs.StringVar(&o.life, "request-life", "", "how long a request waits for a decision, such as 30d (default: 90d)")
+}
+
+// order reads the flag of the priority.
+func (o *reviewOptions) order() (int, error) {
+	n, ok := priorities()[cmp.Or(o.priority, "normal")]
+	if !ok {
+		return 0, usagef("say low, normal or high", "%q is not a priority", o.priority)
+	}
+	return n, nil
 }
 
 // rules reads the flags.
@@ -185,12 +196,16 @@ func (o *datasetEditOptions) edit(given func(string) bool) (e client.Edit, err e
 	if err != nil {
 		return e, err
 	}
+	order, err := o.order()
+	if err != nil {
+		return e, err
+	}
 	visibility := anchorhold.Visibility(o.visibility)
 	e = client.Edit{Asking: card.Asking, Parts: card.Parts}
 	for flag, take := range map[string]func(){
 		"title": func() { e.Title = &o.title }, "description": func() { e.Description = &o.description },
 		"license": func() { e.License = &o.license }, "visibility": func() { e.Visibility = &visibility },
-		"quorum": func() { e.Quorum = &o.quorum },
+		"quorum": func() { e.Quorum = &o.quorum }, "priority": func() { e.Priority = &order },
 		"review": func() { e.Review = &rule }, "request-life": func() { e.RequestDays = &days }, "tag": func() { e.Tags = &card.Tags }, "duo": func() { e.DUO = &card.DUO },
 		"contact": func() { e.Contacts = &card.Contacts },
 		"samples": func() { e.Samples = &anchorhold.SampleRule{Rows: o.samples, Mask: filled(o.mask)} },

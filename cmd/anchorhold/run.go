@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -20,41 +21,48 @@ func newRun(a *app) *cobra.Command {
 		newRunDeposit(a), newRunReplay(a))
 }
 
+type runLsOptions struct {
+	limit           int
+	trials, replays bool
+	request         string
+}
+
 func newRunLs(a *app) *cobra.Command {
-	limit, trials, request := 0, false, ""
+	var o runLsOptions
 	c := &cobra.Command{
 		Use:   "ls",
 		Short: "List runs, newest first",
 		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return runRunLs(c.Context(), a, limit, trials, request) },
+		RunE:  func(c *cobra.Command, _ []string) error { return runRunLs(c.Context(), a, o) },
 	}
-	c.Flags().BoolVar(&trials, "trials", false, "those on mocks, instead of those on private data")
-	c.Flags().StringVar(&request, "request", "", "only those of the request with this id")
-	c.MarkFlagsMutuallyExclusive("trials", "request")
-	c.Flags().IntVar(&limit, "limit", 100, "at most so many; 0 for all")
+	c.Flags().BoolVar(&o.trials, "trials", false, "those on mocks, instead of those on private data")
+	c.Flags().BoolVar(&o.replays, "replays", false, "what was replayed, instead")
+	c.Flags().StringVar(&o.request, "request", "", "only those of the request with this id")
+	c.MarkFlagsMutuallyExclusive("trials", "replays", "request")
+	c.Flags().IntVar(&o.limit, "limit", 100, "at most so many; 0 for all")
 	return c
 }
 
-func runRunLs(ctx context.Context, a *app, limit int, trials bool, request string) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	list := c.Runs(ctx, request)
-	if trials {
-		list = c.Trials(ctx)
-	}
-	all, err := client.Collect(list, max(limit, 0))
-	if err != nil {
-		return err
-	}
-	return emit(a, all, func(p *show.Printer, all []anchorhold.Run) {
-		var rows [][]string
-		for _, r := range all {
-			rows = append(rows, []string{r.ID, string(r.State), r.Request, show.Time(r.Queued), show.TimeOf(r.Finished), show.Cut(r.Reason, 60)})
+func runRunLs(ctx context.Context, a *app, o runLsOptions) error {
+	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
+		list := c.Runs(ctx, o.request)
+		switch {
+		case o.trials:
+			list = c.Trials(ctx)
+		case o.replays:
+			list = c.Replays(ctx)
 		}
-		p.Table("Nothing has run yet.", []string{"ID", "STATE", "REQUEST", "QUEUED", "FINISHED", "REASON"}, rows)
+		all, err := client.Collect(list, max(o.limit, 0))
+		if err != nil {
+			return err
+		}
+		return emit(a, all, func(p *show.Printer, all []anchorhold.Run) {
+			var rows [][]string
+			for _, r := range all {
+				rows = append(rows, []string{r.ID, string(r.State), r.Request, show.Time(r.Queued), show.TimeOf(r.Finished), cmp.Or(show.Cut(r.Reason, 60), replayWords(r))})
+			}
+			p.Table("Nothing has run yet.", []string{"ID", "STATE", "REQUEST", "QUEUED", "FINISHED", "NOTE"}, rows)
+		})
 	})
 }
 
@@ -90,7 +98,7 @@ lower; within one priority, researchers take turns.`,
 		Example: "  anchorhold run priority REQUEST high --dir /srv/heart",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			if !slices.Contains([]string{"low", "normal", "high"}, args[1]) {
+			if _, ok := priorities()[args[1]]; !ok {
 				return usagef("say low, normal or high", "%q is not a priority", args[1])
 			}
 			return withRun(c.Context(), a, args[0], func(c *client.Client, ctx context.Context, id string) (anchorhold.Run, error) {
@@ -106,24 +114,26 @@ func newRunQueue(a *app) *cobra.Command {
 		Short: "Show how many runs wait and go on, and how many sandboxes are ready",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			conn, err := a.connect(c.Context())
-			if err != nil {
-				return err
-			}
-			defer conn.Close()
-			q, err := conn.Queue(c.Context())
-			if err != nil {
-				return err
-			}
-			return emit(a, q, func(p *show.Printer, q client.Queue) {
-				p.Field("waiting", fmt.Sprintf("%d runs", q.Waiting))
-				p.Field("running", fmt.Sprintf("%d runs, at most %d at once", q.Running, q.Slots))
-				for _, name := range slices.Sorted(maps.Keys(q.Ready)) {
-					p.Field("ready", fmt.Sprintf("%d for %s", q.Ready[name], name))
+			return withSite(c.Context(), a, func(ctx context.Context, c *client.Client) error {
+				q, err := c.Queue(ctx)
+				if err != nil {
+					return err
 				}
+				return emit(a, q, func(p *show.Printer, q client.Queue) {
+					p.Field("waiting", fmt.Sprintf("%d runs", q.Waiting))
+					p.Field("running", fmt.Sprintf("%d runs, at most %d at once", q.Running, q.Slots))
+					for _, name := range slices.Sorted(maps.Keys(q.Ready)) {
+						p.Field("ready", fmt.Sprintf("%d for %s", q.Ready[name], name))
+					}
+				})
 			})
 		},
 	}
+}
+
+// priorities are the words for them.
+func priorities() map[string]int {
+	return map[string]int{"low": anchorhold.PriorityLow, "normal": anchorhold.PriorityNormal, "high": anchorhold.PriorityHigh}
 }
 
 // priorityWord is a priority as people say it; normal is not worth a line.
@@ -138,23 +148,20 @@ func aheadWords(n *int) string {
 		return ""
 	case *n == 0:
 		return "it is the next"
-	case *n == 1:
-		return "one run is before it"
+	case *n <= 5:
+		return "at most five runs are before it"
 	}
 	return fmt.Sprintf("about %d runs are before it", *n)
 }
 
 func withRun(ctx context.Context, a *app, id string, act func(*client.Client, context.Context, string) (anchorhold.Run, error)) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	r, err := act(c.Client, ctx, id)
-	if err != nil {
-		return err
-	}
-	return emit(a, r, printRun)
+	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
+		r, err := act(c, ctx, id)
+		if err != nil {
+			return err
+		}
+		return emit(a, r, printRun)
+	})
 }
 
 func printRun(p *show.Printer, r anchorhold.Run) {
@@ -230,23 +237,20 @@ private values, so only who may see the private data may see it.`,
 }
 
 func runRunLogs(ctx context.Context, a *app, id string) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	log, err := c.RunLog(ctx, id)
-	if err != nil {
-		return err
-	}
-	return emit(a, log, func(p *show.Printer, l client.Log) {
-		if strings.Trim(l.Text, "\n") == "" {
-			p.Printf("It printed nothing.\n")
-		} else {
-			p.Printf("%s\n", show.Block(strings.Trim(l.Text, "\n")))
+	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
+		log, err := c.RunLog(ctx, id)
+		if err != nil {
+			return err
 		}
-		if l.Truncated {
-			p.Printf("(the rest was cut off: the log reached its limit)\n")
-		}
+		return emit(a, log, func(p *show.Printer, l client.Log) {
+			if strings.Trim(l.Text, "\n") == "" {
+				p.Printf("It printed nothing.\n")
+			} else {
+				p.Printf("%s\n", show.Block(strings.Trim(l.Text, "\n")))
+			}
+			if l.Truncated {
+				p.Printf("(the rest was cut off: the log reached its limit)\n")
+			}
+		})
 	})
 }

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/client"
 	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
 )
 
@@ -28,34 +30,47 @@ func runRunReplay(ctx context.Context, a *app, path string) error {
 	if err != nil {
 		return anchorhold.Errorf(anchorhold.NotFound, "name the file of a receipt", "%s cannot be read", path).Because(err)
 	}
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	run, err := c.Replay(ctx, file)
-	if err != nil {
-		return err
-	}
-	w := a.watch("running it again")
-	run, err = c.WaitRun(ctx, run.ID, func(r anchorhold.Run) { w.step(string(r.State)) })
-	w.end()
-	if err != nil {
-		return err
-	}
-	if err := emit(a, run, printRun); err != nil {
-		return err
-	}
-	for _, o := range run.Replay.Outputs {
-		if !o.Same {
+	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
+		run, err := c.Replay(ctx, file)
+		if err != nil {
+			return err
+		}
+		w := a.watch("running it again")
+		run, err = c.WaitRun(ctx, run.ID, func(r anchorhold.Run) { w.step(string(r.State)) })
+		w.end()
+		if err != nil {
+			return err
+		}
+		if err := emit(a, run, printRun); err != nil {
+			return err
+		}
+		if !reproduced(run) {
 			return anchorhold.Errorf(anchorhold.Conflict, "see `anchorhold run logs "+run.ID+"`", "not the same came out")
 		}
+		return nil
+	})
+}
+
+// reproduced says whether a replay gave what the receipt says.
+func reproduced(r anchorhold.Run) bool {
+	return r.Replay != nil && r.State == anchorhold.RunDone &&
+		!slices.ContainsFunc(r.Replay.Outputs, func(o anchorhold.Replayed) bool { return !o.Same })
+}
+
+// replayWords says in a word what a replay gave.
+func replayWords(r anchorhold.Run) string {
+	switch {
+	case r.Replay == nil || !r.Ended():
+		return ""
+	case reproduced(r):
+		return "the same came out"
 	}
-	return nil
+	return "not the same came out"
 }
 
 func printReplay(p *show.Printer, r *anchorhold.Replay) {
 	p.Field("again", r.Run+", as "+r.Release+" says")
+	p.Field("asked by", r.Name)
 	for _, o := range r.Outputs {
 		switch {
 		case o.Same:

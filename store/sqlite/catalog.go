@@ -83,9 +83,9 @@ func (t *tx) PutDataset(d anchorhold.Dataset) error {
 	if err != nil {
 		return err
 	}
-	err = t.exec(`INSERT INTO dataset(id, name, population, quorum, state, body) VALUES (?, ?, ?, ?, ?, ?)
+	err = t.exec(`INSERT INTO dataset(id, name, population, quorum, state, priority, body) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT(id) DO UPDATE SET name = excluded.name, population = excluded.population, quorum = excluded.quorum,
-		state = excluded.state, body = excluded.body`, d.ID, d.Name, d.Population, d.Quorum, string(d.State), body)
+		state = excluded.state, priority = excluded.priority, body = excluded.body`, d.ID, d.Name, d.Population, d.Quorum, string(d.State), d.Priority, body)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/anchorhold/anchorhold"
@@ -15,45 +16,50 @@ func day(at time.Time) int64 { return at.Unix() / int64(24*time.Hour/time.Second
 // halted says of a run x that it is of a request over a dataset that is not open.
 const halted = `EXISTS (SELECT 1 FROM request_asset a JOIN dataset d ON d.name = a.dataset WHERE a.request = x.request AND d.state <> '')`
 
-// waitingGroups are the queued runs of one author with one priority on one side:
-// the first of them, and how many. Authors who have used up their processor time
-// of the day are left out, and so are runs over datasets that are not open.
-const waitingGroups = `SELECT w.side, w.priority, w.author, MIN(w.seq) AS first, COUNT(*) AS n, COALESCE(t.turn, 0) AS turn
+// inLine are the queued runs w with their place's reasons: trials last, higher
+// priorities of a run first, then those of its datasets, of which the lowest
+// counts, then whose author's turn is longest ago. Runs of authors who have used
+// up their processor time of the day are left out, and so are those over datasets
+// that are not open.
+const inLine = `SELECT w.id, w.seq, w.side = 'mock' AS trial, w.priority, w.author, COALESCE(t.turn, 0) AS turn,
+	COALESCE((SELECT MIN(d.priority) FROM request_asset a JOIN dataset d ON d.name = a.dataset WHERE a.request = w.request), 0) AS offered
 	FROM run w LEFT JOIN turn t ON t.author = w.author
 	WHERE w.state = 'queued' AND w.seq NOT IN (SELECT x.seq FROM run x WHERE x.state = 'queued' AND ` + halted + `) AND NOT EXISTS (
 	  SELECT 1 FROM spent s, quota q WHERE s.author = w.author AND s.day = ? AND q.cpu_seconds > 0 AND s.cpu_seconds >= q.cpu_seconds
 	  AND q.author = COALESCE((SELECT o.author FROM quota o WHERE o.author = w.author), ''))
-	GROUP BY w.side, w.priority, w.author`
+	ORDER BY trial, w.priority DESC, offered DESC, turn, w.seq`
 
 // nextRun finds the run to be claimed next: one whose claimant is lost, for it has
-// had its turn; else of private runs before trials, of the highest priority, of
-// the author whose last turn is longest ago, the oldest.
-const nextRun = `SELECT id FROM run WHERE seq = COALESCE(
+// had its turn; else the first in line.
+const nextRun = `SELECT id, side FROM run WHERE seq = COALESCE(
 	(SELECT MIN(x.seq) FROM run x WHERE x.state IN ('running', 'checking') AND x.lease < ? AND NOT ` + halted + `),
-	(SELECT first FROM (` + waitingGroups + `) ORDER BY side, priority DESC, turn, first LIMIT 1))`
+	(SELECT seq FROM (` + inLine + `) LIMIT 1))`
 
-func (t *tx) nextRun(now time.Time) (id string, err error) {
-	err = t.scan(nextRun, []any{now.UnixNano(), day(now)}, &id)
-	return id, err
+func (t *tx) nextRun(now time.Time) (id string, side anchorhold.Side, err error) {
+	err = t.scan(nextRun, []any{now.UnixNano(), day(now)}, &id, &side)
+	return id, side, err
 }
 
-func (t *tx) RunWaiting(now time.Time) (bool, error) {
-	_, err := t.nextRun(now)
+func (t *tx) RunWaiting(now time.Time) (side anchorhold.Side, waiting bool, err error) {
+	_, side, err = t.nextRun(now)
 	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
+		return "", false, nil
 	}
-	return err == nil, err
+	return side, err == nil, err
 }
 
 func (t *tx) ClaimRun(claimant string, now, lease time.Time) (r anchorhold.Run, err error) {
-	id, err := t.nextRun(now)
+	id, _, err := t.nextRun(now)
 	if err != nil {
 		return r, err
 	}
 	if r, err = t.Run(id); err != nil {
 		return r, err
 	}
-	r.State, r.Attempt, r.Started = anchorhold.RunRunning, r.Attempt+1, &now
+	r.State, r.Attempt = anchorhold.RunRunning, r.Attempt+1
+	if r.Started == nil || r.Side != anchorhold.SideMock { // a trial that gave way began when it began
+		r.Started = &now
+	}
 	if err := t.PutRun(r); err != nil {
 		return r, err
 	}
@@ -64,40 +70,59 @@ func (t *tx) ClaimRun(claimant string, now, lease time.Time) (r anchorhold.Run, 
 	return r, t.exec("UPDATE run SET claimant = ?, lease = ? WHERE id = ?", claimant, lease.UnixNano(), id)
 }
 
-// RunsAhead plays the rounds that come before a run: everything of another side
-// or a higher priority, and of each other author as many as there are rounds
-// until then.
-func (t *tx) RunsAhead(id string, now time.Time) (ahead int, err error) {
-	var side, author string
-	var priority, seq, turn, mine int
-	err = t.scan(`SELECT r.side, r.priority, r.author, r.seq, COALESCE(t.turn, 0),
-		(SELECT COUNT(*) FROM run e WHERE e.state = 'queued' AND e.side = r.side AND e.priority = r.priority AND e.author = r.author AND e.seq < r.seq)
-		FROM run r LEFT JOIN turn t ON t.author = r.author WHERE r.id = ? AND r.state = 'queued'`, []any{id}, &side, &priority, &author, &seq, &turn, &mine)
-	if err != nil {
-		return 0, err
-	}
-	ahead = mine
-	err = t.each(waitingGroups, []any{day(now)}, func(rows *sql.Rows) error {
-		var g struct {
-			side, author             string
-			priority, first, n, turn int
-		}
-		if err := rows.Scan(&g.side, &g.priority, &g.author, &g.first, &g.n, &g.turn); err != nil {
+// group are runs in line that differ in nothing but author and age, and their
+// authors as they come.
+type group struct {
+	of      [3]int // trial, priority, offered
+	authors []string
+	runs    map[string][]string
+}
+
+func (t *tx) QueueOrder(now time.Time) (ids []string, err error) {
+	var groups []*group
+	err = t.each(inLine, []any{day(now)}, func(rows *sql.Rows) error {
+		var id, author string
+		var seq, turn int
+		var of [3]int
+		if err := rows.Scan(&id, &seq, &of[0], &of[1], &author, &turn, &of[2]); err != nil {
 			return err
 		}
-		switch {
-		case g.side < side || g.side == side && g.priority > priority:
-			ahead += g.n
-		case g.side == side && g.priority == priority && g.author != author:
-			rounds := mine
-			if g.turn < turn || g.turn == turn && g.first < seq {
-				rounds++
-			}
-			ahead += min(g.n, rounds)
+		if len(groups) == 0 || groups[len(groups)-1].of != of {
+			groups = append(groups, &group{of: of, runs: map[string][]string{}})
 		}
+		g := groups[len(groups)-1]
+		if g.runs[author] == nil {
+			g.authors = append(g.authors, author)
+		}
+		g.runs[author] = append(g.runs[author], id)
 		return nil
 	})
-	return ahead, err
+	later := map[string]int{} // authors who have had a turn in what comes before, by when
+	for _, g := range groups {
+		ids = g.rounds(ids, later)
+	}
+	return ids, err
+}
+
+// rounds appends the runs of a group: of each author in turn the oldest.
+func (g *group) rounds(ids []string, later map[string]int) []string {
+	// Who had a turn before the group's first comes after all who had not.
+	slices.SortStableFunc(g.authors, func(a, b string) int { return later[a] - later[b] })
+	for left := len(g.authors); left > 0; {
+		left = 0
+		for _, author := range g.authors {
+			runs := g.runs[author]
+			if len(runs) == 0 {
+				continue
+			}
+			ids = append(ids, runs[0])
+			later[author] = len(ids)
+			if g.runs[author] = runs[1:]; len(runs) > 1 {
+				left++
+			}
+		}
+	}
+	return ids
 }
 
 func (t *tx) CountRuns(state anchorhold.RunState) (n int, err error) {

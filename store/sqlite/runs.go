@@ -15,11 +15,15 @@ func (t *tx) PutRun(r anchorhold.Run) error {
 	if err != nil {
 		return err
 	}
+	by := "" // its request's author, but for a replay: whoever replays it takes the turn and pays
+	if r.Replay != nil {
+		by = r.Replay.By
+	}
 	t.touch(r.Request)
 	return t.exec(`INSERT INTO run(id, side, request, state, study, log_blob, priority, body, author)
-		VALUES (?, ?, NULLIF(?, ''), ?, ?, ?, ?, ?, COALESCE((SELECT q.author FROM request q WHERE q.id = ?), ''))
+		VALUES (?, ?, NULLIF(?, ''), ?, ?, ?, ?, ?, COALESCE(NULLIF(?, ''), (SELECT q.author FROM request q WHERE q.id = ?), ''))
 		ON CONFLICT(id) DO UPDATE SET state = excluded.state, log_blob = excluded.log_blob, priority = excluded.priority, body = excluded.body`,
-		r.ID, r.Side, r.Request, r.State, r.Study, log, r.Priority, body, r.Request)
+		r.ID, r.Side, r.Request, r.State, r.Study, log, r.Priority, body, by, r.Request)
 }
 
 // runs reads the runs that a condition selects, in the order that it gives.
@@ -121,7 +125,10 @@ func (t *tx) ReturnRun(run, claimant string) error {
 	if err != nil {
 		return err
 	}
-	r.State, r.Attempt, r.Started = anchorhold.RunQueued, r.Attempt-1, nil
+	r.State, r.Attempt = anchorhold.RunQueued, r.Attempt-1
+	if r.Side != anchorhold.SideMock {
+		r.Started = nil
+	}
 	if err := t.PutRun(r); err != nil {
 		return err
 	}

@@ -1,13 +1,14 @@
 package sqlite
 
 // schema2Queue lets the queue be shared: a run has an author and a priority,
-// turn says when each author's run was last claimed, spent what their runs used
+// as has a dataset for the runs over it; turn says when each author's run was last claimed, spent what their runs used
 // on each day, quota what they may; the quota of nobody is that of everybody
 // without one. What a request shows of its runs is found by an index each. It
 // comes after schema2Trials.
 const schema2Queue = `
 ALTER TABLE run ADD COLUMN author TEXT NOT NULL DEFAULT '';
 ALTER TABLE run ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE dataset ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
 UPDATE run SET author = (SELECT q.author FROM request q WHERE q.id = run.request) WHERE request IS NOT NULL;
 DROP INDEX run_open;
 CREATE INDEX run_open ON run(state, side, priority, author, seq) WHERE state IN ('queued', 'running', 'checking');

@@ -23,7 +23,7 @@ func halted(t *testing.T, s store.Store) {
 	claim := func(at time.Time, want bool) {
 		t.Helper()
 		update(t, s, func(tx store.Tx) error {
-			waiting, err := tx.RunWaiting(at)
+			_, waiting, err := tx.RunWaiting(at)
 			if err != nil || waiting != want {
 				t.Errorf("waiting: %v, %v", waiting, err)
 			}

@@ -49,14 +49,17 @@ func claimed(t *testing.T, s store.Store, n int, now time.Time) (out []string) {
 	return out
 }
 
-// ahead is how many runs come before one; it must be what claiming then shows.
-func ahead(t *testing.T, s store.Store, run string) (n int) {
+// order is how the runs in line will be claimed, without "run-".
+func order(t *testing.T, s store.Store) (out []string) {
 	t.Helper()
-	view(t, s, func(tx store.Tx) (err error) {
-		n, err = tx.RunsAhead("run-"+run, clock)
+	view(t, s, func(tx store.Tx) error {
+		ids, err := tx.QueueOrder(clock)
+		for _, id := range ids {
+			out = append(out, strings.TrimPrefix(id, "run-"))
+		}
 		return err
 	})
-	return n
+	return out
 }
 
 // Somebody with 200 queued runs does not keep others waiting for more than one
@@ -68,35 +71,28 @@ func fairQueue(t *testing.T, s store.Store) {
 	queueRuns(t, s, "c", 1, 1, anchorhold.PriorityNormal)
 	queueRuns(t, s, "d", 1, 2, anchorhold.PriorityLow)
 	want := []string{"b1", "c1", "a3", "b2", "a4", "b3", "a5"}
-	foreseen := map[int]string{}
-	for _, run := range []string{"a3", "a4", "a5", "b1", "b2", "b3", "c1"} {
-		foreseen[ahead(t, s, run)] = run
-	}
-	for i, run := range want {
-		equal(t, fmt.Sprintf("the run with %d ahead", i), foreseen[i], run)
-	}
-	equal(t, "runs ahead of the lowest priority", ahead(t, s, "d2"), 198+3+1+1)
+	foreseen := order(t, s)
+	equal(t, "foreseen", foreseen[:len(want)], want)
+	equal(t, "runs ahead of the lowest priority", slices.Index(foreseen, "d2"), 198+3+1+1)
 	equal(t, "in turn", claimed(t, s, len(want), clock), want)
 	queueRuns(t, s, "b", 4, 2, anchorhold.PriorityHigh)
 	update(t, s, func(tx store.Tx) error { return tx.Prioritize("run-a200", anchorhold.PriorityHigh) })
-	equal(t, "runs ahead of one that was moved up", ahead(t, s, "a200"), 1)
+	equal(t, "runs ahead of one that was moved up", slices.Index(order(t, s), "a200"), 1)
 	equal(t, "a higher priority", claimed(t, s, 4, clock), []string{"b4", "a200", "b5", "a6"})
 	view(t, s, func(tx store.Tx) error {
 		n, err := tx.CountRuns(anchorhold.RunQueued)
 		equal(t, "runs that wait", n, 193+2)
 		return err
 	})
+	foreseen = order(t, s)
 	rest := claimed(t, s, 300, clock)
+	equal(t, "what was foreseen of the rest", rest, foreseen)
 	equal(t, "all that is left", len(rest), 193+2)
 	equal(t, "the lowest priority at last", rest[193:], []string{"d1", "d2"})
 	if slices.Contains(rest, "a200") {
 		t.Error("a run was claimed twice")
 	}
-	err := s.View(t.Context(), func(tx store.Tx) error {
-		_, err := tx.RunsAhead("run-a1", clock)
-		return err
-	})
-	absent(t, "runs ahead of one that does not wait", err)
+	equal(t, "in line when all are claimed", order(t, s), nil)
 	absent(t, "the priority of an unknown run", s.Update(t.Context(), func(tx store.Tx) error { return tx.Prioritize("run-x", 1) }))
 	// A lost run has had its turn: it comes first.
 	queueRuns(t, s, "e", 1, 1, anchorhold.PriorityHigh)
@@ -136,7 +132,7 @@ func quotas(t *testing.T, s store.Store) {
 	equal(t, "with it used up", claimed(t, s, 3, clock), []string{"b1", "b2"})
 	waiting := true
 	view(t, s, func(tx store.Tx) (err error) {
-		waiting, err = tx.RunWaiting(clock)
+		_, waiting, err = tx.RunWaiting(clock)
 		return err
 	})
 	equal(t, "something to claim", waiting, false)
@@ -148,4 +144,79 @@ func quotas(t *testing.T, s store.Store) {
 	})
 	equal(t, "with a smaller one for everybody", claimed(t, s, 1, clock), nil)
 	equal(t, "on the next day", slices.Contains(claimed(t, s, 9, clock.Add(24*time.Hour)), "a3"), true)
+}
+
+// Within a priority of their own, runs over datasets of a higher one go before;
+// over several datasets the lowest counts. The queue is foreseen as it is claimed,
+// turns of authors from one priority to the next included.
+func datasetPriorities(t *testing.T, s store.Store) {
+	update(t, s, func(tx store.Tx) error {
+		var err error
+		for name, priority := range map[string]int{"urgent": anchorhold.PriorityHigh, "later": anchorhold.PriorityLow} {
+			err = errors.Join(err, tx.PutDataset(anchorhold.Dataset{ID: "dat-" + name, Name: name, Population: name, Visibility: anchorhold.VisibleToUsers, Quorum: 1, Priority: priority}))
+		}
+		both := newRequest("req-e", "pri-e", "urgent")
+		both.Assets["others"] = anchorhold.AssetRef{Dataset: "later", Asset: "patients", Version: "ver-other"}
+		return errors.Join(err, tx.PutRequest(newRequest("req-c", "pri-c", "urgent")), tx.PutRequest(newRequest("req-d", "pri-d", "later")), tx.PutRequest(both))
+	})
+	queueRuns(t, s, "a", 1, 2, anchorhold.PriorityNormal)
+	queueRuns(t, s, "d", 1, 1, anchorhold.PriorityNormal)
+	queueRuns(t, s, "e", 1, 1, anchorhold.PriorityNormal)
+	queueRuns(t, s, "c", 1, 2, anchorhold.PriorityNormal)
+	queueRuns(t, s, "d", 2, 1, anchorhold.PriorityHigh)
+	queueRuns(t, s, "b", 1, 1, anchorhold.PriorityLow)
+	queueRuns(t, s, "a", 3, 1, anchorhold.PriorityLow)
+	// d has had its turn with d2, so that e's, which came later, is before its own.
+	want := []string{"d2", "c1", "c2", "a1", "a2", "e1", "d1", "b1", "a3"}
+	equal(t, "foreseen", order(t, s), want)
+	equal(t, "claimed", claimed(t, s, 20, clock), want)
+	update(t, s, func(tx store.Tx) error {
+		d, err := tx.Dataset("later")
+		d.Priority = anchorhold.PriorityHigh
+		return errors.Join(err, tx.PutDataset(d))
+	})
+	queueRuns(t, s, "a", 4, 1, anchorhold.PriorityNormal)
+	queueRuns(t, s, "d", 3, 1, anchorhold.PriorityNormal)
+	equal(t, "with another priority of the dataset", claimed(t, s, 9, clock), []string{"d3", "a4"})
+}
+
+// A replay is its asker's: it takes their turn and their processor time, not the
+// request's author's, and comes before trials. A trial that is returned keeps when
+// it began.
+func replaysAndTrials(t *testing.T, s store.Store) {
+	queueRuns(t, s, "a", 1, 1, anchorhold.PriorityNormal)
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(putTrial(tx, "run-t1", "pri-t", "", anchorhold.RunQueued, clock),
+			tx.PutRun(anchorhold.Run{ID: "run-again", Side: anchorhold.SideReplay, Request: "req-a", State: anchorhold.RunQueued, Queued: clock, Replay: &anchorhold.Replay{Run: "run-a0", By: "pri-owner"}}))
+	})
+	equal(t, "foreseen", order(t, s), []string{"a1", "again", "t1"})
+	equal(t, "claimed", claimed(t, s, 3, clock), []string{"a1", "again", "t1"})
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.Spend("run-again", clock, 7), tx.ReturnRun("run-t1", "worker"), tx.ReturnRun("run-again", "worker"))
+	})
+	view(t, s, func(tx store.Tx) error {
+		author, err := tx.Spent("pri-a", clock)
+		equal(t, "spent by the author of what was replayed", author, 0)
+		owner, err2 := tx.Spent("pri-owner", clock)
+		equal(t, "spent by who replayed", owner, 7)
+		trial, err3 := tx.Run("run-t1")
+		if trial.Started == nil || !trial.Started.Equal(clock) || trial.Attempt != 0 || trial.State != anchorhold.RunQueued {
+			t.Errorf("a trial that was returned is %+v", trial)
+		}
+		replay, err4 := tx.Run("run-again")
+		equal(t, "the start of a run that was returned", replay.Started, nil)
+		side, waits, err5 := tx.RunWaiting(clock)
+		if !waits || side != anchorhold.SideReplay {
+			t.Errorf("next is one of side %q, %v", side, waits)
+		}
+		return errors.Join(err, err2, err3, err4, err5)
+	})
+	equal(t, "again", claimed(t, s, 2, clock.Add(time.Minute)), []string{"again", "t1"})
+	view(t, s, func(tx store.Tx) error {
+		trial, err := tx.Run("run-t1")
+		if err == nil && !trial.Started.Equal(clock) {
+			t.Errorf("a trial that goes on began at %v", trial.Started)
+		}
+		return err
+	})
 }

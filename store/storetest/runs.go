@@ -32,7 +32,7 @@ func claims(t *testing.T, s store.Store) {
 	}
 	waiting := func(now time.Time) (found bool) {
 		view(t, s, func(tx store.Tx) (err error) {
-			found, err = tx.RunWaiting(now)
+			_, found, err = tx.RunWaiting(now)
 			return err
 		})
 		return found

@@ -39,6 +39,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"runs are claimed once", claims},
 		{"the queue is fair", fairQueue},
 		{"quotas hold", quotas},
+		{"datasets have priorities", datasetPriorities},
+		{"replays are their asker's, and trials go on", replaysAndTrials},
 		{"trials", trials},
 		{"runs that are shown", shown},
 		{"trials are forgotten", forgotten},
