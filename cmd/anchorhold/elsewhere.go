@@ -20,6 +20,10 @@ func newServe(*app) *cobra.Command {
 	return needsLinux("serve", "Answer requests and run what was approved")
 }
 
+func newConfig(*app) *cobra.Command {
+	return needsLinux("config", "Say how a site is served, once for all starts")
+}
+
 func newDoctor(*app) *cobra.Command {
 	return needsLinux("doctor", "Find out whether this machine can run a site")
 }

@@ -61,11 +61,18 @@ Without a working sandbox it does not start at all.
 Starting a sandbox and importing pandas in it takes most of a second. With
 --warm auto, sandboxes are started and warmed up before there is work for them,
 once an environment has been used, and given back ten minutes after its last
-run. Each takes one run and is then thrown away. --warm 0 starts each run cold.`,
+run. Each takes one run and is then thrown away. --warm 0 starts each run cold.
+
+Every flag can also stand in a file of the site: see anchorhold config.`,
 		Example: `  anchorhold serve --dir /srv/heart --listen 0.0.0.0:7440 --tls-self-signed
   anchorhold serve --dir /srv/heart --listen 0.0.0.0:7440 --tls-cert site.pem --tls-key site.key`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return runServe(c.Context(), a, o) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := a.settle(c); err != nil {
+				return err
+			}
+			return runServe(c.Context(), a, o)
+		},
 	}
 	c.Flags().StringVar(&o.listen, "listen", defaultListen, "the address to serve")
 	c.Flags().BoolVar(&o.selfSigned, "tls-self-signed", false, "serve TLS with a key and certificate of the site's own")
