@@ -17,7 +17,7 @@ import (
 
 // ProgramVersion is the version of the program, the API and the formats that
 // this source tree builds.
-const ProgramVersion = "0.1.0"
+const ProgramVersion = "0.2.0"
 
 // ID prefixes: an id says what it names, and nothing else. It is opaque, it is
 // drawn at random and never derived from content or from a row's number.

@@ -100,7 +100,7 @@ class FakeSite:
 
     def answer(self, call: dict[str, Any]) -> tuple[int, Any]:
         if call["path"] == "/v1/site":
-            about = {"name": "heart", "origin": self.signer.origin, "key": self.signer.vkey, "version": "0.1.0"}
+            about = {"name": "heart", "origin": self.signer.origin, "key": self.signer.vkey, "version": "0.2.0"}
             return 200, {**about, "environments": self.environments}
         who = TOKENS.get(call["headers"].get("authorization", "").removeprefix("Bearer "))
         if who is None:
