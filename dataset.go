@@ -163,9 +163,29 @@ const (
 	FactMissingRate = "missing-rate" // of a column: share of missing values (0 to 1)
 	FactType        = "type"         // of a column: its type, where its owner said it rather than let it be read (text)
 	FactUnique      = "unique"       // of a column: true where no two rows share a value (bool)
+	FactPattern     = "pattern"      // of a column of text: how every value is written, as a regular expression of a small kind (text)
+	FactReferences  = "references"   // of a column: every value is one of another column's, ASSET.COLUMN of the same dataset (text)
+	FactLike        = "like"         // of a column of text: the type that its texts are written as, but for faults (text)
 	FactStorage     = "storage"      // of a column: its exact type in the file (text), where the column type does not say it
 	FactShape       = "shape"        // of an array or tensor: the lengths of its axes, the first as "n" since it is a number of rows (array)
 )
+
+// Names of facts that state faults of the data, each the share of values that
+// have it (0 to 1), so that a mock has them too.
+const (
+	FaultFormat     = "fault-format"     // dates, times and decimals that are written in another form
+	FaultRange      = "fault-range"      // values out of the column's range
+	FaultDuplicates = "fault-duplicates" // values of a key that come twice
+	FaultBlanks     = "fault-blanks"     // texts with blanks at their end
+)
+
+// StatedFacts are the names of facts that an owner can state of a column.
+func StatedFacts() []string {
+	return []string{
+		FactMin, FactMax, FactCategories, FactMissingRate, FactUnique, FactPattern, FactReferences, FactLike,
+		FaultFormat, FaultRange, FaultDuplicates, FaultBlanks,
+	}
+}
 
 // Fact is something said about a version or a column, with where it comes from.
 type Fact struct {
@@ -187,6 +207,10 @@ type Mock struct {
 	// Differences are those between a given mock and the private side that its
 	// owner accepted.
 	Differences []MockDifference `json:"differences,omitempty"`
+	// Seed, and how many rows were asked for (0: the table's): what a generated
+	// mock is made from beside the card.
+	Seed  uint64 `json:"seed,omitempty"`
+	Asked int64  `json:"asked_rows,omitempty"`
 	// Common: it shares something with the private side, and was published all
 	// the same. Owners and reviewers only.
 	Common *MockCommon `json:"common,omitempty"`

@@ -40,6 +40,8 @@ func coreOperations() map[string]struct{ may, body string } {
 		"preview-withdrawal": {"owner", ""},
 		"withdraw-dataset":   {"owner", `{"reason":"r","confirm":"heart"}`},
 		"edit-dataset":       {"owner", `{"title":"another"}`},
+		"propose-facts":      {"owner", `{}`},
+		"make-mocks":         {"owner", `{}`},
 		"inspect-file":       {"", `{"path":"/x"}`},
 		"add-dataset":        {"", `{"name":"x","assets":[{"name":"a","path":"/x"}]}`},
 		"add-version":        {"", `{"path":"/x"}`},

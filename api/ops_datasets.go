@@ -88,6 +88,22 @@ type newVersion struct {
 	Body dataset.NewAsset
 }
 
+type proposeFacts struct {
+	DatasetName
+	Body struct {
+		Assets []string `json:"assets,omitempty" maxItems:"100" doc:"which; empty: all that have no mock of their owner's own"`
+	}
+}
+
+type proposals struct {
+	Proposals []catalog.Proposed `json:"proposals"`
+}
+
+type makeMocks struct {
+	DatasetName
+	Body dataset.Making
+}
+
 type inspectFile struct {
 	Body struct {
 		Path    string   `json:"path,omitempty" maxLength:"4096"`
@@ -136,6 +152,7 @@ func (a *API) datasetOperations() {
 			}
 			return []policy.Resource{res}, err
 		}, a.mock)
+	a.mockOperations()
 	add(a, op("inspect-file", http.MethodPost, "/inspections", "What registering a file would find, and which facts a generated mock would reveal"), policy.DatasetAdd,
 		func(_ context.Context, in *inspectFile) ([]policy.Resource, error) {
 			return naming(in.Body.Path != ""), nil
@@ -161,6 +178,26 @@ func (a *API) datasetOperations() {
 		},
 		func(ctx context.Context, p policy.Permit, in *newVersion) (*body[anchorhold.Dataset], error) {
 			d, err := a.Datasets.AddVersion(ctx, p, in.Name, in.Asset, in.Body)
+			return &body[anchorhold.Dataset]{a.showDataset(ctx, d)}, err
+		})
+}
+
+// mockOperations make mocks of what is registered.
+func (a *API) mockOperations() {
+	add(a, op("propose-facts", http.MethodPost, "/datasets/{name}/proposals", "Which facts of the private side generated mocks would reveal, each with the code by which it is confirmed"), policy.DatasetPropose,
+		func(ctx context.Context, in *proposeFacts) ([]policy.Resource, error) {
+			return a.onDataset(ctx, &in.DatasetName)
+		},
+		func(ctx context.Context, _ policy.Permit, in *proposeFacts) (*body[proposals], error) {
+			p, err := a.Datasets.Propose(ctx, in.Name, in.Body.Assets)
+			return &body[proposals]{proposals{p}}, err
+		})
+	add(a, op("make-mocks", http.MethodPost, "/datasets/{name}/mocks", "Make mocks of the current versions anew, from what is stated and confirmed"), policy.DatasetMake,
+		func(ctx context.Context, in *makeMocks) ([]policy.Resource, error) {
+			return a.onDataset(ctx, &in.DatasetName)
+		},
+		func(ctx context.Context, p policy.Permit, in *makeMocks) (*body[anchorhold.Dataset], error) {
+			d, err := a.Datasets.MakeMocks(ctx, p, in.Name, in.Body)
 			return &body[anchorhold.Dataset]{a.showDataset(ctx, d)}, err
 		})
 }

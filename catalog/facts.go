@@ -27,11 +27,14 @@ const (
 type Proposal struct {
 	Version []anchorhold.Fact   `json:"version"` // of the whole table: its rows
 	Columns []anchorhold.Column `json:"columns"` // every column with its measured facts only
+
+	keys []*keyFinder // of each column
 }
 
 // ProposeFacts reads a table and measures the facts that a mock can use: the
 // number of rows, each column's smallest and largest value, its categories
-// where there are few, and its share of missing values.
+// where there are few, its share of missing values, whether it has a value of its
+// own in each row, and how all its texts are written.
 func ProposeFacts(ctx context.Context, path string, o ReadOptions) (Proposal, error) {
 	t, err := open(ctx, path, o)
 	if err != nil {
@@ -46,13 +49,20 @@ func ProposeFacts(ctx context.Context, path string, o ReadOptions) (Proposal, er
 }
 
 // factCounter keeps a bounded summary of every column.
-type factCounter struct{ cols []columnCount }
+type factCounter struct {
+	cols []columnCount
+	most int // values of keys that are remembered
+	room int // for how many more there is room; those of a column that was given up count until it is looked at again
+}
 
 type columnCount struct {
 	missing  int64
+	present  int64
 	numeric  bounds
 	temporal bounds
 	distinct map[Cell]int64 // rows with each value; nil once there are too many
+	keys     keyFinder
+	shape    shapeFinder
 }
 
 // bounds of numbers, or of dates in microseconds.
@@ -70,8 +80,9 @@ func (b *bounds) add(v float64) {
 }
 
 func newFactCounter(columns int) *factCounter {
-	f := &factCounter{cols: make([]columnCount, columns)}
+	f := &factCounter{cols: make([]columnCount, columns), most: maxKeys, room: maxKeys}
 	for i := range f.cols {
+		f.cols[i].keys.seen = make(map[uint64]struct{})
 		f.cols[i].distinct = make(map[Cell]int64)
 	}
 	return f
@@ -92,7 +103,9 @@ func (f *factCounter) add(row []Cell, of int) {
 		col := &f.cols[i]
 		switch c.Kind {
 		case CellMissing:
-			col.missing++
+			if of == codec.Each { // shorter arrays are filled up with such
+				col.missing++
+			}
 			continue
 		case CellInt, CellFloat:
 			if v := c.Value(); !math.IsInf(v, 0) {
@@ -103,7 +116,17 @@ func (f *factCounter) add(row []Cell, of int) {
 		case CellTimestamp:
 			col.temporal.add(float64(c.Int))
 		}
+		col.present++
 		col.count(c)
+		if of != codec.Each {
+			continue // only tables have keys, and texts
+		}
+		col.shape.add(c)
+		if col.keys.add(c) {
+			if f.room--; f.room < 0 {
+				f.forgetLongest()
+			}
+		}
 	}
 }
 
@@ -127,6 +150,7 @@ func (f *factCounter) propose(cols []anchorhold.Column, rows int64) Proposal {
 	p := Proposal{Version: []anchorhold.Fact{measured(anchorhold.FactRows, float64(rows))}}
 	for i, c := range cols {
 		p.Columns = append(p.Columns, anchorhold.Column{Name: c.Name, Type: c.Type, Facts: f.cols[i].facts(c.Type, rows)})
+		p.keys = append(p.keys, &f.cols[i].keys)
 	}
 	return p
 }
@@ -137,12 +161,13 @@ func measured(name string, value any) anchorhold.Fact {
 
 func (c *columnCount) facts(t anchorhold.ColumnType, rows int64) []anchorhold.Fact {
 	var facts []anchorhold.Fact
-	present := rows - c.missing
-	if categories := c.categories(t); len(categories) > 0 && !c.rare() {
+	categories := c.categories(t)
+	if len(categories) > 0 && !c.rare() {
 		facts = append(facts, measured(anchorhold.FactCategories, categories))
 	}
+	facts = append(facts, c.forms(t, len(categories) > 0)...)
 	switch {
-	case present < rowsForExtremes:
+	case c.present < rowsForExtremes:
 	case (t == anchorhold.TypeInt || t == anchorhold.TypeFloat) && c.numeric.seen:
 		facts = append(facts, measured(anchorhold.FactMin, c.numeric.min), measured(anchorhold.FactMax, c.numeric.max))
 	case (t == anchorhold.TypeDate || t == anchorhold.TypeTimestamp) && c.temporal.seen:
@@ -152,6 +177,17 @@ func (c *columnCount) facts(t anchorhold.ColumnType, rows int64) []anchorhold.Fa
 		// A thousandth is as exact as a mock needs and does not give the count away.
 		rate := max(0.001, math.Round(1000*float64(c.missing)/float64(rows))/1000)
 		facts = append(facts, measured(anchorhold.FactMissingRate, rate))
+	}
+	return facts
+}
+
+// forms says how values are: each its own, and all written alike.
+func (c *columnCount) forms(t anchorhold.ColumnType, few bool) (facts []anchorhold.Fact) {
+	if (t == anchorhold.TypeInt || t == anchorhold.TypeString) && c.present >= rowsPerCategory && c.keys.unique() {
+		facts = append(facts, measured(anchorhold.FactUnique, true))
+	}
+	if pattern := c.shape.pattern(); t == anchorhold.TypeString && c.present >= rowsForExtremes && pattern != "" && !few {
+		facts = append(facts, measured(anchorhold.FactPattern, pattern))
 	}
 	return facts
 }

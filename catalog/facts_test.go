@@ -35,7 +35,7 @@ func TestProposeFacts(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 	want := map[string]string{
-		"id":    `[min:0 max:79]`,
+		"id":    `[unique:true min:0 max:79]`,
 		"group": `[categories:[a b]]`,
 		"score": `[categories:[0.5 1.5 2.5 3.5 4.5 5.5 6.5] min:0.5 max:6.5 missing-rate:0.125]`,
 		"day":   `[min:2024-01-01 max:2024-01-28]`,

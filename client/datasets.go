@@ -91,6 +91,8 @@ type NewMock struct {
 	// Confirm lets the facts measured from the private side appear on the card
 	// and in a generated mock. Without it only stated facts are used.
 	Confirm bool `json:"confirm,omitempty"`
+	// Facts confirms some of them, by their codes.
+	Facts []string `json:"confirm_facts,omitempty"`
 	// Accept are the differences that a given mock may have, each by its code,
 	// such as type:patients.age. Of a new version, they can be all that is said:
 	// the mock of the version before is kept then.
@@ -157,6 +159,49 @@ func (c *Client) AddDataset(ctx context.Context, d NewDataset) (anchorhold.Datas
 func (c *Client) AddVersion(ctx context.Context, dataset, asset string, a NewAsset) (anchorhold.Dataset, error) {
 	return send[anchorhold.Dataset](ctx, c, http.MethodPost,
 		"/datasets/"+segment(dataset)+"/assets/"+segment(asset)+"/versions", a)
+}
+
+// Proposed is what a mock would reveal of the private side if its owner lets it.
+type Proposed struct {
+	Code      string            `json:"code"` // by which it is confirmed
+	Says      string            `json:"says"` // what everybody who may see the mock would learn
+	Asset     string            `json:"asset"`
+	Column    string            `json:"column,omitempty"`
+	Facts     []anchorhold.Fact `json:"facts"`
+	Confirmed bool              `json:"confirmed,omitempty"` // it is on the card already
+}
+
+// Propose measures what mocks of assets would reveal: of those named, or of all
+// that have no mock of their owner's own.
+func (c *Client) Propose(ctx context.Context, dataset string, assets []string) ([]Proposed, error) {
+	found, err := send[struct {
+		Proposals []Proposed `json:"proposals"`
+	}](ctx, c, http.MethodPost, "/datasets/"+segment(dataset)+"/proposals", map[string][]string{"assets": assets})
+	return found.Proposals, err
+}
+
+// Making says how mocks are made anew.
+type Making struct {
+	Assets  []string     `json:"assets,omitempty"`
+	Confirm []string     `json:"confirm,omitempty"` // codes of proposed facts
+	All     bool         `json:"confirm_all,omitempty"`
+	State   []StatedFact `json:"state,omitempty"`
+	Seed    *uint64      `json:"seed,omitempty"` // nil: as before
+	Rows    *int64       `json:"rows,omitempty"`
+}
+
+// StatedFact is a fact that an owner states of a column; a value of nil takes it
+// back.
+type StatedFact struct {
+	Asset  string `json:"asset"`
+	Column string `json:"column"`
+	Name   string `json:"name"`
+	Value  any    `json:"value"`
+}
+
+// MakeMocks makes the mocks of a dataset's assets anew.
+func (c *Client) MakeMocks(ctx context.Context, dataset string, m Making) (anchorhold.Dataset, error) {
+	return send[anchorhold.Dataset](ctx, c, http.MethodPost, "/datasets/"+segment(dataset)+"/mocks", m)
 }
 
 // Card reads a dataset's card, a Croissant document.

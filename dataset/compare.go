@@ -33,7 +33,7 @@ func (s *Service) compare(ctx context.Context, p policy.Permit, d *draft, f *os.
 			"have one made from the card instead: --mock "+d.asset+"=generate; or, where that is as it should be, say why: --override-common REASON",
 			"the mock may not be published: %s", strings.Join(found, "; "))
 	case len(found) > 0:
-		d.common = &anchorhold.MockCommon{Reason: reason, By: p.Principal().ID, Found: found}
+		d.common = &anchorhold.MockCommon{Reason: reason, By: p.Principal().Name(), Found: found}
 	case reason != "":
 		return m, nothingInCommon(d.asset)
 	}
@@ -116,6 +116,9 @@ const maxDetail = 3000 // bytes
 // details are what the audit log says of a new version.
 func (d *draft) details(dataset string) map[string]string {
 	out := map[string]string{"dataset": dataset, "asset": d.asset}
+	if len(d.confirmed) > 0 {
+		out["confirmed facts"] = listed(d.confirmed, ", ")
+	}
 	if len(d.anew) > 0 {
 		out["accepted differences"] = listed(codes(d.anew), ", ")
 	}
@@ -129,8 +132,8 @@ func (d *draft) details(dataset string) map[string]string {
 // private side, in a sentence for each entry of the ledger.
 func (d *draft) discloses(dataset string) (out []string) {
 	name := dataset + "/" + d.asset
-	if d.confirmed {
-		out = append(out, "facts measured from the private side of "+name+" were confirmed for its card and mock")
+	if len(d.confirmed) > 0 {
+		out = append(out, "facts measured from the private side of "+name+" were confirmed for its card and mock: "+strings.Join(d.confirmed, ", "))
 	}
 	var nulls []anchorhold.MockDifference
 	for _, diff := range d.anew {

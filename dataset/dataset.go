@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/blob"
@@ -71,6 +72,10 @@ func (n NewAsset) NamesFiles() bool {
 	return n.Path != "" || n.Mock != nil && n.Mock.Path != ""
 }
 
+func (n NewAsset) generates() bool { return n.Mock != nil && n.Mock.Generate != nil }
+
+func (n New) generates() bool { return slices.ContainsFunc(n.Assets, NewAsset.generates) }
+
 // Keeps says whether the site keeps the private side of an asset itself.
 func (s *Service) Keeps(ctx context.Context, dataset, asset string) bool {
 	d, err := s.Find(ctx, dataset)
@@ -86,6 +91,8 @@ type NewMock struct {
 	// Confirm confirms the facts measured from the private side, so that a
 	// generated mock may show them. Without it only stated facts are used.
 	Confirm bool `json:"confirm,omitempty"`
+	// Facts confirms some of them, by their codes.
+	Facts []string `json:"confirm_facts,omitempty" maxItems:"50000" doc:"codes of measured facts that are confirmed, such as range:patients.age"`
 	// Accept are the differences between a given mock and the private side that
 	// its owner accepts, each by its code.
 	Accept []string `json:"accept,omitempty" maxItems:"20000" doc:"codes of differences that a given mock may have, such as type:patients.age"`
@@ -179,11 +186,14 @@ func (s *Service) Add(ctx context.Context, p policy.Permit, n New) (anchorhold.D
 	}
 	var prepared []*draft
 	for _, a := range n.Assets {
-		dr, err := s.prepare(ctx, p, n.Name, a)
+		dr, err := s.prepare(ctx, p, n.Name, a, n.generates())
 		if err != nil {
 			return d, err
 		}
 		prepared = append(prepared, dr)
+	}
+	if err := s.generate(ctx, prepared, nil); err != nil {
+		return d, err
 	}
 	added, err := books.On(ctx, s.Books, p, books.Datasets(), func(tx store.Tx) (anchorhold.Dataset, books.Record, error) {
 		if _, err := tx.Dataset(d.Name); err == nil {
@@ -228,7 +238,7 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 	if !ok {
 		return d, anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold dataset show "+dataset+"`", "the dataset %q has no asset %q", dataset, asset)
 	}
-	dr, err := s.prepareNext(ctx, p, dataset, a, n)
+	dr, others, err := s.prepareNext(ctx, p, d, a, n)
 	if err != nil {
 		return d, err
 	}
@@ -244,6 +254,11 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 		if err := s.put(tx, p, now, dr, before.Version.Number+1); err != nil {
 			return now, books.Record{}, err
 		}
+		for _, other := range others {
+			if err := s.replace(tx, p, now, other); err != nil {
+				return now, books.Record{}, err
+			}
+		}
 		full, err := tx.Dataset(dataset)
 		return full, books.Record{Subject: dr.version.ID, Digest: dr.version.Commitment, Details: map[string]string{
 			"dataset": dataset, "asset": asset,
@@ -255,25 +270,29 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 	return added, err
 }
 
-// prepareNext prepares the version that follows an asset's.
-func (s *Service) prepareNext(ctx context.Context, p policy.Permit, dataset string, a anchorhold.Asset, n NewAsset) (_ *draft, err error) {
+// prepareNext prepares the version that follows an asset's, and the others whose
+// mocks refer to its mock.
+func (s *Service) prepareNext(ctx context.Context, p policy.Permit, d anchorhold.Dataset, a anchorhold.Asset, n NewAsset) (dr *draft, others []*draft, err error) {
 	n = n.after(a)
 	if n.Columns == nil {
 		if n.Columns, err = s.stated(ctx, p, a.Version, n); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if n.Mock != nil && n.Mock.keeps() && a.Version.Mock == nil {
-		return nil, nowhere(a.Name)
+		return nil, nil, nowhere(a.Name)
 	}
-	dr, err := s.prepare(ctx, p, dataset, n)
-	if err != nil {
-		return nil, err
+	if dr, err = s.prepare(ctx, p, d.Name, n, n.generates()); err != nil {
+		return nil, nil, err
 	}
 	if n.Mock.keeps() && a.Version.Mock != nil {
-		return dr, s.keepFormer(ctx, p, dr, n, a.Version)
+		return dr, nil, s.keepFormer(ctx, p, dr, n, a.Version)
 	}
-	return dr, nil
+	drafts := []*draft{dr}
+	if n.Mock != nil {
+		drafts = withDependents(d, drafts, a.Name)
+	}
+	return dr, drafts[1:], s.generate(ctx, drafts, d.Assets)
 }
 
 // after fills in what a new version leaves out: where the private side lies, and
@@ -347,6 +366,11 @@ func (s *Service) put(tx store.Tx, p policy.Permit, d anchorhold.Dataset, dr *dr
 	if _, err := s.Books.Enter(tx, p, books.Record{Subject: dr.version.ID, Digest: dr.version.Commitment, Details: dr.details(d.Name)}); err != nil {
 		return err
 	}
+	return s.disclose(tx, d, dr)
+}
+
+// disclose enters in the ledger what a draft tells of the private side.
+func (s *Service) disclose(tx store.Tx, d anchorhold.Dataset, dr *draft) error {
 	for _, what := range dr.discloses(d.Name) {
 		if err := tx.AddLedger(anchorhold.LedgerEntry{
 			ID: anchorhold.NewID(anchorhold.PrefixLedger), Class: anchorhold.ExposureUnbounded, Population: d.Population,

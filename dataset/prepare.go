@@ -22,7 +22,9 @@ const (
 type draft struct {
 	asset     string
 	version   anchorhold.Version
-	confirmed bool                // measured facts were confirmed for the card
+	proposal  *catalog.Proposal   // what was measured
+	making    *NewMock            // how its mock is generated; nil: it is not
+	confirmed []string            // codes of measured facts that were confirmed for the card
 	uploads   []anchorhold.Upload // that it was made of
 
 	nulls    []bool                      // which columns of the private side have missing values
@@ -33,8 +35,8 @@ type draft struct {
 }
 
 // prepare reads a private file once and makes everything that its version
-// needs; index and mock are durable when it returns.
-func (s *Service) prepare(ctx context.Context, p policy.Permit, dataset string, n NewAsset) (*draft, error) {
+// needs but a generated mock; index and given mock are durable when it returns.
+func (s *Service) prepare(ctx context.Context, p policy.Permit, dataset string, n NewAsset, propose bool) (*draft, error) {
 	if err := catalog.CheckName("asset", n.Name); err != nil {
 		return nil, err
 	}
@@ -46,14 +48,14 @@ func (s *Service) prepare(ctx context.Context, p policy.Permit, dataset string, 
 		return nil, err
 	}
 	defer func() { _ = c.Close() }() // nothing was written
-	reg, index, err := s.register(ctx, c, dataset, n)
+	reg, index, err := s.register(ctx, c, dataset, n, propose)
 	if err != nil {
 		return nil, err
 	}
 	source := reg.Source()
 	source.Index = index
 	source.Copied, source.Blob = from.blob != "", from.blob
-	d := &draft{uploads: from.uploads, asset: n.Name, nulls: reg.Nulls, version: anchorhold.Version{
+	d := &draft{uploads: from.uploads, asset: n.Name, nulls: reg.Nulls, proposal: reg.Proposal, version: anchorhold.Version{
 		ID: anchorhold.NewID(anchorhold.PrefixVersion), Kind: reg.Kind, Columns: withTypes(reg.Columns, n.Columns), Missing: reg.Missing,
 		Commitment: reg.Commitment, Private: source,
 	}}
@@ -61,7 +63,8 @@ func (s *Service) prepare(ctx context.Context, p policy.Permit, dataset string, 
 		return d, nil
 	}
 	if n.Mock.Generate != nil {
-		return d, s.generateMock(ctx, d, *n.Mock, reg.Proposal)
+		d.making = n.Mock
+		return d, nil
 	}
 	return d, s.takeMock(ctx, p, d, n)
 }
@@ -134,7 +137,7 @@ func (s *Service) descriptorOf(id string) (*os.File, error) {
 }
 
 // register reads the file, streaming its keyed index into a blob.
-func (s *Service) register(ctx context.Context, c *catalog.Content, dataset string, n NewAsset) (reg catalog.Registration, index string, err error) {
+func (s *Service) register(ctx context.Context, c *catalog.Content, dataset string, n NewAsset, propose bool) (reg catalog.Registration, index string, err error) {
 	r, w := io.Pipe()
 	registered := make(chan error, 1)
 	go func() {
@@ -142,7 +145,7 @@ func (s *Service) register(ctx context.Context, c *catalog.Content, dataset stri
 		reg, err = catalog.RegisterContent(ctx, c, catalog.Options{
 			ReadOptions: catalog.ReadOptions{Missing: n.Missing, Columns: n.Columns, Opener: s.Opener},
 			Label:       dataset + "/" + n.Name, IndexKey: s.IndexKey, IndexWriter: w,
-			Propose: n.Mock != nil && n.Mock.Generate != nil,
+			Propose: propose,
 		})
 		registered <- errors.Join(err, w.CloseWithError(err))
 	}()

@@ -46,6 +46,8 @@ const (
 	DatasetVersion  Action = "dataset.version"
 	DatasetUpload   Action = "dataset.upload" // send bytes that a dataset may be made of
 	DatasetEdit     Action = "dataset.edit"
+	DatasetPropose  Action = "dataset.propose" // see which facts of the private side a mock would tell
+	DatasetMake     Action = "dataset.make-mock"
 	DatasetFreeze   Action = "dataset.freeze"
 	DatasetThaw     Action = "dataset.thaw"
 	DatasetWithdraw Action = "dataset.withdraw"

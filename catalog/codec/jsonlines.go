@@ -79,6 +79,9 @@ func (c JSONLines) Generate(ctx context.Context, card mock.Card, seed uint64, w 
 	}
 	var typed []anchorhold.Column
 	for _, col := range card.Columns {
+		if _, odd := col.Fact(anchorhold.FaultFormat); odd && col.Type != anchorhold.TypeString {
+			col.Type = "" // each cell as it is written
+		}
 		typed = append(typed, anchorhold.Column{Name: col.Name, Type: col.Type})
 	}
 	r, err := CSV{}.Open(Input{Name: "the mock", Size: int64(made.Len()), Stream: &made}, Options{Columns: typed})

@@ -39,9 +39,9 @@ func (c *column) bound(name string) (v float64, known bool, err error) {
 	if !ok {
 		return 0, false, nil
 	}
-	switch c.Type {
+	switch c.base {
 	case anchorhold.TypeDate, anchorhold.TypeTimestamp:
-		v, ok = moment(c.Type, f.Value)
+		v, ok = moment(c.base, f.Value)
 		if !ok {
 			return 0, false, wrong("write it as 2024-12-31 or 2024-12-31T23:59:59Z", "the fact %q of the column %q is not a date", name, c.Name)
 		}
@@ -96,7 +96,7 @@ func (c *column) bounds() (low, high float64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	from, to := defaults(c.Type)
+	from, to := defaults(c.base)
 	switch {
 	case !hasLow && !hasHigh:
 		low, high = from, to
@@ -125,14 +125,15 @@ func (c *column) fromWholes(unique bool) error {
 	}
 	low, high = math.Ceil(low), math.Floor(high)
 	limit := float64(exact)
-	if c.Type == anchorhold.TypeTimestamp {
+	if c.base == anchorhold.TypeTimestamp {
 		limit = latest
 	}
 	if low > high || low < -limit || high > limit {
 		return wrong("state bounds with a whole number between them, within ±2^53", "no whole number lies within the bounds of the column %q", c.Name)
 	}
+	c.low, c.high = low, high
 	grain := 1.0
-	if c.Type == anchorhold.TypeTimestamp && high-low >= 1e6 {
+	if c.base == anchorhold.TypeTimestamp && high-low >= 1e6 {
 		grain = 1e6 // whole seconds
 	}
 	count := int64((high-low)/grain) + 1
@@ -141,7 +142,7 @@ func (c *column) fromWholes(unique bool) error {
 		return nil
 	}
 	if _, bounded := c.Fact(anchorhold.FactMax); count < int64(c.rows) && bounded {
-		return wrong("widen its bounds or state fewer rows", "the column %q cannot have a value of its own in each of %d rows within its bounds", c.Name, c.rows)
+		return tooFew(count, "widen its bounds or state fewer rows", "the column %q cannot have a value of its own in each of %d rows within its bounds", c.Name, c.rows)
 	}
 	next := c.permutation()
 	c.draw = func() value { return value{whole: int64(low) + next()*int64(grain)} }
@@ -153,6 +154,7 @@ func (c *column) fromReals(unique bool) error {
 	if err != nil {
 		return err
 	}
+	c.low, c.high = low, high
 	c.digits = max(1, decimals(low), decimals(high))
 	if unique || high-low < 1 {
 		c.digits = 6
@@ -192,7 +194,36 @@ func (c *column) fromCategories(f anchorhold.Fact) error {
 	if len(list) == 0 {
 		return wrong("list at least one value, or leave the fact out", "the fact %q of the column %q is empty", f.Name, c.Name)
 	}
+	for i, v := range list {
+		at := v.real + float64(v.whole)
+		if i == 0 {
+			c.low, c.high = at, at
+		}
+		c.low, c.high = min(c.low, at), max(c.high, at)
+	}
 	c.draw = func() value { return list[c.rng.IntN(len(list))] }
+	return nil
+}
+
+// fromKeys draws from the values of the column that it refers to, so that a join
+// finds rows on both sides.
+func (c *column) fromKeys(f anchorhold.Fact, keys []any, unique bool) error {
+	list, err := c.list(keys)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return wrong("have a mock made of it first, or leave the fact out", "the column %q refers to %v, which has no mock with values", c.Name, f.Value)
+	}
+	if !unique {
+		c.draw = func() value { return list[c.rng.IntN(len(list))] }
+		return nil
+	}
+	if len(list) < c.rows {
+		return tooFew(int64(len(list)), "state fewer rows", "the column %q cannot have a value of its own in each of %d rows: it refers to a mock of fewer", c.Name, c.rows)
+	}
+	next := permutationOf(c.rng, int64(len(list)))
+	c.draw = func() value { return list[next()] }
 	return nil
 }
 
@@ -223,7 +254,7 @@ func (c *column) list(v any) ([]value, error) {
 }
 
 func (c *column) category(item any) (value, bool) {
-	switch c.Type {
+	switch c.base {
 	case anchorhold.TypeString:
 		if s, ok := item.(string); ok {
 			return value{text: s}, true
@@ -244,6 +275,6 @@ func (c *column) category(item any) (value, bool) {
 		}
 		return value{}, ok
 	}
-	at, ok := moment(c.Type, item)
+	at, ok := moment(c.base, item)
 	return value{whole: int64(at)}, ok
 }

@@ -14,9 +14,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/anchorhold/anchorhold"
@@ -39,18 +41,25 @@ const (
 type Card struct {
 	Columns []anchorhold.Column
 	Facts   []anchorhold.Fact // of the whole table
+	// Keys are, by name of a column with the fact "references", the values of the
+	// column that it refers to, as that one's mock has them.
+	Keys map[string][]any
 }
 
 // CardOf gives the card of a version.
 func CardOf(v anchorhold.Version) Card { return Card{Columns: v.Columns, Facts: v.Facts} }
 
 // Generate writes a mock in a format and gives its number of rows: as many as
-// the fact "rows" says, at most MaxRows, or DefaultRows.
+// the fact "rows" says, at most MaxRows, or DefaultRows, or fewer where a column
+// without repetition has fewer values.
 //
 // Every column is drawn on its own, uniformly: from its categories, or between
 // its min and max, or from a stated default (0 to 100, 0 to 1, the years 2000
 // to 2019, words made of the column's name). A column is without repetition
-// when the fact "unique" says so or it is named like a key (id, ..._id). Its
+// when the fact "unique" says so or it is named like a key (id, ..._id). Texts
+// are written like the fact "pattern" says, or as what the fact "like" says. A column
+// with the fact "references" has values of the column that it refers to. Stated
+// faults are in about as many of its values as they say, rounded up to one. Its
 // share of missing values is the fact "missing-rate"; a column of two rows or
 // more has at least one missing value unless that is 0, and at least one value
 // unless it is 1. The same card and seed give the same bytes.
@@ -64,11 +73,13 @@ func Generate(ctx context.Context, card Card, seed uint64, w io.Writer, format s
 	if len(card.Columns) == 0 {
 		return 0, wrong("describe at least one column", "a mock needs columns and the card has none")
 	}
-	cols := make([]*column, len(card.Columns))
-	for i, c := range card.Columns {
-		if cols[i], err = newColumn(c, n, stream(seed, i, c.Name)); err != nil {
-			return 0, err
-		}
+	cols, err := newColumns(card, n, seed, format)
+	for few := new(tooFewError); errors.As(err, &few) && few.values > 0 && !stated(card); {
+		n = int(few.values) // nobody said how many there are to be
+		cols, err = newColumns(card, n, seed, format)
+	}
+	if err != nil {
+		return 0, err
 	}
 	switch format {
 	case CSV:
@@ -82,6 +93,38 @@ func Generate(ctx context.Context, card Card, seed uint64, w io.Writer, format s
 		return 0, err
 	}
 	return int64(n), nil
+}
+
+func newColumns(card Card, n int, seed uint64, format string) (cols []*column, err error) {
+	cols = make([]*column, len(card.Columns))
+	for i, c := range card.Columns {
+		if cols[i], err = newColumn(c, n, stream(seed, i, c.Name), card.Keys[c.Name]); err != nil {
+			return nil, err
+		}
+		// A source of their own, so that a fault leaves all other values as they were.
+		if err := cols[i].addFaults(stream(seed, i, c.Name+"\x00faults"), format); err != nil {
+			return nil, err
+		}
+	}
+	return cols, nil
+}
+
+// tooFewError is about a column that cannot have a value of its own in each row.
+type tooFewError struct {
+	error
+	values int64
+}
+
+// Unwrap gives what a person reads.
+func (e *tooFewError) Unwrap() error { return e.error }
+
+func tooFew(values int64, remedy, format string, args ...any) error {
+	return &tooFewError{wrong(remedy, format, args...), values}
+}
+
+// stated says whether a card has a number of rows.
+func stated(card Card) bool {
+	return slices.ContainsFunc(card.Facts, func(f anchorhold.Fact) bool { return f.Name == anchorhold.FactRows })
 }
 
 // stream gives a column its own source of random numbers, so that describing
@@ -118,22 +161,33 @@ type value struct {
 	whole   int64
 	real    float64
 	text    string
+	raw     string // how it is written where that is not how its type is
 }
 
 // column draws the values of one column, in order.
 type column struct {
 	anchorhold.Column
+	base    anchorhold.ColumnType // as what values are drawn: of texts, what they are like
 	rng     *rand.Rand
+	keys    []any
 	missing float64
 	rows    int
 	drawn   int
 	lacking int // of those drawn
 	digits  int // after the decimal point
 	draw    func() value
+
+	low, high float64 // of numbers and moments
+	faults    faults
 }
 
-func newColumn(c anchorhold.Column, rows int, rng *rand.Rand) (*column, error) {
-	col := &column{Column: c, rng: rng, rows: rows, digits: 1}
+func newColumn(c anchorhold.Column, rows int, rng *rand.Rand, keys []any) (*column, error) {
+	col := &column{Column: c, base: c.Type, rng: rng, rows: rows, digits: 1, keys: keys}
+	if f, ok := c.Fact(anchorhold.FactLike); ok {
+		if err := col.like(f); err != nil {
+			return nil, err
+		}
+	}
 	if f, ok := c.Fact(anchorhold.FactMissingRate); ok {
 		rate, ok := number(f.Value)
 		if !ok || rate < 0 || rate > 1 {
@@ -153,6 +207,7 @@ func newColumn(c anchorhold.Column, rows int, rng *rand.Rand) (*column, error) {
 func (c *column) next() value {
 	first := c.drawn == 0
 	c.drawn++
+	c.faults.tick()
 	gone := c.rng.Float64() < c.missing
 	if c.missing > 0 && c.lacking == 0 && c.drawn == c.rows {
 		gone = true
@@ -162,16 +217,22 @@ func (c *column) next() value {
 		c.lacking++
 		return value{missing: true}
 	}
-	return v
+	return c.faults.into(c, v)
 }
 
 // choose finds how the column's values are drawn.
 func (c *column) choose() error {
 	unique := c.unique()
+	if f, ok := c.Fact(anchorhold.FactReferences); ok {
+		return c.fromKeys(f, c.keys, unique)
+	}
 	if f, ok := c.Fact(anchorhold.FactCategories); ok && !unique {
 		return c.fromCategories(f)
 	}
-	switch c.Type {
+	if f, ok := c.Fact(anchorhold.FactPattern); ok && c.base == anchorhold.TypeString {
+		return c.fromPattern(f, unique)
+	}
+	switch c.base {
 	case anchorhold.TypeBool:
 		c.draw = func() value { return value{whole: c.rng.Int64N(2)} }
 		return nil
@@ -195,25 +256,41 @@ func (c *column) unique() bool {
 	if c.Type != anchorhold.TypeInt && c.Type != anchorhold.TypeString {
 		return false
 	}
-	if _, few := c.Fact(anchorhold.FactCategories); few {
-		return false
+	for _, other := range []string{anchorhold.FactCategories, anchorhold.FactReferences} {
+		if _, said := c.Fact(other); said {
+			return false
+		}
 	}
 	n := strings.ToLower(c.Name)
 	return n == "id" || strings.HasSuffix(n, "_id") || strings.HasSuffix(n, "-id") || strings.HasSuffix(c.Name, "Id")
 }
 
-// permutation gives 0 to rows-1 in a scattered order, without a table: steps
-// of a length that has no factor in common with rows.
-func (c *column) permutation() func() int64 {
-	n := int64(c.rows)
-	step := int64(1)
-	if n > 2 {
-		step = 1 + c.rng.Int64N(n-1)
-		for gcd(step, n) != 1 {
-			step = 1 + c.rng.Int64N(n-1)
+// like has texts drawn as what they are written as.
+func (c *column) like(f anchorhold.Fact) error {
+	t, _ := f.Value.(string)
+	switch base := anchorhold.ColumnType(t); base {
+	case anchorhold.TypeInt, anchorhold.TypeFloat, anchorhold.TypeDate, anchorhold.TypeTimestamp:
+		if c.Type == anchorhold.TypeString {
+			c.base = base
+			return nil
 		}
 	}
-	at := c.rng.Int64N(n)
+	return wrong("state int, float, date or timestamp, of a column of text", "the fact %q of the column %q cannot be used", f.Name, c.Name)
+}
+
+// permutation gives 0 to rows-1 in a scattered order, without a table: steps
+// of a length that has no factor in common with rows.
+func (c *column) permutation() func() int64 { return permutationOf(c.rng, int64(c.rows)) }
+
+func permutationOf(rng *rand.Rand, n int64) func() int64 {
+	step := int64(1)
+	if n > 2 {
+		step = 1 + rng.Int64N(n-1)
+		for gcd(step, n) != 1 {
+			step = 1 + rng.Int64N(n-1)
+		}
+	}
+	at := rng.Int64N(n)
 	return func() int64 {
 		at = (at + step) % n
 		return at

@@ -12,7 +12,7 @@ func Rows(card Card) (int64, error) {
 // Numbers draws n numbers as Generate would for the i-th column: for mocks that
 // are arrays. A truth value is 0 or 1, and none is missing.
 func Numbers(c anchorhold.Column, n int64, seed uint64, i int) (func() float64, error) {
-	col, err := newColumn(c, int(max(n, 1)), stream(seed, i, c.Name))
+	col, err := newColumn(c, int(max(n, 1)), stream(seed, i, c.Name), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -52,8 +52,15 @@ func (c *column) cell(v value, alone bool) string {
 		return "NA"
 	case v.missing:
 		return ""
+	case v.raw != "":
+		return v.raw
 	}
-	switch c.Type {
+	return c.written(c.Type, v)
+}
+
+// written writes a value as text of a type.
+func (c *column) written(t anchorhold.ColumnType, v value) string {
+	switch t {
 	case anchorhold.TypeString:
 		return v.text
 	case anchorhold.TypeFloat:

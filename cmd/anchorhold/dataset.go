@@ -3,12 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"hash"
-	"io"
 	"path/filepath"
 	"strings"
 
@@ -17,7 +13,6 @@ import (
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/catalog"
 	"github.com/anchorhold/anchorhold/client"
-	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/save"
 	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
 )
 
@@ -257,70 +252,6 @@ func runDatasetCard(ctx context.Context, a *app, name string) error {
 	return show.JSON(a.out, card)
 }
 
-type datasetMockOptions struct {
-	asset, out string
-	force      bool
-}
-
-func newDatasetMock(a *app) *cobra.Command {
-	var o datasetMockOptions
-	c := &cobra.Command{
-		Use:     "mock NAME[/ASSET] [--out FILE]",
-		Short:   "Fetch the mock twin of a table",
-		Example: "  anchorhold dataset mock heart --out heart-mock.csv",
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(c *cobra.Command, args []string) error { return runDatasetMock(c.Context(), a, args[0], o) },
-	}
-	c.Flags().StringVar(&o.asset, "asset", "", "which table, where the dataset has several")
-	c.Flags().StringVar(&o.out, "out", "", "the file to write (default: standard output)")
-	c.Flags().BoolVar(&o.force, "force", false, "replace the file if it is there")
-	return c
-}
-
-// saved is what a command answers that wrote a file.
-type saved struct {
-	Path   string `json:"path"`
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"`
-}
-
-func runDatasetMock(ctx context.Context, a *app, name string, o datasetMockOptions) error {
-	if o.out == "" && (a.json || isTerminal(a.out)) {
-		return usagef("use --out FILE", "a mock is a file, not text for a terminal or for JSON")
-	}
-	if set, asset, ok := strings.Cut(name, "/"); ok {
-		name, o.asset = set, asset
-	}
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	asset, err := theAsset(ctx, c.Client, name, o.asset)
-	if err != nil {
-		return err
-	}
-	if asset.Version.Mock == nil {
-		return anchorhold.Errorf(anchorhold.NotFound, "ask the owner for one", "%s/%s has no mock", name, asset.Name)
-	}
-	body, err := c.Mock(ctx, name, asset.Name)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	checked := newChecked(body, asset.Version.Mock.Size, asset.Version.Mock.SHA256)
-	if o.out == "" {
-		_, err = io.Copy(a.out, checked)
-		return err
-	}
-	if err := save.Path(o.out, o.force, checked); err != nil {
-		return err
-	}
-	return emit(a, saved{o.out, asset.Version.Mock.Size, asset.Version.Mock.SHA256}, func(p *show.Printer, s saved) {
-		p.Printf("%s: %s\n", s.Path, show.Size(s.Size))
-	})
-}
-
 // theAsset finds the asset that is meant: the named one, or the only one.
 func theAsset(ctx context.Context, c *client.Client, dataset, name string) (anchorhold.Asset, error) {
 	d, err := c.Dataset(ctx, dataset)
@@ -339,31 +270,6 @@ func theAsset(ctx context.Context, c *client.Client, dataset, name string) (anch
 		return anchorhold.Asset{}, usagef("name one as "+dataset+"/ASSET; "+have, "the dataset %s has several tables", dataset)
 	}
 	return anchorhold.Asset{}, anchorhold.Errorf(anchorhold.NotFound, have, "the dataset %s has no table %s", dataset, name)
-}
-
-// checked passes bytes through and, at their end, refuses them when they are
-// not those that were announced.
-type checked struct {
-	from   io.Reader // also feeds sum
-	sum    hash.Hash
-	left   int64
-	sha256 string
-}
-
-func newChecked(from io.Reader, size int64, sha string) io.Reader {
-	h := sha256.New()
-	return &checked{from: io.TeeReader(io.LimitReader(from, size+1), h), sum: h, left: size, sha256: strings.TrimPrefix(sha, "sha256:")}
-}
-
-// Read implements io.Reader.
-func (c *checked) Read(p []byte) (int, error) {
-	n, err := c.from.Read(p)
-	c.left -= int64(n)
-	if c.left < 0 || err == io.EOF && (c.left != 0 || hex.EncodeToString(c.sum.Sum(nil)) != c.sha256) {
-		return 0, anchorhold.Errorf(anchorhold.Unavailable, "fetch it again; if it happens again, tell the site's owner",
-			"what came is not the file that the site announced")
-	}
-	return n, err
 }
 
 // absolute makes a path that the site can use of one that a person typed.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,17 +11,17 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/client"
-	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
 )
 
 // assetOptions are the flags that describe tables, of a new dataset or a new
 // version.
 type assetOptions struct {
-	assets, mocks, missing, columns, facts []string
-	accept, override                       []string
-	mockRows                               int64
-	mockSeed                               uint64
-	confirm, yes, copied                   bool
+	assets, mocks, missing, columns []string
+	facts, faults, confirmed        []string
+	accept, override                []string
+	mockRows                        int64
+	mockSeed                        uint64
+	confirm, yes, copied            bool
 }
 
 func (o *assetOptions) flags(fs *pflag.FlagSet) {
@@ -31,10 +29,13 @@ func (o *assetOptions) flags(fs *pflag.FlagSet) {
 	list(fs, &o.mocks, "mock", "the table's mock: patients=FILE, or patients=generate to make one from the card")
 	list(fs, &o.missing, "missing", "a further text that means \"no value\", such as ?")
 	list(fs, &o.columns, "column", "what a column is: patients.age=int:\"Age in years [a]\"")
-	list(fs, &o.facts, "fact", "what you state of a column: patients.age.min=18; also max, categories, missing-rate")
+	list(fs, &o.facts, "fact", factUsage)
+	list(fs, &o.faults, "fault", faultUsage)
 	fs.Int64Var(&o.mockRows, "mock-rows", 0, "rows of a generated mock (default: the site's)")
 	fs.Uint64Var(&o.mockSeed, "mock-seed", 0, "seed of a generated mock; the same card and seed give the same mock")
 	fs.BoolVar(&o.confirm, "confirm-facts", false, "let the facts measured from the private file appear on the card and in a generated mock")
+	fs.BoolVar(&o.confirm, "confirm-all", false, "the same as --confirm-facts")
+	list(fs, &o.confirmed, "confirm", "let one of these facts appear, by its code: range:patients.age")
 	fs.BoolVar(&o.yes, "yes", false, "the same as --confirm-facts")
 	fs.BoolVar(&o.copied, "copy", false, "send the files to the site, which keeps a copy (the way from another machine)")
 	list(fs, &o.accept, "accept-difference", "a difference that a given mock may have, by its code: type:patients.age")
@@ -53,7 +54,8 @@ const factsHelp = `
 A generated mock is made from the card alone. Facts measured from the private
 file (ranges, categories, shares of missing values, number of rows) make it more
 useful and are a disclosure: they are shown first, they are used only with
---confirm-facts or your yes at the terminal, and they are entered in the ledger.
+--confirm CODE, --confirm-all or your yes at the terminal, and they are entered in
+the ledger. What you confirm later, or differently: anchorhold dataset mock NAME.
 Without them the mock rests on what --column and --fact state.`
 
 func newDatasetAdd(a *app) *cobra.Command {
@@ -110,7 +112,7 @@ func runDatasetAdd(ctx context.Context, a *app, name string, o datasetAddOptions
 			return err
 		}
 	}
-	if err := a.confirmFacts(ctx, c.Client, assets, o.confirm || o.yes); err != nil {
+	if err := a.confirmFacts(ctx, c.Client, assets, &o.assetOptions); err != nil {
 		return err
 	}
 	p := a.watch("reading the tables")
@@ -175,7 +177,7 @@ func runDatasetVersion(ctx context.Context, a *app, name string, o assetOptions)
 			return err
 		}
 	}
-	if err := a.confirmFacts(ctx, c.Client, assets, o.confirm || o.yes); err != nil {
+	if err := a.confirmFacts(ctx, c.Client, assets, &o); err != nil {
 		return err
 	}
 	p := a.watch("reading the table")
@@ -184,6 +186,7 @@ func runDatasetVersion(ctx context.Context, a *app, name string, o assetOptions)
 	if err != nil {
 		return err
 	}
+	a.sayKept(name, asset, assets[0].Mock)
 	return emit(a, d, printDataset)
 }
 
@@ -331,81 +334,4 @@ func columnOf(assets []client.NewAsset, only, text, flag, given string) (*client
 	}
 	asset, err := find(assets, only, flag, given)
 	return asset, text, err
-}
-
-var factForm = regexp.MustCompile(`^(.+)\.(min|max|categories|missing-rate)=(.+)$`)
-
-func (o *assetOptions) addFacts(assets []client.NewAsset, only string) error {
-	for _, given := range o.facts {
-		m := factForm.FindStringSubmatch(given)
-		if m == nil {
-			return usagef("write --fact patients.age.min=18, with min, max, categories or missing-rate", "--fact %s cannot be read", given)
-		}
-		asset, name, err := columnOf(assets, only, m[1], "fact", given)
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(asset.Columns, func(c anchorhold.Column) bool { return c.Name == name })
-		if i < 0 {
-			return usagef("describe it too: --column "+m[1]+"=TYPE", "--fact %s is of a column that --column does not describe", given)
-		}
-		c := &asset.Columns[i]
-		c.Facts = append(c.Facts, anchorhold.Fact{Name: m[2], Value: factValue(m[2], c.Type, m[3]), Provenance: anchorhold.Stated})
-	}
-	return nil
-}
-
-// factValue reads a stated value: JSON where it is JSON of the right kind, else
-// text; categories may stand between commas.
-func factValue(name string, t anchorhold.ColumnType, text string) any {
-	if name == anchorhold.FactCategories {
-		var list []any
-		if json.Unmarshal([]byte(text), &list) == nil {
-			return list
-		}
-		for part := range strings.SplitSeq(text, ",") {
-			list = append(list, factScalar(t, strings.TrimSpace(part)))
-		}
-		return list
-	}
-	if name == anchorhold.FactMissingRate {
-		t = anchorhold.TypeFloat
-	}
-	return factScalar(t, text)
-}
-
-func factScalar(t anchorhold.ColumnType, text string) any {
-	var n json.Number
-	if (t == anchorhold.TypeInt || t == anchorhold.TypeFloat) && json.Unmarshal([]byte(text), &n) == nil {
-		return n
-	}
-	return text
-}
-
-// confirmFacts shows what a generated mock would reveal, and asks. Unless
-// somebody says yes, measured facts stay out of it.
-func (a *app) confirmFacts(ctx context.Context, c *client.Client, assets []client.NewAsset, yes bool) error {
-	for i := range assets {
-		m := assets[i].Mock
-		if m == nil || m.Generate == nil {
-			continue
-		}
-		w := a.watch("reading " + assets[i].Name)
-		found, err := c.Inspect(ctx, assets[i])
-		w.end()
-		if err != nil {
-			return err
-		}
-		p := show.NewPrinter(a.err)
-		p.Printf("Facts measured from the private file of %s, %d rows:\n", assets[i].Name, found.Rows)
-		p.Field("of the table", facts(found.Facts))
-		printColumns(p, found.Columns)
-		m.Confirm = yes || a.confirm(fmt.Sprintf("May everybody who sees %s know these facts?", assets[i].Name))
-		if m.Confirm {
-			p.Printf("Confirmed: they go on the card, into the mock and into the ledger.\n")
-		} else {
-			p.Printf("Not confirmed: the mock rests on stated facts only (use --confirm-facts to confirm).\n")
-		}
-	}
-	return nil
 }

@@ -154,6 +154,31 @@ func TestAssetOptionsOfOnlyTable(t *testing.T) {
 	}
 }
 
+// Facts can be stated of columns whose types the file says.
+func TestFactOptions(t *testing.T) {
+	o := assetOptions{
+		assets: []string{"p=/p.csv"}, facts: []string{"id.unique=true", `p.code.pattern=P-\d{4}`, "visit.references=q.id", "n.max=7", "c.categories=1,x", "c.missing-rate=5%"},
+		faults: []string{"seen=format:2%", "p.n=range:0.01"},
+	}
+	got, err := o.read("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(got[0].Columns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `[{"name":"id","facts":[{"name":"unique","value":true,"provenance":"stated"}]},` +
+		`{"name":"code","facts":[{"name":"pattern","value":"P-\\d{4}","provenance":"stated"}]},` +
+		`{"name":"visit","facts":[{"name":"references","value":"q.id","provenance":"stated"}]},` +
+		`{"name":"n","facts":[{"name":"max","value":7,"provenance":"stated"},{"name":"fault-range","value":0.01,"provenance":"stated"}]},` +
+		`{"name":"c","facts":[{"name":"categories","value":[1,"x"],"provenance":"stated"},{"name":"missing-rate","value":0.05,"provenance":"stated"}]},` +
+		`{"name":"seen","facts":[{"name":"fault-format","value":0.02,"provenance":"stated"}]}]`
+	if string(b) != want {
+		t.Errorf("%s\nwant\n%s", b, want)
+	}
+}
+
 func TestAssetOptionsRefused(t *testing.T) {
 	one := []string{"p=/p.csv"}
 	for what, o := range map[string]assetOptions{
@@ -164,7 +189,8 @@ func TestAssetOptionsRefused(t *testing.T) {
 		"cannot be read":                {assets: one, columns: []string{"age=integer"}},
 		"describe each column once":     {assets: one, columns: []string{"age=int", "p.age=float"}},
 		"--fact age=3 cannot be read":   {assets: one, facts: []string{"age=3"}},
-		"--column does not describe":    {assets: one, facts: []string{"age.min=3"}},
+		"--fault age=odd:1 cannot be":   {assets: one, faults: []string{"age=odd:1"}},
+		"--fault age=range:x cannot be": {assets: one, faults: []string{"age=range:x"}},
 		"for a table that is not given": {assets: []string{"p=/p", "q=/q"}, columns: []string{"age=int"}},
 	} {
 		if _, err := o.read(""); err == nil || !strings.Contains(err.Error(), what) {

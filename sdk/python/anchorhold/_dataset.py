@@ -9,7 +9,7 @@ from ._errors import Invalid, NotFound
 from ._http import Http, quote
 from ._listing import Json, Listing, Record
 from ._mock import Mock
-from ._offer import Options, add, add_version, inspect_data
+from ._offer import HOURS, Options, add, add_version, inspect_data
 from ._progress import Report
 from ._text import escaped, facts_html, table_html, table_text, visible
 
@@ -235,6 +235,56 @@ class Dataset(Record):
         found = add_version(self._http, self.name, name, data, mock, columns, options)
         self.__init__(self._http, found)  # type: ignore[misc]
         return self
+
+    def propose_mock(self, *assets: str) -> Listing[Json]:
+        """What generated mocks would reveal of the private side, fact by fact; for owners.
+
+        Each has a "code", by which it is confirmed, and "says" what everybody who may see
+        the mock would learn. Without names: of all assets that have no mock of your own.
+        """
+        body: Json = {"assets": list(assets)}
+        found = self._http.post(f"/v1/datasets/{quote(self.name)}/proposals", body, timeout=HOURS)
+        return Listing(
+            list(found.get("proposals") or []),
+            ("code", "state", "what everybody who may see the mock learns"),
+            lambda p: [p.get("code"), "confirmed" if p.get("confirmed") else "proposed", p.get("says")],
+        )
+
+    def make_mock(
+        self,
+        *assets: str,
+        confirm: str | Iterable[str] = (),
+        confirm_all: bool = False,
+        facts: Mapping[str, Json] | None = None,
+        faults: Mapping[str, Json] | None = None,
+        seed: int | None = None,
+        rows: int | None = None,
+    ) -> Dataset:
+        """Make the mocks of the current versions anew; for owners.
+
+        They are made from what is stated, what was confirmed before, and what ``confirm``
+        names of ``propose_mock``; that is entered in the ledger. ``facts`` states facts of
+        columns, ``{"patients.age": {"min": 18}}``, and ``faults`` which share of their values
+        is wrong, ``{"visits.seen": {"format": 0.02}}``: also range, duplicates and blanks;
+        ``None`` takes one back. ``seed`` and ``rows`` stay as they were. Requests that were
+        made against the former mocks stay valid.
+        """
+        body: Json = {"assets": list(assets), "confirm": several(confirm), "confirm_all": confirm_all}
+        body["state"] = [
+            {"asset": asset, "column": name, "name": prefix + fact, "value": value}
+            for prefix, said in (("", facts or {}), ("fault-", faults or {}))
+            for column, values in said.items()
+            for asset, _, name in [self._column_of(column)]
+            for fact, value in values.items()
+        ]
+        body |= {k: v for k, v in {"seed": seed, "rows": rows}.items() if v is not None}
+        data = self._http.post(f"/v1/datasets/{quote(self.name)}/mocks", body, timeout=HOURS)
+        self.__init__(self._http, data)  # type: ignore[misc]
+        return self
+
+    def _column_of(self, column: str) -> tuple[str, str, str]:
+        asset, dot, name = column.partition(".")
+        return (asset, dot, name) if asset in self.assets else (self.only.name, ".", column)
 
     def freeze(self, reason: str, *, show_reason: bool = False) -> Dataset:
         """Take no new request and begin no new run; for owners. What runs already ends held."""

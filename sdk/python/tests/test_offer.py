@@ -366,3 +366,32 @@ def test_no_library_is_loaded_that_the_caller_has_not(site: FakeSite, tmp_path: 
     """
     args = [sys.executable, "-c", textwrap.dedent(program)]
     assert subprocess.run(args, capture_output=True, check=True, text=True).stdout.strip() == "[]"
+
+
+def test_mocks_are_made_of_what_is_confirmed(olga_away: ah.Site) -> None:
+    rows = range(120)
+    patients = pd.DataFrame({"patient_id": [700 + 3 * i for i in rows], "sex": ["fm"[i % 2] for i in rows]})
+    visits = pd.DataFrame({"visit": rows, "patient_id": [700 + 3 * (i * 7 % 120) for i in rows]})
+    made = olga_away.datasets.add("registry", {"patients": patients, "visits": visits}, "generate")
+    proposed = {p["code"]: p["says"] for p in made.propose_mock()}
+    assert proposed["categories:patients.sex"] == 'patients.sex has these values and no others: "f", "m"'
+    assert {"rows:patients", "references:visits.patient_id", "unique:patients.patient_id"} <= proposed.keys()
+    assert next(iter(made.propose_mock("visits")))["code"] == "rows:visits"
+    assert "rows:patients" in repr(made.propose_mock())
+    made.make_mock(
+        confirm=["rows:patients", "references:visits.patient_id"], faults={"patients.patient_id": {"duplicates": 0.05}}
+    )
+    twins, seen = made["patients"].mock.to_pandas(), made["visits"].mock.to_pandas()
+    assert len(twins) == 120
+    assert twins["patient_id"].nunique() == 114
+    assert set(twins["sex"]) != {"f", "m"}
+    assert len(seen.merge(twins.drop_duplicates("patient_id"), on="patient_id")) == len(seen)
+    first = made["patients"].version["mock"]["sha256"]
+    assert made.make_mock(seed=9)["patients"].version["mock"]["sha256"] != first
+    assert made.make_mock(seed=0)["patients"].version["mock"]["sha256"] == first
+    assert {p["code"] for p in made.propose_mock() if p.get("confirmed")} == {
+        "rows:patients",
+        "references:visits.patient_id",
+    }
+    with pytest.raises(ah.Invalid, match="is proposed"):
+        made.make_mock(confirm="range:patients.sex")
