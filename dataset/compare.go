@@ -59,6 +59,9 @@ func (s *Service) like(ctx context.Context, d *draft, f *os.File, format string,
 	var said, flags []string
 	known := map[string]bool{}
 	for _, diff := range differences {
+		if _, odd := d.column(diff.Column).Fact(anchorhold.FaultFormat); odd && d.kept && diff.What == catalog.DiffType {
+			continue // as its owner stated it
+		}
 		found := anchorhold.MockDifference{Code: diff.Code(d.asset), Text: diff.String()}
 		known[found.Code] = true
 		switch {

@@ -104,7 +104,7 @@ func (s *Service) keepFormer(ctx context.Context, p policy.Permit, d *draft, n N
 	if m.Origin == "given" {
 		_, err = s.compare(ctx, p, d, f, m.Format, said)
 	} else { // made from a card, it holds nothing to find and knows of no missing values; it must still be like the table
-		d.nulls = nil
+		d.nulls, d.kept = nil, true
 		if _, err = s.like(ctx, d, f, m.Format, said.Accept, ""); err == nil && said.OverrideCommon != "" {
 			err = nothingInCommon(d.asset)
 		}

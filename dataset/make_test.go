@@ -297,6 +297,18 @@ func TestStatedFaultsAreInTheMock(t *testing.T) {
 	}
 }
 
+// TestKeptMocksMayHaveTheirFaults: dates in another form make a column of texts,
+// and that is no difference to be accepted.
+func TestKeptMocksMayHaveTheirFaults(t *testing.T) {
+	b := newBench(t)
+	path := write(t, "p.csv", "seen,n\n2024-01-01,1\n2024-01-02,2\n")
+	b.mustAdd(heart(path, &dataset.NewMock{Generate: &dataset.Generate{}}, anchorhold.Column{Name: "seen", Facts: []anchorhold.Fact{stated(anchorhold.FaultFormat, 0.1)}}))
+	if !strings.Contains(string(b.mockOf("heart", "patients")), ".20") {
+		t.Error("the fault is not in the mock")
+	}
+	b.mustVersion(dataset.NewAsset{})
+}
+
 func TestMakingRefusals(t *testing.T) {
 	b := newBench(t)
 	patients, _ := b.addRegistry()

@@ -27,6 +27,7 @@ type draft struct {
 	confirmed []string            // codes of measured facts that were confirmed for the card
 	uploads   []anchorhold.Upload // that it was made of
 
+	kept     bool                        // its mock was made for the version before, from a card
 	nulls    []bool                      // which columns of the private side have missing values
 	former   []anchorhold.MockDifference // accepted of the mock of the version before, where it is kept
 	accepted []anchorhold.MockDifference // of this version's mock

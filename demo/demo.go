@@ -108,7 +108,7 @@ func (s *story) openSites(ctx context.Context) error {
 // lookAtMocks shows what the researcher sees before any decision.
 func (s *story) lookAtMocks(ctx context.Context) error {
 	s.title("The researcher sees descriptions and mock data, made from stated and confirmed facts alone.")
-	mock, err := s.sites[0].asResearcher(ctx, "dataset", "mock", dataset, "--asset", asset)
+	mock, err := s.sites[0].asResearcher(ctx, "dataset", "mock", dataset, "--asset", asset, "--out", "-")
 	if err != nil {
 		return err
 	}
