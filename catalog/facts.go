@@ -167,6 +167,7 @@ func (c *columnCount) facts(t anchorhold.ColumnType, rows int64) []anchorhold.Fa
 	}
 	facts = append(facts, c.forms(t, len(categories) > 0)...)
 	switch {
+	case len(categories) > 0 && !c.rare(): // which say it already
 	case c.present < rowsForExtremes:
 	case (t == anchorhold.TypeInt || t == anchorhold.TypeFloat) && c.numeric.seen:
 		facts = append(facts, measured(anchorhold.FactMin, c.numeric.min), measured(anchorhold.FactMax, c.numeric.max))

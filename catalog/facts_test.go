@@ -37,12 +37,12 @@ func TestProposeFacts(t *testing.T) {
 	want := map[string]string{
 		"id":    `[unique:true min:0 max:79]`,
 		"group": `[categories:[a b]]`,
-		"score": `[categories:[0.5 1.5 2.5 3.5 4.5 5.5 6.5] min:0.5 max:6.5 missing-rate:0.125]`,
+		"score": `[categories:[0.5 1.5 2.5 3.5 4.5 5.5 6.5] missing-rate:0.125]`,
 		"day":   `[min:2024-01-01 max:2024-01-28]`,
 		"at":    `[min:2024-01-01T00:00:00Z max:2024-01-01T00:00:59Z]`,
 		"word":  `[]`, // one text of 70 letters: not a category to show
 		"big":   `[]`, // infinity is no JSON number
-		"odd":   `[categories:[0 1 2] min:0 max:2]`,
+		"odd":   `[categories:[0 1 2]]`,
 	}
 	// 70 scores share seven values: exactly ten each.
 	for _, c := range p.Columns {

@@ -121,7 +121,6 @@ func TestEveryProposalIsASentence(t *testing.T) {
 		`pattern:patients.code every value of patients.code is written like K\d{5}`,
 		`categories:patients.ward patients.ward has these values and no others: "a", "b", "c"`,
 		"categories:patients.dose patients.dose has these values and no others: 1.5,2.5",
-		"range:patients.dose patients.dose goes from 1.5 to 2.5, which are somebody's",
 		"missing-rate:patients.dose of patients.dose, 34 % is missing",
 	}
 	if !reflect.DeepEqual(got, want) {
