@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net/mail"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,7 +39,8 @@ type Service struct {
 type New struct {
 	Email string
 	Role  anchorhold.Role
-	Scope string        // empty: the whole site
+	Scope string // empty: the whole site
+	Also  []anchorhold.Binding
 	Life  time.Duration // of the token; 0: DefaultLife
 }
 
@@ -51,7 +53,7 @@ type Issued struct {
 // Add creates a user with a token, or gives an existing user a further role and
 // a further token.
 func (s *Service) Add(ctx context.Context, p policy.Permit, n New) (anchorhold.Principal, Issued, error) {
-	b, err := n.check()
+	bindings, err := n.check()
 	if err != nil {
 		return anchorhold.Principal{}, Issued{}, err
 	}
@@ -59,15 +61,21 @@ func (s *Service) Add(ctx context.Context, p policy.Permit, n New) (anchorhold.P
 	if err != nil {
 		return anchorhold.Principal{}, Issued{}, err
 	}
-	who, err := act(ctx, s, p, cred.ID, map[string]string{"role": string(b.Role), "scope": b.Scope}, func(tx store.Tx) (anchorhold.Principal, error) {
+	details := map[string]string{"role": string(bindings[0].Role), "scope": bindings[0].Scope}
+	for i, b := range bindings[1:] {
+		details["role "+strconv.Itoa(i+2)], details["scope "+strconv.Itoa(i+2)] = string(b.Role), b.Scope
+	}
+	who, err := act(ctx, s, p, cred.ID, details, func(tx store.Tx) (anchorhold.Principal, error) {
 		who, err := tx.PrincipalByEmail(n.Email)
 		if errors.Is(err, store.ErrNotFound) {
 			who = anchorhold.Principal{ID: anchorhold.NewID(anchorhold.PrefixPrincipal), Email: n.Email, Created: s.Books.Now()}
 		} else if err != nil {
 			return who, err
 		}
-		if !slices.Contains(who.Bindings, b) {
-			who.Bindings = append(who.Bindings, b)
+		for _, b := range bindings {
+			if !slices.Contains(who.Bindings, b) {
+				who.Bindings = append(who.Bindings, b)
+			}
 		}
 		who.Disabled = false
 		if err := tx.PutPrincipal(who); err != nil {
@@ -92,12 +100,23 @@ func address(text string) (string, error) {
 	return email, nil
 }
 
-func (n *New) check() (anchorhold.Binding, error) {
+// check gives the roles that are meant, at least one.
+func (n *New) check() ([]anchorhold.Binding, error) {
 	email, err := address(n.Email)
 	if err != nil {
-		return anchorhold.Binding{}, err
+		return nil, err
 	}
 	n.Email = email
+	out := append([]anchorhold.Binding{{Role: n.Role, Scope: n.Scope}}, n.Also...)
+	for i := range out {
+		if out[i], err = checkBinding(out[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func checkBinding(n anchorhold.Binding) (anchorhold.Binding, error) {
 	if !slices.Contains(anchorhold.Roles(), n.Role) {
 		return anchorhold.Binding{}, anchorhold.Errorf(anchorhold.Invalid, "choose owner, reviewer, researcher or auditor", "there is no such role")
 	}
@@ -109,7 +128,7 @@ func (n *New) check() (anchorhold.Binding, error) {
 	if n.Scope != anchorhold.ScopeSite && !known {
 		return anchorhold.Binding{}, anchorhold.Errorf(anchorhold.Invalid, "write site, dataset:NAME or study:NAME", "there is no such scope")
 	}
-	return anchorhold.Binding{Role: n.Role, Scope: n.Scope}, nil
+	return n, nil
 }
 
 func (s *Service) mint(life time.Duration) (string, anchorhold.Credential, error) {

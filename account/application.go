@@ -321,10 +321,11 @@ func (s *Applications) tell(ctx context.Context, a anchorhold.Application) {
 // admit turns an applicant into a user.
 func (s *Applications) admit(tx store.Tx, a anchorhold.Application, w Word) (anchorhold.Binding, error) {
 	n := New{Email: a.Email, Role: w.Role, Scope: w.Scope}
-	b, err := n.check()
+	bindings, err := n.check()
 	if err != nil {
-		return b, err
+		return anchorhold.Binding{}, err
 	}
+	b := bindings[0]
 	if _, err := tx.PrincipalByEmail(n.Email); err == nil {
 		return b, anchorhold.Errorf(anchorhold.Conflict, "decline, and give that user the role with `anchorhold user add`", "there is already a user with this address")
 	} else if !errors.Is(err, store.ErrNotFound) {

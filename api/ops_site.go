@@ -26,11 +26,17 @@ func (a *API) siteOperations() {
 		})
 }
 
+type role struct {
+	Role  anchorhold.Role `json:"role" enum:"owner,reviewer,researcher,auditor"`
+	Scope string          `json:"scope,omitempty" maxLength:"200" doc:"as above"`
+}
+
 type newUser struct {
 	Body struct {
 		Email       string          `json:"email" maxLength:"254"`
 		Role        anchorhold.Role `json:"role" enum:"owner,reviewer,researcher,auditor"`
 		Scope       string          `json:"scope,omitempty" maxLength:"200" doc:"site, dataset:NAME or study:NAME; default site"`
+		Also        []role          `json:"also,omitempty" maxItems:"50" doc:"further roles of the same person"`
 		ExpiresDays int             `json:"expires_days,omitempty" minimum:"0" maximum:"1825"`
 	}
 }
@@ -71,8 +77,12 @@ func (a *API) accountOperations() {
 		})
 	add(a, op("add-user", http.MethodPost, "/users", "Add a user, or a role to one"), policy.UserAdd, onSite,
 		func(ctx context.Context, p policy.Permit, in *newUser) (*body[addedUser], error) {
+			var also []anchorhold.Binding
+			for _, r := range in.Body.Also {
+				also = append(also, anchorhold.Binding(r))
+			}
 			who, issued, err := a.Accounts.Add(ctx, p, account.New{
-				Email: in.Body.Email, Role: in.Body.Role, Scope: in.Body.Scope, Life: time.Duration(in.Body.ExpiresDays) * day,
+				Email: in.Body.Email, Role: in.Body.Role, Scope: in.Body.Scope, Also: also, Life: time.Duration(in.Body.ExpiresDays) * day,
 			})
 			return &body[addedUser]{addedUser{who.ID, who.Email, in.Body.Role, issued.Token, issued.Expires}}, err
 		})

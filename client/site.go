@@ -64,7 +64,14 @@ type NewUser struct {
 	Email       string          `json:"email"`
 	Role        anchorhold.Role `json:"role"`
 	Scope       string          `json:"scope,omitempty"`        // "site" when empty, else "dataset:NAME" or "study:NAME"
+	Also        []NewRole       `json:"also,omitempty"`         // further roles
 	ExpiresDays int             `json:"expires_days,omitempty"` // of the first token; 0: the site's default
+}
+
+// NewRole is a role to give.
+type NewRole struct {
+	Role  anchorhold.Role `json:"role"`
+	Scope string          `json:"scope,omitempty"`
 }
 
 // IssuedToken is a token as it is shown once.

@@ -17,7 +17,10 @@ func newUser(a *app) *cobra.Command {
 		newUserAdd(a), newUserLs(a), newUserToken(a), newUserRm(a), newUserQuota(a))
 }
 
-type userAddOptions struct{ role, scope, expires string }
+type userAddOptions struct {
+	roles          []string
+	scope, expires string
+}
 
 func newUserAdd(a *app) *cobra.Command {
 	var o userAddOptions
@@ -28,20 +31,21 @@ func newUserAdd(a *app) *cobra.Command {
 a token. The token is shown this once and is stored nowhere.
 
 Roles: owner, reviewer, researcher, auditor.`,
-		Example: "  anchorhold user add ana@example.org --role researcher --expires 90d",
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(c *cobra.Command, args []string) error { return runUserAdd(c.Context(), a, args[0], o) },
+		Example: "  anchorhold user add ana@example.org --role researcher --expires 90d\n" +
+			"  anchorhold user add eva@example.org --role reviewer@dataset:heart --role researcher",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return runUserAdd(c.Context(), a, args[0], o) },
 	}
-	c.Flags().StringVar(&o.role, "role", "", "owner, reviewer, researcher or auditor")
+	list(c.Flags(), &o.roles, "role", "owner, reviewer, researcher or auditor, or ROLE@SCOPE (several if given several times)")
 	c.Flags().StringVar(&o.scope, "scope", "", "where the role holds: site (default), dataset:NAME or study:NAME")
 	c.Flags().StringVar(&o.expires, "expires", "", "how long the token holds, such as 90d (default: a year)")
 	return c
 }
 
 func runUserAdd(ctx context.Context, a *app, email string, o userAddOptions) error {
-	role := anchorhold.Role(o.role)
-	if !slices.Contains(anchorhold.Roles(), role) {
-		return usagef("use --role owner, reviewer, researcher or auditor", "%q is not a role", o.role)
+	roles, err := rolesOf(o.roles, o.scope)
+	if err != nil {
+		return err
 	}
 	days, err := parseDays("expires", o.expires)
 	if err != nil {
@@ -52,15 +56,43 @@ func runUserAdd(ctx context.Context, a *app, email string, o userAddOptions) err
 		return err
 	}
 	defer c.Close()
-	issued, err := c.AddUser(ctx, client.NewUser{Email: email, Role: role, Scope: o.scope, ExpiresDays: days})
+	issued, err := c.AddUser(ctx, client.NewUser{Email: email, Role: roles[0].Role, Scope: roles[0].Scope, Also: roles[1:], ExpiresDays: days})
 	if err != nil {
 		return err
 	}
 	where := siteAddress(ctx, c)
 	return emit(a, issued, func(p *show.Printer, t client.IssuedToken) {
-		p.Printf("%s may now act as %s.\n", t.Email, t.Role)
+		var words []string
+		for _, r := range roles {
+			word := string(r.Role)
+			if r.Scope != "" && r.Scope != anchorhold.ScopeSite {
+				word += " at " + r.Scope
+			}
+			words = append(words, word)
+		}
+		p.Printf("%s may now act as %s.\n", t.Email, strings.Join(words, ", "))
 		printToken(p, t, where)
 	})
+}
+
+// rolesOf reads roles as ROLE or ROLE@SCOPE; those without a scope have the
+// common one.
+func rolesOf(given []string, scope string) ([]client.NewRole, error) {
+	var out []client.NewRole
+	for _, g := range given {
+		name, at, own := strings.Cut(g, "@")
+		if !own {
+			at = scope
+		}
+		if !slices.Contains(anchorhold.Roles(), anchorhold.Role(name)) || own && at == "" {
+			return nil, usagef("use --role owner, reviewer, researcher or auditor, or such as --role reviewer@dataset:NAME", "%q is not a role", g)
+		}
+		out = append(out, client.NewRole{Role: anchorhold.Role(name), Scope: at})
+	}
+	if len(out) == 0 {
+		return nil, usagef("use --role owner, reviewer, researcher or auditor", "it is not said in which role")
+	}
+	return out, nil
 }
 
 // siteAddress is what people connect to, where the site says so.
