@@ -49,9 +49,10 @@ if TYPE_CHECKING:
     from ._inputs import Batches, Files, Tensors
     from ._kinds import CSV, ONNX, SVG, Safetensors, Samples
     from ._mock import Mock
-    from ._output import Output, Release, Run, RunOutput
+    from ._output import Output, Release, RunOutput
     from ._request import Request
     from ._resources import Resources
+    from ._run import Queue, Quota, Run
     from ._site import Principal, Site, connect
     from ._trial import Trial
     from .receipt import Receipt, Verified
@@ -69,9 +70,10 @@ _HOME = {
     "_grant": ("Grant",),
     "_mock": ("Mock",),
     "_kinds": ("CSV", "ONNX", "SVG", "Safetensors", "Samples"),
-    "_output": ("Output", "Release", "Run", "RunOutput"),
+    "_output": ("Output", "Release", "RunOutput"),
     "_request": ("Request",),
     "_resources": ("Resources",),
+    "_run": ("Queue", "Quota", "Run"),
     "_site": ("Principal", "Site", "connect"),
     "_trial": ("Trial",),
     "receipt": ("Receipt", "Verified"),
@@ -80,9 +82,10 @@ _HOME = {
 __all__ = [
     "CSV", "ONNX", "SVG", "Asset", "Batches", "Captured", "Conflict", "Dataset", "Decision", "Denied", "Ended",
     "Error", "Failed", "Files", "Grant", "Inspection", "Internal", "Invalid", "InvalidReceipt", "InvalidResult",
-    "Mock", "NotCaptured", "NotFound", "NotReady", "Output", "Principal", "Receipt", "Refused", "Release", "Request",
-    "Resources", "Run", "RunOutput", "Safetensors", "Samples", "Site", "Tensors", "Timeout", "TooLarge", "Trial",
-    "Unauthenticated", "Unavailable", "Verified", "__version__", "code_digest", "connect", "receipt",
+    "Mock", "NotCaptured", "NotFound", "NotReady", "Output", "Principal", "Queue", "Quota", "Receipt", "Refused",
+    "Release", "Request", "Resources", "Run", "RunOutput", "Safetensors", "Samples", "Site", "Tensors", "Timeout",
+    "TooLarge", "Trial", "Unauthenticated", "Unavailable", "Verified", "__version__", "code_digest", "connect",
+    "receipt",
 ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from ._listing import Json, Listing, Record
 from ._mock import Mock
 from ._offer import HOURS, Options, add, add_version, inspect_data
 from ._progress import Report
+from ._run import PRIORITIES
 from ._text import escaped, facts_html, table_html, table_text, visible
 
 if TYPE_CHECKING:
@@ -181,6 +182,7 @@ class Dataset(Record):
         parts: Json | None = None,
         columns: Json | None = None,
         samples: Json | None = None,
+        priority: str | None = None,
     ) -> Dataset:
         """Change the card; for owners. What is not given stays as it was.
 
@@ -191,9 +193,14 @@ class Dataset(Record):
         and ``{"patients": {"age": ...}}`` where there are several tables. ``samples`` says
         how many rows an output of the kind samples may hold, and which columns the site
         takes out of it: ``{"rows": 20, "mask": ["name"]}``; no rows, no samples.
+        ``priority`` is low, normal or high: when runs over it are claimed, among others
+        of the same priority.
         """
+        if priority is not None and priority not in PRIORITIES:
+            raise Invalid(f"{visible(priority, 50)} is no priority", "say low, normal or high")
         body: Json = {"title": title, "description": description, "license": license, "visibility": visibility}
         body |= {"quorum": quorum, "asking": asking, "samples": samples}
+        body["priority"] = None if priority is None else PRIORITIES[priority]
         for name, several in (("tags", tags), ("duo", duo), ("contacts", contacts)):
             body[name] = several if several is None else list(several)
         if parts is not None:

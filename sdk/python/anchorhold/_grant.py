@@ -6,13 +6,13 @@ only those who decide or audit see who else is named, and what became of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from ._errors import Invalid
 from ._http import Http, quote
-from ._listing import Json, Listing, Record, short_time
+from ._listing import Collection, Json, Listing, Record, short_time
 
 # What Request.approve takes for a parameter: (0, 120) is a range, a set or list is a closed set, "any" is any value.
 Bound = tuple[float | None, float | None] | set[Any] | frozenset[Any] | list[Any] | str
@@ -94,6 +94,27 @@ class Grant(Record):
         """Until when it holds."""
         return self._time("expires")
 
+    @property
+    def bounds(self) -> dict[str, Json]:
+        """By parameter which other values are covered: {"age": {"min": 18, "max": 120}}; none is exactly as asked."""
+        found = self._data.get("params")
+        return {k: dict(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
+    @property
+    def failures(self) -> int:
+        """Failed runs and stopped outputs since it was made or resumed; at .failure_limit it is suspended."""
+        return int(self._data.get("failures") or 0)
+
+    @property
+    def failure_limit(self) -> int | None:
+        """How many failures suspend it, where you may know."""
+        return self._data.get("failure_limit")
+
+    @property
+    def people(self) -> list[str]:
+        """Who may run under it beside its author, where you may know."""
+        return [str(p) for p in self._data.get("for") or []]
+
     def refresh(self) -> Grant:
         """Look again."""
         self._data = self._http.get(self._path())
@@ -124,31 +145,26 @@ class Grant(Record):
         ]
 
 
-class Grants:
+class Grants(Collection[Grant]):
     """Grants that you may see: those of your data, or those under which you may run."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    _path = "/v1/grants"
 
-    def __getitem__(self, id: str) -> Grant:  # noqa: A002
-        return Grant(self._http, self._http.get(f"/v1/grants/{quote(id)}"))
+    def _one(self, data: Json) -> Grant:
+        return Grant(self._http, data)
 
     def all(self, dataset: str = "") -> Listing[Grant]:
         """All of them, newest first, also those that have ended."""
-        found = self._http.pages("/v1/grants", {"dataset": dataset} if dataset else None)
-        grants = [Grant(self._http, g) for g in found]
-        return Listing(grants, ("grant", "state", "covers"), lambda g: [g.id, g.state, g.covers])
+        return grants([self._one(g) for g in self._http.pages(self._path, {"dataset": dataset} if dataset else None)])
 
     def active(self, dataset: str = "") -> Listing[Grant]:
         """Those that permit something now."""
-        found = [g for g in self.all(dataset) if g.state == "active"]
-        return Listing(found, ("grant", "state", "covers"), lambda g: [g.id, g.state, g.covers])
+        return grants([g for g in self.all(dataset) if g.state == "active"])
 
-    def __iter__(self) -> Iterator[Grant]:
-        return iter(self.all())
+    def suspended(self, dataset: str = "") -> Listing[Grant]:
+        """Those that wait for you to .resume() them, after failures or an output that a check stopped."""
+        return grants([g for g in self.all(dataset) if g.state == "suspended" or g.raw.get("stopped")])
 
-    def __repr__(self) -> str:
-        return repr(self.all())
 
-    def _repr_html_(self) -> str:
-        return self.all()._repr_html_()
+def grants(found: list[Grant]) -> Listing[Grant]:
+    return Listing(found, ("grant", "state", "covers"), lambda g: [g.id, g.state, g.covers])

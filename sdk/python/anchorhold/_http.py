@@ -141,6 +141,14 @@ class Http:
         """The JSON answer to bytes, which may be sent again."""
         return self._json("PUT", path, raw=data, attempts=attempts)
 
+    def replace(self, path: str, body: dict[str, Any]) -> Any:
+        """The JSON answer of putting something in another's place."""
+        return self._json("PUT", path, body=body)
+
+    def delete(self, path: str, query: dict[str, Any] | None = None) -> None:
+        """Take something away."""
+        self._json("DELETE", path, query=query)
+
     def patch(self, path: str, body: dict[str, Any]) -> Any:
         """The JSON answer of a change, which happens once however often it is sent."""
         return self._json("PATCH", path, body=body)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from ._errors import Invalid, Unavailable
+from ._http import Http, quote
 from ._text import facts_html, facts_text, table_html, table_text
 
 if TYPE_CHECKING:
@@ -98,6 +99,34 @@ class Listing(Sequence[T], Generic[T]):
 
     def _repr_html_(self) -> str:
         return table_html(self._head, map(self._row, self._list)) if self._list else "<em>(none)</em>"
+
+
+class Collection(Generic[T]):
+    """Things of one kind at a site: one by its id, or all of them as a list that shows itself."""
+
+    _path: str
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def _one(self, data: Json) -> T:
+        raise NotImplementedError
+
+    def all(self) -> Listing[T]:
+        """All that you may see, newest first."""
+        raise NotImplementedError
+
+    def __getitem__(self, id: str) -> T:  # noqa: A002
+        return self._one(self._http.get(f"{self._path}/{quote(id)}"))
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.all())
+
+    def __repr__(self) -> str:
+        return repr(self.all())
+
+    def _repr_html_(self) -> str:
+        return self.all()._repr_html_()
 
 
 def need(module: str) -> Any:

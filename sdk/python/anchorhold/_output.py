@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ._decision import Decision, decisions, waits_words
 from ._errors import InvalidResult
 from ._http import Http, quote
-from ._listing import Json, Listing, Record, need, short_time
-from ._text import facts_html, facts_text, table_html, table_text, visible
+from ._listing import Collection, Json, Listing, Record, need, short_time
+from ._text import facts_html, facts_text, visible
 from .receipt import Receipt
 
 
@@ -261,98 +260,23 @@ def wait_row(w: Json) -> list[object]:
     return [w.get("dataset"), w.get("approvals"), w.get("quorum") or "", ", ".join(map(str, w.get("deciders") or []))]
 
 
-class Releases:
+class Releases(Collection[Release]):
     """Releases of the site: held ones wait for you."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    _path = "/v1/releases"
 
-    def __getitem__(self, id: str) -> Release:  # noqa: A002
-        return Release(self._http, self._http.get(f"/v1/releases/{quote(id)}"))
+    def _one(self, data: Json) -> Release:
+        return Release(self._http, data)
 
     def all(self, state: str = "") -> Listing[Release]:
         """All releases that you may see, or those in one state; newest first."""
-        found = [Release(self._http, r) for r in self._http.pages("/v1/releases", {"state": state})]
+        found = [self._one(r) for r in self._http.pages(self._path, {"state": state})]
         return Listing(found, ("release", "request", "state", "decided by"), release_row)
 
     def held(self) -> Listing[Release]:
         """Outputs that wait for a decision."""
         return self.all("held")
 
-    def __iter__(self) -> Iterator[Release]:
-        return iter(self.all())
-
-    def __repr__(self) -> str:
-        return repr(self.all())
-
-    def _repr_html_(self) -> str:
-        return self.all()._repr_html_()
-
 
 def release_row(r: Release) -> list[object]:
     return [r.id, r.request, r.state, r.raw.get("decider_name") or ""]
-
-
-class Run(Record):
-    """One execution of a request."""
-
-    def __init__(self, http: Http, data: Json) -> None:
-        super().__init__(data)
-        self._http = http
-
-    @property
-    def state(self) -> str:
-        """Where the run stands."""
-        return self._text("state")
-
-    def log(self) -> str:
-        """What the run printed; for owners."""
-        answer = self._http.get(f"/v1/runs/{quote(self.id)}/log")
-        return str(answer.get("text") or "")
-
-    def cancel(self) -> Run:
-        """End it."""
-        self._data = self._http.post(f"/v1/runs/{quote(self.id)}/cancel")
-        return self
-
-    def _facts(self) -> list[tuple[str, object]]:
-        names = ("request", "state", "reason", "boundary")
-        times = [(n, short_time(self._data.get(n))) for n in ("queued", "started", "finished")]
-        return [*[(n, self._text(n)) for n in names], *times]
-
-    _HEAD = ("output", "kind", "bytes")
-
-    def _rows(self) -> list[list[object]]:
-        return [[o.get("name"), o.get("kind"), o.get("size")] for o in self._items("outputs")]
-
-    def __repr__(self) -> str:
-        rows = self._rows()
-        return facts_text(self._title(), self._facts()) + ("\n" + table_text(self._HEAD, rows) if rows else "")
-
-    def _repr_html_(self) -> str:
-        return facts_html(self._title(), self._facts()) + table_html(self._HEAD, self._rows())
-
-
-class Runs:
-    """Runs of the site, newest first."""
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
-
-    def __getitem__(self, id: str) -> Run:  # noqa: A002
-        return Run(self._http, self._http.get(f"/v1/runs/{quote(id)}"))
-
-    def all(self) -> Listing[Run]:
-        """All runs that you may see."""
-        found = [Run(self._http, r) for r in self._http.pages("/v1/runs")]
-        head = ("run", "request", "state", "queued")
-        return Listing(found, head, lambda r: [r.id, r.raw.get("request"), r.state, short_time(r.raw.get("queued"))])
-
-    def __iter__(self) -> Iterator[Run]:
-        return iter(self.all())
-
-    def __repr__(self) -> str:
-        return repr(self.all())
-
-    def _repr_html_(self) -> str:
-        return self.all()._repr_html_()

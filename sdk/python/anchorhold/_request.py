@@ -7,8 +7,9 @@ of private data stays at the site, so a failure carries no detail.
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,10 +17,11 @@ from ._decision import Decision, decisions, waits_words
 from ._errors import Denied, Ended, Error, Failed, Invalid, NotReady, Refused, Timeout, Unavailable
 from ._grant import Bound, bounds, people
 from ._http import Http, quote
-from ._listing import Json, Listing, Record, expiry, short_time
-from ._output import Output, Run, RunOutput
+from ._listing import Collection, Json, Listing, Record, expiry, short_time
+from ._output import Output, RunOutput
 from ._progress import Progress, Report, state_words
 from ._resources import Resources
+from ._run import Run
 from ._text import Prose, facts_html, facts_text, pre_html, visible, visible_lines
 from ._trial import Trial
 from .receipt import Receipt
@@ -111,6 +113,12 @@ class Request(Record):
         """Its runs, oldest first."""
         found = [Run(self._http, r) for r in self._items("runs")]
         return Listing(found, ("run", "state"), lambda r: [r.id, r.state])
+
+    @property
+    def ahead(self) -> int | None:
+        """At most how many runs come before its own while that waits, roughly; None where that is not known."""
+        runs = self.runs
+        return runs[-1].ahead if runs else None
 
     @property
     def trial(self) -> Trial | None:
@@ -359,6 +367,20 @@ class Request(Record):
         mark = {"path": path, "digest": part["digest"], "first": first, "last": part["lines"] if last is None else last}
         return reading_table(self._http.post(self._path("/seen"), {"marks": [mark]}))
 
+    def prioritize(self, priority: str) -> Request:
+        """Have its runs, those to come included, claimed before or after those of others: low, normal or high."""
+        Run(self._http, {"id": self.id}).prioritize(priority)
+        return self.refresh()
+
+    def deposit(self, folder: str | os.PathLike[str]) -> Run:
+        """Hand in what was made elsewhere for it, once it is approved; for owners, on the site's own machine.
+
+        The folder has one file for each declared output, named by it (``result.csv``). It is
+        parsed, checked and held as what is run here, and the receipt says that it was not.
+        """
+        path = os.path.abspath(folder)
+        return Run(self._http, self._http.post(self._path("/deposits"), {"dir": path}))
+
     def ask(self, text: str) -> Request:
         """Ask the author something before you decide."""
         return self._post("/questions", {"text": text})
@@ -439,22 +461,22 @@ def message_row(m: Json) -> list[object]:
     ]
 
 
-class Requests:
+class Requests(Collection[Request]):
     """Requests that you may see: your own, and those that you may decide about."""
 
+    _path = "/v1/requests"
+
     def __init__(self, http: Http, key: str, trust: str) -> None:
-        self._http = http
+        super().__init__(http)
         self._key = key
         self._trust = trust
 
-    def __getitem__(self, id: str) -> Request:  # noqa: A002
-        data = self._http.get(f"/v1/requests/{quote(id)}")
+    def _one(self, data: Json) -> Request:
         return Request(self._http, data, self._key, self._trust)
 
     def all(self, state: str = "") -> Listing[Request]:
         """All requests, or those in one state; newest first."""
-        found = self._http.pages("/v1/requests", {"state": state})
-        requests = [Request(self._http, r, self._key, self._trust) for r in found]
+        requests = [self._one(r) for r in self._http.pages(self._path, {"state": state})]
         return Listing(
             requests, ("request", "state", "author", "purpose"), lambda r: [r.id, r.state, r.author, r.purpose]
         )
@@ -462,12 +484,3 @@ class Requests:
     def pending(self) -> Listing[Request]:
         """Requests that wait for a decision, newest first."""
         return self.all("pending")
-
-    def __iter__(self) -> Iterator[Request]:
-        return iter(self.all())
-
-    def __repr__(self) -> str:
-        return repr(self.all())
-
-    def _repr_html_(self) -> str:
-        return self.all()._repr_html_()

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from ._capture import Captured, Submitted, capture, choose_environment
 from ._dataset import Datasets
 from ._environment import Environments
-from ._errors import Denied, Invalid, InvalidReceipt, InvalidResult, Unauthenticated
+from ._errors import Denied, Invalid, InvalidReceipt, InvalidResult, NotFound, Unauthenticated
 from ._grant import Grants
-from ._http import Http
-from ._listing import Json, Listing, Record, short_time
+from ._http import Http, quote
+from ._listing import Collection, Json, Listing, Record, short_time
 from ._local import ADDRESS, socket_of
 from ._login import find
 from ._note import Bad, parse_vkey
-from ._output import Output, Releases, Runs
+from ._output import Output, Releases
 from ._progress import interactive
 from ._request import Request, Requests
 from ._resources import Resources
+from ._run import Quota, Runs, seconds
 from ._text import facts_html, facts_text, visible
 from ._trial import Trial
 from .receipt import read_key
@@ -72,16 +74,19 @@ class NewUser:
         return facts_html("New user", self._facts())
 
 
-class Users:
+class Users(Collection[Principal]):
     """The users of a site; for owners."""
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
 
     def all(self) -> Listing[Principal]:
         """Everybody who is known here."""
         found = [Principal(p) for p in self._http.pages("/v1/users")]
         return Listing(found, ("id", "email", "roles"), lambda p: [p.id, p.email, ", ".join(p.roles)])
+
+    def __getitem__(self, email: str) -> Principal:
+        found = [p for p in self.all() if p.email.lower() == email.lower() or p.id == email]
+        if not found:
+            raise NotFound(f"there is no user {visible(email, 254)}", "see .all(), or .add(email, role)")
+        return found[0]
 
     def add(self, email: str, role: str, scope: str | None = None) -> NewUser:
         """Add a user as owner, reviewer, researcher or auditor; everywhere, or for "dataset:NAME"."""
@@ -89,14 +94,32 @@ class Users:
             self._http.post("/v1/users", {"email": email, "role": role, **({"scope": scope} if scope else {})})
         )
 
-    def __iter__(self) -> Iterator[Principal]:
-        return iter(self.all())
+    def remove_role(self, email: str, role: str, scope: str | None = None) -> Principal:
+        """Take one role from a user, everywhere or for "dataset:NAME", and leave the others."""
+        query = {"scope": scope} if scope else None
+        self._http.delete(f"/v1/users/{quote(email)}/roles/{quote(role)}", query)
+        return self[email]
 
-    def __repr__(self) -> str:
-        return repr(self.all())
+    def remove(self, email: str) -> None:
+        """End a user's access: no token of theirs holds any more."""
+        self._http.delete(f"/v1/users/{quote(email)}")
 
-    def _repr_html_(self) -> str:
-        return self.all()._repr_html_()
+    def quota(self, email: str | None = None) -> Quota:
+        """What a person's runs may take, and have taken; without an address, everybody's without one of their own."""
+        return Quota(self._http.get(quota_path(email)))
+
+    def set_quota(self, email: str | None = None, *, queued: int = 0, cpu_day: str | float | timedelta = 0) -> Quota:
+        """Bound how many runs somebody may have at once, and their processor time in a day ("2h"); 0 is no bound.
+
+        Without an address it holds for everybody without a quota of their own. Without
+        bounds, a person's own is taken away.
+        """
+        body = {"queued": queued, "cpu_seconds": seconds(cpu_day)}
+        return Quota(self._http.replace(quota_path(email), body))
+
+
+def quota_path(email: str | None) -> str:
+    return f"/v1/users/{quote(email)}/quota" if email else "/v1/quota"
 
 
 class Site:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from ._errors import Failed, NotReady, Timeout
+from ._errors import Failed, NotReady
 from ._http import Http, quote
 from ._listing import Json, Listing
-from ._output import Run, RunOutput
-from ._progress import Progress, Report
+from ._output import RunOutput
+from ._progress import Report
+from ._run import ENDED, Run
 from ._text import Prose, facts_html, facts_text, pre_html, visible_lines
-
-ENDED = ("done", "failed", "cancelled")
-LONGEST = 30
-GRACE = 15.0  # seconds that a poll may take beyond what it asked for
 
 
 class TrialOutput(RunOutput):
@@ -33,19 +29,11 @@ class TrialOutput(RunOutput):
 class Trial(Run):
     """A run on the mocks. It needed nobody's decision, and shows all that happened."""
 
+    _word = "trial"
+
     def wait(self, timeout: float | None = None, progress: bool | Report | None = None) -> Trial:
         """Wait until it has ended; Timeout when that takes longer."""
-        deadline = float("inf") if timeout is None else time.monotonic() + timeout
-        with Progress(progress) as line:
-            line.show(self._phase())
-            while self.state not in ENDED:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise Timeout(f"the trial has not ended after {timeout:g} s", "it goes on: wait again")
-                seconds = int(min(LONGEST, line.every, max(left, 1)))
-                query = {"wait": seconds, "state": self.state}
-                self._data = self._http.get(f"/v1/runs/{quote(self.id)}", query, timeout=seconds + GRACE)
-                line.show(self._phase())
+        super().wait(timeout, progress)
         return self
 
     def _phase(self) -> str:
