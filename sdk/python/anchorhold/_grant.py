@@ -96,7 +96,7 @@ class Grant(Record):
 
     @property
     def bounds(self) -> dict[str, Json]:
-        """By parameter which other values are covered: {"age": {"min": 18, "max": 120}}; none is exactly as asked."""
+        """By parameter which other values are covered, as {"age": {"min": 18, "max": 120}}; else as asked."""
         found = self._data.get("params")
         return {k: dict(v) for k, v in found.items()} if isinstance(found, dict) else {}
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import json
+import os
+import re
+import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 import pytest
 from fake_site import FakeSite
@@ -25,6 +30,41 @@ def clean_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+class Real(NamedTuple):
+    """A site in a process of its own."""
+
+    program: str
+    dir: Path
+    url: str
+    token: str
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    program = os.environ.get("ANCHORHOLD_TEST_BINARY") or str(REPOSITORY / "bin" / "anchorhold")
+    folder = tmp_path_factory.mktemp("real") / "site"
+
+    def run(*args: str) -> Any:
+        done = subprocess.run([program, *args, "--dir", str(folder), "--json"], capture_output=True, check=True)
+        return json.loads(done.stdout)
+
+    run("init", "--name", "real")
+    token = run("user", "add", "olga@example.org", "--role", "owner")["token"]
+    serving = subprocess.Popen(
+        [program, "serve", "--dir", str(folder), "--listen", "127.0.0.1:0"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert serving.stdout is not None
+    try:
+        for line in serving.stdout:
+            if found := re.search(r"listening on (\S+)", line):
+                yield Real(program, folder, found[1], token)
+                break
+    finally:
+        serving.terminate()
+        serving.communicate()
 
 
 @pytest.fixture

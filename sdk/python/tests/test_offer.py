@@ -4,62 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import tarfile
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from conftest import REPOSITORY
+from conftest import Real
 from fake_site import FakeSite
 
 import anchorhold as ah
 from anchorhold import _offer, _upload
-
-
-class Real(NamedTuple):
-    """A site in a process of its own."""
-
-    program: str
-    dir: Path
-    url: str
-    token: str
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    program = os.environ.get("ANCHORHOLD_TEST_BINARY") or str(REPOSITORY / "bin" / "anchorhold")
-    folder = tmp_path_factory.mktemp("real") / "site"
-
-    def run(*args: str) -> Any:
-        done = subprocess.run([program, *args, "--dir", str(folder), "--json"], capture_output=True, check=True)
-        return json.loads(done.stdout)
-
-    run("init", "--name", "real")
-    token = run("user", "add", "olga@example.org", "--role", "owner")["token"]
-    serving = subprocess.Popen(
-        [program, "serve", "--dir", str(folder), "--listen", "127.0.0.1:0"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    assert serving.stdout is not None
-    try:
-        for line in serving.stdout:
-            if found := re.search(r"listening on (\S+)", line):
-                yield Real(program, folder, found[1], token)
-                break
-    finally:
-        serving.terminate()
-        serving.communicate()
 
 
 @pytest.fixture
