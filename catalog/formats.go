@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/anchorhold/anchorhold/catalog/codec"
+	"github.com/anchorhold/anchorhold/catalog/codec/geojson"
 )
 
 // formats are the codecs of this site, each of which gets a line here. The
@@ -17,6 +18,7 @@ func formats() []codec.Codec {
 		codec.Arrow{},
 		codec.ArrowStream{},
 		codec.JSONLines{},
+		geojson.GeoJSON{},
 		codec.NPY{},
 		codec.NPZ{},
 		codec.Safetensors{},

@@ -40,6 +40,7 @@ var floors = []place{
 	{"disclosure", 1, "what an output may say about rows: pure computation"},
 	{"catalog", 1, "reads tables and describes them; decides nothing"},
 	{"catalog/codec", 1, "reads and writes the formats of assets; knows no asset"},
+	{"catalog/codec/geojson", 1, "one format in a room of its own: the example for others"},
 	{"catalog/mock", 1, "makes mocks from a card alone, with no handle to private files"},
 
 	{"sandbox", 2, "the contract of a boundary around foreign code"},
@@ -89,6 +90,9 @@ var along = []struct{ from, to, why string }{
 	{"store/sqlite", "store", "implements its interface"},
 	{"catalog", "disclosure", "registration makes the keyed index that checks use"},
 	{"catalog", "catalog/codec", "an asset is read through the codec of its format"},
+	{"catalog", "catalog/codec/geojson", "a format is a line in its list"},
+	{"catalog/codec/geojson", "catalog/codec", "implements its interface"},
+	{"catalog/codec/geojson", "catalog/mock", "writes mocks from what the generator draws"},
 	{"catalog/codec", "catalog/mock", "a codec writes mocks from what the generator draws"},
 	{"sandbox/gvisor", "sandbox", "implements its interface"},
 	{"intake", "sandbox", "reads files in its sessions"},

@@ -148,13 +148,26 @@ func TestHandedInAndAnswered(t *testing.T) {
 	if _, err := s.owner().AddDataset(ctx, client.NewDataset{Name: "letters", Assets: []client.NewAsset{{Name: "patients", Path: folder}}}); err != nil {
 		t.Fatal(err)
 	}
+	shapes, err := os.ReadFile("../../catalog/codec/geojson/testdata/sites.geojson")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, "..", "sites.geojson"), shapes, 0o600)
+	}
+	if err == nil {
+		_, err = s.owner().AddDataset(ctx, client.NewDataset{Name: "sites", Assets: []client.NewAsset{{
+			Name: "patients", Path: filepath.Join(filepath.Dir(folder), "sites.geojson"), Mock: &client.NewMock{Generate: &client.Generate{Rows: 9}},
+		}}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	wards := code(`return int(patients["geometry"].map(lambda g: g is not None and "Point" in str(g)).sum())`)
 	files := code(`return sum(f.read_text().count("fever") for f in patients.values())`)
 	files.Code.Parameters[0].Type = "files"
 	for name, c := range map[string]struct {
 		ask  client.NewRequest
 		want string
 	}{
-		"copied": {code(`return int(patients["num"].count())`), "200"}, "letters": {files, "73"},
+		"copied": {code(`return int(patients["num"].count())`), "200"}, "letters": {files, "73"}, "sites": {wards, "2"},
 	} {
 		c.ask.Assets["patients"] = client.AssetName{Dataset: name, Asset: "patients"}
 		r := s.followed(who, c.ask, client.NewDecision{Verdict: anchorhold.Approve})
@@ -183,5 +196,36 @@ func TestHandedInAndAnswered(t *testing.T) {
 		if used := st.Predicate.Assets; len(used) != 1 || used[0].Version != asset.Version.ID || used[0].Commitment != asset.Version.Commitment {
 			t.Errorf("%s: the receipt names %+v, the version is %s with %s", name, used, asset.Version.ID, asset.Version.Commitment)
 		}
+	}
+}
+
+// A feature that code returns as it is, is known as a private row.
+func TestFeaturesAreKnown(t *testing.T) {
+	s := newSite(t, heart(50))
+	who := s.researcher()
+	// Numbers are not written as Python would: what counts is what they are.
+	var all []string
+	for i := range 200 {
+		all = append(all, fmt.Sprintf(`{"type":"Feature","properties":{"beds":%d},"geometry":{"type":"Point","coordinates":[%d.50,%d.250e0]}}`, 10+i*7%61, i%90, i/2%45))
+	}
+	path := filepath.Join(filepath.Dir(s.file), "sites.geojson")
+	if err := os.WriteFile(path, []byte(`{"type":"FeatureCollection","features":[`+strings.Join(all, ",\n")+`]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.owner().AddDataset(context.Background(), client.NewDataset{Name: "sites", Assets: []client.NewAsset{{Name: "patients", Path: path}}}); err != nil {
+		t.Fatal(err)
+	}
+	leak := code(`return patients[["geometry", "beds"]].iloc[[1, 30, 77]]`)
+	leak.Assets["patients"] = client.AssetName{Dataset: "sites", Asset: "patients"}
+	r := s.followed(who, leak, client.NewDecision{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{AutoRelease: true}})
+	if r.State != anchorhold.StateHeld {
+		t.Fatalf("the request is %s: %+v", r.State, r.Runs)
+	}
+	failed := false
+	for _, c := range r.Runs[0].Outputs[0].Checks {
+		failed = failed || c.Name == "private-rows" && c.Result == anchorhold.CheckFailed
+	}
+	if !failed {
+		t.Errorf("%+v", r.Runs[0].Outputs[0].Checks)
 	}
 }
