@@ -197,9 +197,9 @@ func cardMock(dataset string, a anchorhold.Asset, siteURL string) *cardFile {
 	if len(differ) > 0 {
 		about += " It is not quite like the private table: " + strings.Join(differ, "; ") + "."
 	}
-	media := "text/csv"
-	if m.Format == FormatParquet {
-		media = "application/x-parquet"
+	media := "application/octet-stream" // of a format that this site no longer reads
+	if c, ok := FormatNamed(m.Format); ok {
+		media = c.Format().Media
 	}
 	return &cardFile{
 		Type: "cr:FileObject", ID: a.Name + "-mock", Name: a.Name + "." + m.Format,

@@ -198,34 +198,3 @@ func TestHandedInAndAnswered(t *testing.T) {
 		}
 	}
 }
-
-// A feature that code returns as it is, is known as a private row.
-func TestFeaturesAreKnown(t *testing.T) {
-	s := newSite(t, heart(50))
-	who := s.researcher()
-	// Numbers are not written as Python would: what counts is what they are.
-	var all []string
-	for i := range 200 {
-		all = append(all, fmt.Sprintf(`{"type":"Feature","properties":{"beds":%d},"geometry":{"type":"Point","coordinates":[%d.50,%d.250e0]}}`, 10+i*7%61, i%90, i/2%45))
-	}
-	path := filepath.Join(filepath.Dir(s.file), "sites.geojson")
-	if err := os.WriteFile(path, []byte(`{"type":"FeatureCollection","features":[`+strings.Join(all, ",\n")+`]}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.owner().AddDataset(context.Background(), client.NewDataset{Name: "sites", Assets: []client.NewAsset{{Name: "patients", Path: path}}}); err != nil {
-		t.Fatal(err)
-	}
-	leak := code(`return patients[["geometry", "beds"]].iloc[[1, 30, 77]]`)
-	leak.Assets["patients"] = client.AssetName{Dataset: "sites", Asset: "patients"}
-	r := s.followed(who, leak, client.NewDecision{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{AutoRelease: true}})
-	if r.State != anchorhold.StateHeld {
-		t.Fatalf("the request is %s: %+v", r.State, r.Runs)
-	}
-	failed := false
-	for _, c := range r.Runs[0].Outputs[0].Checks {
-		failed = failed || c.Name == "private-rows" && c.Result == anchorhold.CheckFailed
-	}
-	if !failed {
-		t.Errorf("%+v", r.Runs[0].Outputs[0].Checks)
-	}
-}

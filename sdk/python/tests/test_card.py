@@ -13,11 +13,12 @@ from typing import Any
 
 import mlcroissant as mlc
 import pytest
+from conftest import REPOSITORY
 
 # Not of our making: mlcroissant uses what its own dependencies have deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
-CARDS = Path(__file__).resolve().parents[3] / "catalog" / "testdata"
+CARDS = REPOSITORY / "catalog" / "testdata"
 
 
 def card(name: str) -> dict[str, Any]:
@@ -33,6 +34,18 @@ def test_cards_are_valid(name: str) -> None:
     assert not found.ctx.issues.warnings
     assert found.name == "heart-cleveland"
     assert found.keywords == ["angiography", "cardiology"]
+
+
+MEDIA = (REPOSITORY / "catalog" / "testdata" / "media.txt").read_text().split()
+
+
+@pytest.mark.parametrize("media", MEDIA)
+def test_cards_are_valid_whatever_the_format_of_the_mock(media: str) -> None:
+    described = card("croissant")
+    described["distribution"][0]["encodingFormat"] = media
+    found = mlc.Dataset(described).metadata
+    assert not found.ctx.issues.errors
+    assert not found.ctx.issues.warnings
 
 
 def test_a_card_with_a_fault_is_refused() -> None:
