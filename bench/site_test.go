@@ -17,6 +17,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/client"
+	"github.com/anchorhold/anchorhold/intake/intaketest"
 	"github.com/anchorhold/anchorhold/output"
 	"github.com/anchorhold/anchorhold/pyenv"
 	"github.com/anchorhold/anchorhold/sandbox"
@@ -76,7 +77,7 @@ func serve(b *testing.B) clients {
 	go func() {
 		ended <- s.Serve(ctx, site.ServeOptions{
 			Listen:     "127.0.0.1:0",
-			NewSandbox: func() (sandbox.Sandbox, string, error) { return instant{}, parser, nil },
+			NewSandbox: func() (sandbox.Sandbox, string, error) { return intaketest.Sandbox{Sandbox: instant{}}, parser, nil },
 		}, func(url string) { ready <- url })
 	}()
 	b.Cleanup(func() {

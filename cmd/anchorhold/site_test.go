@@ -10,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/intake/intaketest"
 	"github.com/anchorhold/anchorhold/sandbox"
 	"github.com/anchorhold/anchorhold/site"
 )
@@ -41,8 +42,7 @@ type served struct {
 	done   chan error
 }
 
-// serve DIR [secure] serves a site with a sandbox that never starts anything,
-// behind TLS of its own if secure, and sets SITE_URL to the address for others.
+// serve DIR [secure] serves a site with a sandbox that never starts a run, behind TLS of its own if secure, and sets SITE_URL to the address for others.
 func serve(ts *testscript.TestScript, _ bool, args []string) {
 	s := ts.Value(servedKey{}).(*served)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -53,7 +53,7 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 	go func() {
 		err := opened.Serve(ctx, site.ServeOptions{
 			Listen: "127.0.0.1:0", SelfSigned: len(args) > 1 && args[1] == "secure",
-			NewSandbox: func() (sandbox.Sandbox, string, error) { return idle{}, os.DevNull, nil },
+			NewSandbox: func() (sandbox.Sandbox, string, error) { return intaketest.Sandbox{Sandbox: idle{}}, os.DevNull, nil },
 		}, func(string) { url <- opened.Connect() })
 		if closed := opened.Close(); err == nil {
 			err = closed
