@@ -21,6 +21,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/client"
+	"github.com/anchorhold/anchorhold/disclosure"
 	"github.com/anchorhold/anchorhold/receipt"
 )
 
@@ -195,6 +196,38 @@ func TestHandedInAndAnswered(t *testing.T) {
 		asset, _ := d.Asset("patients")
 		if used := st.Predicate.Assets; len(used) != 1 || used[0].Version != asset.Version.ID || used[0].Commitment != asset.Version.Commitment {
 			t.Errorf("%s: the receipt names %+v, the version is %s with %s", name, used, asset.Version.ID, asset.Version.Commitment)
+		}
+	}
+}
+
+// Features that code gives back whole are known, like rows of any table.
+func TestFeaturesDoNotLeave(t *testing.T) {
+	s := newSite(t, heart(50))
+	var all []string
+	for i := range 200 {
+		all = append(all, fmt.Sprintf(`{"type":"Feature","properties":{"beds":%d},"geometry":{"type":"Point","coordinates":[%d.50,%d.250e0]}}`,
+			10+i*7%61, i%90, i/2%45))
+	}
+	path := filepath.Join(filepath.Dir(s.file), "clinics.geojson")
+	if err := os.WriteFile(path, []byte(`{"type":"FeatureCollection","features":[`+strings.Join(all, ",")+`]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.owner().AddDataset(context.Background(), client.NewDataset{Name: "clinics", Assets: []client.NewAsset{{Name: "patients", Path: path}}}); err != nil {
+		t.Fatal(err)
+	}
+	ask := code(`return patients.head(3)`)
+	ask.Assets["patients"] = client.AssetName{Dataset: "clinics", Asset: "patients"}
+	r := s.followed(s.researcher(), ask, client.NewDecision{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{AutoRelease: true}})
+	if r.State != anchorhold.StateHeld {
+		t.Fatalf("three features are %s: %+v", r.State, r.Runs)
+	}
+	seen, err := s.owner().Request(context.Background(), r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range seen.Runs[0].Outputs[0].Checks {
+		if c.Name == disclosure.CheckPrivateRows && c.Result != anchorhold.CheckFailed {
+			t.Errorf("three features and their table: %+v", c)
 		}
 	}
 }
