@@ -93,8 +93,13 @@ func (s *Service) KeepWarm(lock string) {
 }
 
 // Work executes queued runs until the context ends, then waits for those that
-// it has begun: they are stopped and put back into the queue.
+// it has begun: they are stopped and put back into the queue. It must be the only
+// one that works on the site: what a site that was killed had begun goes on at
+// once, and not when its lease has ended.
 func (s *Service) Work(ctx context.Context) {
+	if err := s.Books.Store.Update(ctx, func(tx store.Tx) error { return tx.EndLeases() }); err != nil {
+		slog.Error("what was begun before has to wait for its lease", "kind", anchorhold.KindOf(err))
+	}
 	slots := make(chan struct{}, max(s.Slots, 1))
 	var running sync.WaitGroup
 	defer running.Wait()

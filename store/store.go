@@ -248,6 +248,9 @@ type Runs interface {
 	// ExtendLease moves the lease of a run that the claimant still holds;
 	// ErrNotFound when it does not.
 	ExtendLease(run, claimant string, lease time.Time) error
+	// EndLeases takes every run's claimant for lost, so that ClaimRun finds those
+	// that one had. Only for who knows that nobody works.
+	EndLeases() error
 	// ReturnRun puts a run that the claimant still holds back into the queue, as
 	// if it had not been claimed: the attempt is not counted. ErrNotFound when
 	// the claimant does not hold it. A trial keeps when it began.

@@ -105,6 +105,10 @@ func (t *tx) ListRuns(f store.RunFilter, p store.Page) ([]anchorhold.Run, string
 	})
 }
 
+func (t *tx) EndLeases() error {
+	return t.exec("UPDATE run SET lease = 0 WHERE state IN ('running', 'checking')")
+}
+
 func (t *tx) ExtendLease(run, claimant string, lease time.Time) error {
 	res, err := t.tx.ExecContext(t.ctx,
 		"UPDATE run SET lease = ? WHERE id = ? AND claimant = ? AND state IN ('running', 'checking')", lease.UnixNano(), run, claimant)

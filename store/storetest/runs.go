@@ -86,6 +86,11 @@ func claims(t *testing.T, s store.Store) {
 	if err != nil || again.ID != "run-2" || again.Attempt != 2 || again.Log != "log-run-2" {
 		t.Errorf("after it was returned: got %+v, %v; want the second attempt once more", again, err)
 	}
+	update(t, s, func(tx store.Tx) error { return tx.EndLeases() })
+	absent(t, "extending a lease after all were ended", extend("run-2", "d"))
+	if last, err := claim("f", clock.Add(time.Second)); err != nil || last.ID != "run-2" || last.Attempt != 3 {
+		t.Errorf("after all leases were ended: got %+v, %v", last, err)
+	}
 }
 
 // shown holds that a request comes with the few runs that people and rules need,
