@@ -304,37 +304,43 @@ func TarEntries(in Input) ([]Entry, error) {
 	section := io.NewSectionReader(in.At, 0, in.Size)
 	t := tar.NewReader(section)
 	var entries []Entry
-	for {
+	var folders []string
+	for end := int64(0); ; {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
-			end, err := section.Seek(0, io.SeekCurrent)
-			if err != nil || !blank(in.At, end, in.Size-end) {
-				return nil, invalid("write it again", "%s holds something behind its end", in.Name).Because(err)
+			if !blank(in.At, end, in.Size-end) {
+				return nil, invalid("write it again", "%s holds something behind its end", in.Name)
 			}
-			return entries, CheckEntries(in.Name, entries)
+			return entries, cmp.Or(CheckEntries(in.Name, entries), checkFolders(in.Name, folders, entries))
 		}
 		if err != nil {
-			return nil, invalid("write it again, without compression, for example with tar --format=pax -cf FILE.tar -C FOLDER .", "%s is damaged or not a tar archive", in.Name).Because(err)
-		}
-		if folder, odd := plainEntry(h); odd != "" {
-			return nil, oddEntry(in.Name, odd)
-		} else if folder {
-			continue
+			return nil, invalid("write it again, without compression, for example with tar -cf FILE.tar -C FOLDER .", "%s is damaged or not a tar archive", in.Name).Because(err)
 		}
 		at, err := section.Seek(0, io.SeekCurrent)
 		if err != nil {
 			return nil, Unreadable(in.Name, err)
+		}
+		folder, odd := plainEntry(h, in.At, end, at)
+		end = at
+		if odd != "" {
+			return nil, oddEntry(in.Name, odd)
+		} else if folder {
+			if folders = append(folders, h.Name); len(folders) > MaxFiles {
+				return nil, anchorhold.Errorf(anchorhold.TooLarge, "offer fewer", "%s holds more than %d folders", in.Name, MaxFiles)
+			}
+			continue
 		}
 		e := Entry{Path: strings.TrimPrefix(h.Name, "./"), Size: h.Size, Offset: at}
 		if e.Size < 0 || e.Size > in.Size-at {
 			return nil, invalid("copy it again", "%s is cut off", in.Name)
 		}
 		if hidden(e.Path) {
-			return nil, invalid("write it without them: tar --format=pax --exclude='.[!.]*' -cf FILE.tar -C FOLDER .", "%s holds files whose names begin with a dot", in.Name)
+			return nil, invalid("write it without them: tar --exclude='.[!.]*' -cf FILE.tar -C FOLDER .", "%s holds files whose names begin with a dot", in.Name)
 		}
 		if !blank(in.At, at+e.Size, -e.Size&(tarBlock-1)) {
 			return nil, invalid("write it again", "%s holds something behind a file, where nothing should be", in.Name)
 		}
+		end = at + e.Size + -e.Size&(tarBlock-1)
 		if entries = append(entries, e); len(entries) > MaxFiles {
 			return nil, CheckEntries(in.Name, entries)
 		}
@@ -343,17 +349,41 @@ func TarEntries(in Input) ([]Entry, error) {
 
 // plainEntry says whether an entry is a folder, and what makes it more than that or
 // than a plain file: what nobody lists would still be in the file, and in a mock
-// would leave with it.
-func plainEntry(h *tar.Header) (folder bool, odd string) {
+// would leave with it. Its headers lie between two places of the archive.
+func plainEntry(h *tar.Header, in io.ReaderAt, from, to int64) (folder bool, odd string) {
+	if to-from > plaintar.MaxHeaders {
+		return false, "has headers that are too long"
+	}
+	raw := make([]byte, to-from)
+	if _, err := in.ReadAt(raw, from); err != nil && !errors.Is(err, io.EOF) {
+		return false, "could not be read twice"
+	}
 	if h.Typeflag == tar.TypeDir && h.Size == 0 {
 		folder = true
 		h.Typeflag = tar.TypeReg
 	}
-	return folder, plaintar.Odd(h)
+	return folder, plaintar.OddHeaders(h, raw)
+}
+
+// checkFolders refuses a folder in which no file lies: nothing compares its name
+// with anything.
+func checkFolders(name string, folders []string, entries []Entry) error {
+	used := map[string]bool{".": true}
+	for _, e := range entries {
+		for p := path.Dir(e.Path); !used[p]; p = path.Dir(p) {
+			used[p] = true
+		}
+	}
+	for _, f := range folders {
+		if f != "./" && !used[strings.TrimSuffix(strings.TrimPrefix(f, "./"), "/")] {
+			return invalid("leave it out: cd FOLDER && find . -type f ! -path '*/.*' -print0 | tar --null -T - -cf FILE.tar", "%s has a folder without files", name)
+		}
+	}
+	return nil
 }
 
 func oddEntry(name, what string) error {
-	return invalid("write it with plain files alone: tar --format=pax --sort=name -cf FILE.tar -C FOLDER .", "%s has an entry that %s", name, what)
+	return invalid("write it with plain files alone: tar -cf FILE.tar -C FOLDER .", "%s has an entry that %s", name, what)
 }
 
 const tarBlock = 512

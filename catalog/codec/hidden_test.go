@@ -73,11 +73,15 @@ func zipOf(t *testing.T, before, comment, member string) []byte {
 func TestNothingIsHidden(t *testing.T) {
 	file := func(name string) *tar.Header { return &tar.Header{Name: name, Mode: 0o600} }
 	plain := archiveOf(t, &tar.Header{Name: "d/", Typeflag: tar.TypeDir, Mode: 0o700}, file("d/a.txt"), file("./b.txt"))
+	gnu := archiveOf(t, &tar.Header{Name: "d/", Typeflag: tar.TypeDir, Mode: 0o700, Format: tar.FormatGNU},
+		&tar.Header{Name: "d/a.txt", Format: tar.FormatGNU}, &tar.Header{Name: "d/" + strings.Repeat("b", 200), Format: tar.FormatGNU})
 	cases := map[string]struct {
 		codec Codec
 		data  []byte
 		want  string
 	}{
+		"plain, of GNU":             {Tar{}, gnu, ""},
+		"an empty folder":           {Tar{}, archiveOf(t, &tar.Header{Name: canary + "/", Typeflag: tar.TypeDir}, file("a.txt")), "folder without files"},
 		"plain":                     {Tar{}, plain, ""},
 		"a hidden file":             {Tar{}, archiveOf(t, file("a.txt"), file(".ssh/id")), "begin with a dot"},
 		"a resource fork":           {Tar{}, archiveOf(t, file("a.txt"), file("d/._a.txt")), "begin with a dot"},

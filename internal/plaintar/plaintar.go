@@ -4,19 +4,29 @@
 // environments, and whoever wrote them is not trusted. It promises that what it
 // lets through is a file whose bytes lie in the archive, as many as its size
 // says: no link, folder or device, no sparse file (whose size costs its writer
-// nothing), and no extended header beyond name, size, owner and times. It looks
-// at no name, and must never make an exception for who sent an archive.
+// nothing), and no extended header beyond name, size, owner and times. An archive
+// that an owner offers may be as plain tar writes it; in exchange every byte of
+// its headers is accounted for. Whether a name is a good one is not asked here,
+// and no exception may ever be made for who sent an archive.
 package plaintar
 
 import "archive/tar"
 
 // Odd says what makes an entry more than a plain file; empty: nothing.
 func Odd(h *tar.Header) string {
-	if h.Typeflag != tar.TypeReg || h.Linkname != "" || h.Devmajor != 0 || h.Devminor != 0 {
-		return "is not a regular file"
+	if odd := oddKind(h); odd != "" {
+		return odd
 	}
 	if h.Format&(tar.FormatUSTAR|tar.FormatPAX) == 0 {
 		return "is in a format other than ustar or pax"
+	}
+	return ""
+}
+
+// oddKind is what no format excuses.
+func oddKind(h *tar.Header) string {
+	if h.Typeflag != tar.TypeReg || h.Linkname != "" || h.Devmajor != 0 || h.Devminor != 0 {
+		return "is not a regular file"
 	}
 	for key := range h.PAXRecords {
 		switch key {
