@@ -41,10 +41,9 @@ func (a *API) loadRun(ctx context.Context, id string) (run anchorhold.Run, res p
 			if err != nil {
 				return err
 			}
-			if len(r.Runs) == 0 {
-				return store.ErrNotFound
+			if run, err = newestRun(r); err != nil {
+				return err
 			}
-			run = r.Runs[len(r.Runs)-1]
 		} else if run, err = tx.Run(id); err != nil {
 			return err
 		}
@@ -59,6 +58,17 @@ func (a *API) loadRun(ctx context.Context, id string) (run anchorhold.Run, res p
 	}
 	res.ID = id // as the caller knows it
 	return run, res, err
+}
+
+// newestRun is the run that a request's id stands for. A replay of it is named by
+// its own id alone: it must not stand before the author's run.
+func newestRun(r anchorhold.Request) (anchorhold.Run, error) {
+	for _, run := range slices.Backward(r.Runs) {
+		if run.Side != anchorhold.SideReplay {
+			return run, nil
+		}
+	}
+	return anchorhold.Run{}, store.ErrNotFound
 }
 
 func (a *API) runResource(tx store.Tx, run anchorhold.Run) (policy.Resource, error) {

@@ -14,6 +14,8 @@ import (
 // by its id as in lists.
 func TestReplaysAreNoAffairOfAuthors(t *testing.T) {
 	f := newFixture(t)
+	byRequest := "/v1/runs/" + f.ids["request"]
+	before := f.call("author", "GET", byRequest, "").Body.String()
 	id := anchorhold.NewID(anchorhold.PrefixRun)
 	err := f.Store.Update(t.Context(), func(tx store.Tx) error {
 		return errors.Join(tx.PutRun(anchorhold.Run{
@@ -37,6 +39,9 @@ func TestReplaysAreNoAffairOfAuthors(t *testing.T) {
 		if shows := strings.Contains(one.Body.String(), "digest-then"); shows && who != "owner" && who != "reviewer" {
 			t.Errorf("%s is told what came out: %s", who, one.Body)
 		}
+	}
+	if w := f.call("author", "GET", byRequest, ""); w.Code != http.StatusOK || w.Body.String() != before {
+		t.Errorf("by its request the author sees another run than before: %d %s", w.Code, w.Body)
 	}
 	if w := f.call("author", "POST", "/v1/runs/"+id+"/cancel", ""); w.Code != http.StatusNotFound {
 		t.Errorf("the author cancels it: %d", w.Code)
