@@ -1,6 +1,7 @@
 package request
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/anchorhold/anchorhold"
@@ -11,7 +12,8 @@ import (
 // startCovered queues what already waits for a decision and lies within a grant
 // that was just made or resumed, the oldest first, as if it were submitted now:
 // whoever asked before a grant was made is not worse off than whoever asks
-// after. Of people who may have no more runs at once, it goes on waiting.
+// after. Of people who may have no more runs at once, or may not submit any
+// more, it goes on waiting.
 func (s *Service) startCovered(tx store.Tx, grant string) error {
 	g, err := tx.Grant(grant)
 	if err != nil || !g.Holds(s.Books.Now()) {
@@ -26,11 +28,11 @@ func (s *Service) startCovered(tx store.Tx, grant string) error {
 		if state := StateOf(r, now); state != anchorhold.StatePending && state != anchorhold.StateAsked {
 			continue
 		}
-		under, found, err := standing(tx, r, now)
+		under, begins, err := s.beginsUnder(tx, r, grant)
 		if err != nil {
 			return err
 		}
-		if !found || under.ID != grant {
+		if !begins {
 			continue
 		}
 		switch err := room(tx, r.Author); {
@@ -44,6 +46,38 @@ func (s *Service) startCovered(tx store.Tx, grant string) error {
 		}
 	}
 	return nil
+}
+
+// beginsUnder says whether a request that waits may run under a grant.
+func (s *Service) beginsUnder(tx store.Tx, r anchorhold.Request, grant string) (g anchorhold.Grant, begins bool, err error) {
+	g, found, err := standing(tx, r, s.Books.Now())
+	if err != nil || !found || g.ID != grant {
+		return g, false, err
+	}
+	begins, err = s.stillSubmits(tx, r)
+	return g, begins, err
+}
+
+// stillSubmits says whether a request's author could submit it now: the account
+// or the role may have ended while it waited.
+func (s *Service) stillSubmits(tx store.Tx, r anchorhold.Request) (bool, error) {
+	who, err := tx.Principal(r.Author)
+	if errors.Is(err, store.ErrNotFound) {
+		who = anchorhold.Principal{ID: r.Author} // who acts on the machine has no account
+	} else if err != nil || who.Disabled {
+		return false, err
+	}
+	res, err := Resource(tx, r)
+	if err != nil {
+		return false, err
+	}
+	for _, scope := range res.Scopes {
+		part := policy.Resource{Type: policy.TypeDataset, ID: scope.Dataset, Scopes: []policy.Scope{scope}, Study: res.Study}
+		if _, err := s.Policy.Check(who, policy.RequestSubmit, part); err != nil {
+			return false, nil //nolint:nilerr // that they may not is the answer
+		}
+	}
+	return true, nil
 }
 
 // undecidedOf lists what waits for a decision on code, oldest first.

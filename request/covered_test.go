@@ -17,6 +17,7 @@ import (
 func TestWhatWaitsBeginsWithAGrantThatCoversIt(t *testing.T) {
 	b := newBench(t)
 	eve := bookstest.User("eve", anchorhold.RoleResearcher)
+	b.know(eve)
 	ask := func(who anchorhold.Principal, value string) anchorhold.Request {
 		b.Clock.Move(time.Minute)
 		return b.submitAs(who, with(submission("heart", "1"), value))
@@ -79,5 +80,31 @@ func TestPendingRequestMeetsALaterGrant(t *testing.T) {
 	want(t, again, anchorhold.StateQueued, 1)
 	if again.ID != two.ID || again.Opening != 1 {
 		t.Errorf("it is another request: %+v", again)
+	}
+}
+
+// Who asked while they might, and may not any more, has nothing run by a grant that
+// others are given later.
+func TestNothingBeginsForWhoMayNotAskAnyMore(t *testing.T) {
+	for name, end := range map[string]func(*anchorhold.Principal){
+		"the role has ended":    func(who *anchorhold.Principal) { who.Bindings = nil },
+		"the account has ended": func(who *anchorhold.Principal) { who.Disabled = true },
+		"nothing has ended":     nil,
+	} {
+		b := newBench(t)
+		hers := b.submitAs(bob, with(submission("heart", "1"), "7"))
+		runs := 1
+		if end != nil {
+			gone := bob
+			end(&gone)
+			b.know(gone)
+			runs = 0
+		}
+		b.mustDecide(owner, b.submit(submission("heart", "1")), request.Word{Verdict: anchorhold.Approve, Terms: anchorhold.Terms{
+			Uses: 9, AutoRelease: true, For: []string{anchorhold.Everybody}, Params: map[string]anchorhold.Bound{"k": {Type: "int", Min: number(0), Max: number(120)}},
+		}})
+		if r := b.read(hers.ID); len(r.Runs) != runs {
+			t.Errorf("%s: %s with %d runs", name, r.State, len(r.Runs))
+		}
 	}
 }

@@ -37,6 +37,8 @@ const (
 // Service takes submissions and decisions.
 type Service struct {
 	Books *books.Books
+	// Policy says whether who asked some time ago may still ask.
+	Policy *policy.Authorizer
 	// HasEnvironment says whether the site offers an environment by its lock.
 	HasEnvironment func(lock string) bool
 	// EnvironmentBuilt says whether code can run in it here and now.

@@ -36,14 +36,29 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	b := &bench{Set: bookstest.New(t), t: t}
+	rules, err := policy.New()
+	if err != nil {
+		t.Fatal(err)
+	}
 	b.Service = &request.Service{
-		Books: b.Set.Books, HasEnvironment: func(l string) bool { return l == lock }, EnvironmentBuilt: func(l string) bool { return l == lock }, Wake: func() { b.woken.Add(1) },
+		Books: b.Set.Books, Policy: rules, HasEnvironment: func(l string) bool { return l == lock }, EnvironmentBuilt: func(l string) bool { return l == lock }, Wake: func() { b.woken.Add(1) },
 		Unchanged: func(context.Context, []anchorhold.AssetRef) error { return b.changed },
 	}
 	for name, quorum := range map[string]int{"heart": 1, "guarded": 2} {
 		b.offer(name, quorum, 1)
 	}
+	b.know(author, owner, second, bob)
 	return b
+}
+
+// know gives people an account.
+func (b *bench) know(people ...anchorhold.Principal) {
+	b.t.Helper()
+	for _, who := range people {
+		if err := b.Store.Update(context.Background(), func(tx store.Tx) error { return tx.PutPrincipal(who) }); err != nil {
+			b.t.Fatal(err)
+		}
+	}
 }
 
 func (b *bench) offer(name string, quorum, number int) {

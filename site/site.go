@@ -144,7 +144,7 @@ func (s *Site) compose(o Options) error {
 	s.api = api.New(api.Services{
 		Books: b, Policy: rules, Accounts: s.accounts,
 		Datasets: s.datasets,
-		Requests: &request.Service{Books: b, HasEnvironment: s.hasEnvironment, EnvironmentBuilt: s.environmentBuilt, Wake: s.runs.Wake, Unchanged: s.runs.Unchanged, Most: most(o.Limits)},
+		Requests: &request.Service{Books: b, Policy: rules, HasEnvironment: s.hasEnvironment, EnvironmentBuilt: s.environmentBuilt, Wake: s.runs.Wake, Unchanged: s.runs.Unchanged, Most: most(o.Limits)},
 		Runs:     s.runs, Releases: releases, Site: s.info,
 		Environments: &environment.Service{Books: b, Built: s.hasEnvironment},
 		Notify:       s.notify, Applications: &account.Applications{Accounts: s.accounts, Write: s.notify.Write},
