@@ -285,8 +285,8 @@ type Trials interface {
 	PutTrial(anchorhold.Trial) error
 	// Trial finds a trial by its run.
 	Trial(run string) (anchorhold.Trial, error)
-	// CountTrials counts the trials of an author that have not ended, and those
-	// made since a time.
+	// CountTrials counts the trials that an author asked for which have not
+	// ended, and those made since a time. What the site tries of requests is its own.
 	CountTrials(author string, since time.Time) (open, recent int, err error)
 	// ForgetTrials removes trials that were made before a time and have ended,
 	// with their runs and outputs, and gives the ids of the runs and the blobs

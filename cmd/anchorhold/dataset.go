@@ -221,7 +221,7 @@ func facts(all []anchorhold.Fact) string {
 		if f.Provenance == anchorhold.Measured {
 			text += " (measured"
 			if f.Of != "" {
-				text += " on an earlier version, from which the mock was kept"
+				text += " on an earlier version"
 			}
 			text += ")"
 		}

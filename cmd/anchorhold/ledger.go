@@ -43,8 +43,8 @@ func runLedgerShow(ctx context.Context, a *app, limit int) error {
 		name := namesOf(ctx, c.Client)
 		var rows [][]string
 		for _, e := range all {
-			rows = append(rows, []string{show.Time(e.Created), string(e.Class), e.Population, name(e.Principal), e.What, e.Subject})
+			rows = append(rows, []string{show.Time(e.Created), string(e.Class), e.Population, name(e.Principal), e.Subject, e.What})
 		}
-		p.Table("Nothing was disclosed yet.", []string{"WHEN", "CLASS", "POPULATION", "TO", "WHAT", "SUBJECT"}, rows)
+		p.Table("Nothing was disclosed yet.", []string{"WHEN", "CLASS", "POPULATION", "TO", "SUBJECT", "WHAT"}, rows)
 	})
 }

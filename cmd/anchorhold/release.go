@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -149,10 +150,11 @@ func newReleaseGet(a *app) *cobra.Command {
 	var o releaseGetOptions
 	c := &cobra.Command{
 		Use:   "get ID --out DIR [--receipt FILE]",
-		Short: "Fetch what a release let out, and its receipt (of a request: its newest)",
+		Short: "Fetch what a release let out, and its receipt (of a request: all of its newest run)",
 		Long: `Writes the output into a folder, readable by you only, after checking that it is
 byte for byte what was approved. Nothing is replaced without --force, and
-symbolic links are not followed.`,
+symbolic links are not followed. Of a request with several outputs all that left
+are fetched, and each receipt's file has its output's name: receipt-NAME.json.`,
 		Example: "  anchorhold release get req-… --out results --receipt results/receipt.json",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(c *cobra.Command, args []string) error { return runReleaseGet(c.Context(), a, args[0], o) },
@@ -165,12 +167,13 @@ symbolic links are not followed.`,
 
 // fetched is what release get answers.
 type fetched struct {
-	Release string `json:"release"`
-	Path    string `json:"path"`
-	Kind    string `json:"kind"`
-	Size    int64  `json:"size"`
-	SHA256  string `json:"sha256"`
-	Receipt string `json:"receipt,omitempty"`
+	Release string    `json:"release"`
+	Path    string    `json:"path"`
+	Kind    string    `json:"kind"`
+	Size    int64     `json:"size"`
+	SHA256  string    `json:"sha256"`
+	Receipt string    `json:"receipt,omitempty"`
+	Also    []fetched `json:"also,omitempty"` // of a request: the other outputs of its run
 }
 
 func runReleaseGet(ctx context.Context, a *app, id string, o releaseGetOptions) error {
@@ -186,22 +189,67 @@ func runReleaseGet(ctx context.Context, a *app, id string, o releaseGetOptions) 
 	if err != nil {
 		return err
 	}
-	got := fetched{Release: r.ID, Kind: r.Output.Kind, Size: r.Output.Size, SHA256: r.Output.SHA256, Receipt: o.receipt}
-	w := a.watch("fetching " + r.Output.File)
-	got.Path, err = fetchOutput(ctx, c.Client, r, o)
-	w.end()
-	if err == nil && o.receipt != "" {
-		err = fetchReceipt(ctx, c.Client, r.ID, o)
+	all, err := outputsWith(ctx, c.Client, id, r)
+	if err != nil {
+		return err
+	}
+	got, err := a.fetchRelease(ctx, c.Client, all[0], o, len(all) > 1)
+	for i := 1; i < len(all) && err == nil; i++ {
+		var more fetched
+		more, err = a.fetchRelease(ctx, c.Client, all[i], o, true)
+		got.Also = append(got.Also, more)
 	}
 	if err != nil {
 		return err
 	}
 	return emit(a, got, func(p *show.Printer, f fetched) {
-		p.Printf("%s: %s, %s\n", f.Path, f.Kind, show.Size(f.Size))
-		if f.Receipt != "" {
-			p.Printf("%s: its receipt; check it with `anchorhold receipt verify`\n", f.Receipt)
+		for _, f := range append([]fetched{f}, f.Also...) {
+			p.Printf("%s: %s, %s\n", f.Path, f.Kind, show.Size(f.Size))
+			if f.Receipt != "" {
+				p.Printf("%s: its receipt; check it with `anchorhold receipt verify`\n", f.Receipt)
+			}
 		}
 	})
+}
+
+// outputsWith gives a release and, where a request was asked for, those of the
+// other outputs of its run that have left: an answer in several parts is one answer.
+func outputsWith(ctx context.Context, c *client.Client, asked string, r client.Release) ([]client.Release, error) {
+	all := []client.Release{r}
+	if asked != r.Request {
+		return all, nil
+	}
+	run, err := c.Run(ctx, r.Output.Run)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range run.Outputs {
+		if o.Release == nil || o.Release.ID == r.ID || o.Release.State != anchorhold.ReleaseApproved {
+			continue
+		}
+		other, err := c.Release(ctx, o.Release.ID)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, other)
+	}
+	return all, nil
+}
+
+// fetchRelease writes one output and its receipt; of several, each receipt's
+// file has the output's name in its own.
+func (a *app) fetchRelease(ctx context.Context, c *client.Client, r client.Release, o releaseGetOptions, several bool) (fetched, error) {
+	w := a.watch("fetching " + r.Output.File)
+	path, err := fetchOutput(ctx, c, r, o)
+	w.end()
+	if several && o.receipt != "" {
+		ext := filepath.Ext(o.receipt)
+		o.receipt = strings.TrimSuffix(o.receipt, ext) + "-" + strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) + ext
+	}
+	if err == nil && o.receipt != "" {
+		err = fetchReceipt(ctx, c, r.ID, o)
+	}
+	return fetched{Release: r.ID, Path: path, Kind: r.Output.Kind, Size: r.Output.Size, SHA256: r.Output.SHA256, Receipt: o.receipt}, err
 }
 
 func fetchOutput(ctx context.Context, c *client.Client, r client.Release, o releaseGetOptions) (string, error) {

@@ -31,7 +31,7 @@ func (t *tx) Trial(run string) (tr anchorhold.Trial, err error) {
 
 func (t *tx) CountTrials(author string, since time.Time) (open, recent int, err error) {
 	err = t.scan(`SELECT count(*) FILTER (WHERE r.state IN ('queued', 'running', 'checking')), count(*) FILTER (WHERE q.created >= ?)
-		FROM trial q JOIN run r ON r.id = q.run WHERE q.author = ?`, []any{since.UnixNano(), author}, &open, &recent)
+		FROM trial q JOIN run r ON r.id = q.run WHERE q.author = ? AND r.request IS NULL`, []any{since.UnixNano(), author}, &open, &recent)
 	return open, recent, err
 }
 

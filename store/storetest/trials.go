@@ -42,7 +42,7 @@ func trials(t *testing.T, s store.Store) {
 		equal(t, "of another", runsOf(t, tx, store.RunFilter{Author: "pri-2"}), nil)
 		equal(t, "trials", runsOf(t, tx, store.RunFilter{Side: anchorhold.SideMock}), []string{"run-3", "run-2", "run-1"})
 		equal(t, "trials of one", runsOf(t, tx, store.RunFilter{Side: anchorhold.SideMock, Author: "pri-1"}), []string{"run-3", "run-1"})
-		open, recent, err3 := tx.CountTrials("pri-1", clock.Add(time.Second))
+		open, recent, err3 := tx.CountTrials("pri-1", clock)
 		if open != 1 || recent != 1 {
 			t.Errorf("counted %d open and %d recent trials, want 1 and 1", open, recent)
 		}

@@ -60,7 +60,7 @@ class Captured:
         return ", ".join([*reversed(parts), *others])
 
     def _facts(self) -> list[tuple[str, object]]:
-        rows: list[tuple[str, object]] = [("digest", self.digest), ("entry", self.code["entry"])]
+        rows: list[tuple[str, object]] = [("digest", self.digest), ("begins at", self.code["entry"])]
         rows += [(s["kind"], f"{s['name']}, {s['file']} line {s['line']}") for s in self.shown]
         rows += [(p, f"{a.dataset}/{a.name}") for p, a in self.assets.items()]
         rows += [(p, repr(v)) for p, v in self.values.items()]

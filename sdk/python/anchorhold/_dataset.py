@@ -220,6 +220,7 @@ class Dataset(Record):
         missing: str | Iterable[str] | None = None,
         columns: Json | None = None,
         confirm_facts: bool = False,
+        confirm: str | Iterable[str] = (),
         mock_rows: int = 0,
         mock_seed: int = 0,
         accept_differences: str | Iterable[str] = (),
@@ -235,7 +236,7 @@ class Dataset(Record):
         has several.
         """
         options = Options(
-            missing=missing, confirm_facts=confirm_facts, mock_rows=mock_rows, mock_seed=mock_seed,
+            missing=missing, confirm_facts=confirm_facts, confirm=confirm, mock_rows=mock_rows, mock_seed=mock_seed,
             accept_differences=accept_differences, override_common=override_common, copy=copy, progress=progress,
         )  # fmt: skip
         name = self.only.name if asset is None else self[asset].name
@@ -424,6 +425,7 @@ class Datasets:
         columns: Json | None = None,
         missing: str | Iterable[str] | None = None,
         confirm_facts: bool = False,
+        confirm: str | Iterable[str] = (),
         mock_rows: int = 0,
         mock_seed: int = 0,
         accept_differences: str | Iterable[str] = (),
@@ -441,7 +443,8 @@ class Datasets:
         interrupted goes on when the same is offered again.
 
         ``confirm_facts=True`` lets facts that are measured in the private data appear on
-        the card and in generated mocks: see them first with ``datasets.inspect``. A mock
+        the card and in generated mocks, ``confirm=["rows:patients"]`` some of them by
+        their codes: see them first with ``datasets.inspect``. A mock
         that is given is compared with the data: ``accept_differences`` are the codes of
         those that it may have (``"type:patients.age"``), and ``override_common`` says why
         it may share rows or identifiers with the data, of all or by asset; both are logged.
@@ -457,7 +460,7 @@ class Datasets:
         made = dict.fromkeys(assets, mocks) if isinstance(mocks, str) else dict(mocks or {})
         said = dict(columns or {})
         options = Options(
-            missing=missing, confirm_facts=confirm_facts, mock_rows=mock_rows, mock_seed=mock_seed,
+            missing=missing, confirm_facts=confirm_facts, confirm=confirm, mock_rows=mock_rows, mock_seed=mock_seed,
             accept_differences=accept_differences, override_common=override_common, copy=copy, progress=progress,
         )  # fmt: skip
         body: Json = {"name": name, "title": title, "description": description, "license": license}

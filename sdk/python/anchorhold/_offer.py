@@ -49,6 +49,7 @@ class Options:
         *,
         missing: Iterable[str] | None = None,
         confirm_facts: bool = False,
+        confirm: str | Iterable[str] = (),
         mock_rows: int = 0,
         mock_seed: int = 0,
         accept_differences: str | Iterable[str] = (),
@@ -58,6 +59,7 @@ class Options:
     ) -> None:
         self.missing = None if missing is None else [missing] if isinstance(missing, str) else list(missing)
         self.confirm_facts = confirm_facts
+        self.confirm = [confirm] if isinstance(confirm, str) else list(confirm)
         self.generate = {"seed": mock_seed, "rows": mock_rows}
         self.accept_differences = (
             [accept_differences] if isinstance(accept_differences, str) else list(accept_differences)
@@ -67,16 +69,21 @@ class Options:
         self.progress = progress
 
     def named(self) -> list[str]:
-        """The assets of whose mocks something is accepted."""
-        codes = [c.partition(":")[2].partition(".")[0] for c in self.accept_differences]
+        """The assets of whose mocks something is accepted, or whose facts are confirmed."""
+        codes = [asset_of(c) for c in (*self.accept_differences, *self.confirm)]
         return codes if isinstance(self.override_common, str) else [*codes, *self.override_common]
 
     def consent(self, asset: str) -> Json:
         """What the owner accepts of one asset's mock."""
-        codes = [c for c in self.accept_differences if c.partition(":")[2].partition(".")[0] == asset]
+        codes = [c for c in self.accept_differences if asset_of(c) == asset]
         why = self.override_common
         reason = why if isinstance(why, str) else why.get(asset, "")
         return {k: v for k, v in {"accept": codes, "override_common": reason}.items() if v}
+
+
+def asset_of(code: str) -> str:
+    """The asset of which a code such as type:patients.age speaks."""
+    return code.partition(":")[2].partition(".")[0]
 
 
 class Offer:
@@ -94,8 +101,17 @@ class Offer:
             body["missing"] = self._options.missing
         if columns:
             body["columns"] = [column(n, said) for n, said in columns.items()]
+        codes = [c for c in self._options.confirm if asset_of(c) == name]
+        if codes and not (isinstance(mock, str) and mock == GENERATE):
+            raise Invalid(
+                f"{visible(codes[0])} is confirmed for no generated mock", f'say mocks={{"{name}": "generate"}}'
+            )
         if isinstance(mock, str) and mock == GENERATE:
-            body["mock"] = {"generate": self._options.generate, "confirm": self._options.confirm_facts}
+            body["mock"] = {
+                "generate": self._options.generate,
+                "confirm": self._options.confirm_facts,
+                "confirm_facts": codes,
+            }
         elif mock is not None:
             body["mock"] = self.source(f"{name}-mock", mock, suffix_of(value)) | self._options.consent(name)
         elif consent := self._options.consent(name):

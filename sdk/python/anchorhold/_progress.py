@@ -35,6 +35,12 @@ def state_words(state: str) -> str:
     return WORDS.get(state) or visible(state)
 
 
+def state_line(state: str) -> str:
+    """A state and its words, where these say more."""
+    words = state_words(state)
+    return words if words == visible(state) else f"{visible(state)}: {words}"
+
+
 def interactive() -> bool:
     """Whether somebody looks on: a terminal, or a notebook."""
     stream = sys.stderr

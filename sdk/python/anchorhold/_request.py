@@ -19,7 +19,7 @@ from ._grant import Bound, bounds, people
 from ._http import Http, quote
 from ._listing import Collection, Json, Listing, Record, expiry, short_time
 from ._output import Output, RunOutput
-from ._progress import Progress, Report, state_words
+from ._progress import Progress, Report, state_line, state_words
 from ._resources import Resources
 from ._run import Run
 from ._text import Prose, facts_html, facts_text, pre_html, visible, visible_lines
@@ -217,12 +217,18 @@ class Request(Record):
                 return Listing(outputs, ("output", "kind", "bytes"), lambda o: [o.name, o.kind, o.size])
         raise NotReady("the request has no released output that you may see", "look at its .state and .runs")
 
-    def receipt(self) -> Receipt:
-        """The receipt of the answer. Verify it with .verify(): against the key pinned when you connected."""
-        output = self.outputs[0]
-        release = str((output.raw.get("release") or {}).get("id"))
+    def receipt(self, output: str | None = None) -> Receipt:
+        """The receipt of the answer, or of the output of this name where there are several.
+
+        Verify it with .verify(): against the key pinned when you connected.
+        """
+        found = next((o for o in self.outputs if output in (None, o.name)), None)
+        if found is None:
+            names = ", ".join(visible(o.name) for o in self.outputs)
+            raise Invalid(f"there is no released output {visible(output)}", f"name one of: {names}")
+        release = str((found.raw.get("release") or {}).get("id"))
         data = self._http.file(f"/v1/releases/{quote(release)}/receipt")
-        expect = {"id": self.id, "digest": self.digest, "code_digest": self.code_digest, "output": output.sha256}
+        expect = {"id": self.id, "digest": self.digest, "code_digest": self.code_digest, "output": found.sha256}
         return Receipt(data, self._key, self._trust, {k: v for k, v in expect.items() if v})
 
     def _raise_unless_released(self) -> None:
@@ -284,7 +290,7 @@ class Request(Record):
 
     def explain(self) -> Prose:
         """Where the request stands, what happened, and what happens next, in words."""
-        lines = [f"{self.id} is {self.state}: {state_words(self.state)}.", f"Purpose: {self.purpose}"]
+        lines = [f"{self.id} is {state_line(self.state)}.", f"Purpose: {self.purpose}"]
         refs = (self._data.get("assets") or {}).items()
         lines += [f"Data: {p} is {r.get('dataset')}/{r.get('asset')} ({r.get('version')})" for p, r in refs]
         lines.append(f"Code: {self.code_digest}, the same at every site that is asked this.")
@@ -398,7 +404,7 @@ class Request(Record):
         refs = (self._data.get("assets") or {}).items()
         values = (self._data.get("parameters") or {}).items()
         return [
-            ("state", f"{self.state}: {state_words(self.state)}"),
+            ("state", state_line(self.state)),
             ("author", self.author),
             ("purpose", self.purpose),
             ("study", self._text("study")),

@@ -57,15 +57,17 @@ def table_html(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def facts_text(title: str, facts: Iterable[tuple[str, object]]) -> str:
-    """A title and lines of "name: value" for terminals."""
-    pairs = [(n, visible(v)) for n, v in facts if v not in (None, "")]
+    """A title and lines of "name: value" for terminals; Prose keeps its lines."""
+    pairs = [(n, visible_lines(v) if isinstance(v, Prose) else visible(v)) for n, v in facts if v not in (None, "")]
     width = max([len(n) for n, _ in pairs], default=0)
+    pairs = [(n, v.replace("\n", "\n" + " " * (width + 4))) for n, v in pairs]
     return "\n".join([visible(title), *(f"  {n.ljust(width)}  {v}" for n, v in pairs)])
 
 
 def facts_html(title: str, facts: Iterable[tuple[str, object]]) -> str:
     """A title and a list of facts for notebooks."""
-    rows = "".join(f"<tr><th>{escaped(n)}</th><td>{escaped(v)}</td></tr>" for n, v in facts if v not in (None, ""))
+    shown = [(n, pre_html(v) if isinstance(v, Prose) else escaped(v)) for n, v in facts if v not in (None, "")]
+    rows = "".join(f"<tr><th>{escaped(n)}</th><td>{v}</td></tr>" for n, v in shown)
     return f"<div><strong>{escaped(title)}</strong><table><tbody>{rows}</tbody></table></div>"
 
 

@@ -71,7 +71,7 @@ class Trial(Run):
         used = self.usage
         cost = f"{used.get('cpu_seconds', 0):.1f} s of processor, {used.get('peak_bytes', 0) / 2**20:.0f} MiB of memory"
         rows = [("state", self.state), ("reason", self._text("reason")), ("used", cost if used else "")]
-        return [*rows, *[(o.name, o.preview) for o in self.outputs if o.preview]]
+        return [*rows, *[(o.name, Prose(o.preview)) for o in self.outputs if o.preview]]
 
     def __repr__(self) -> str:
         text = facts_text(f"Trial {self.id}", self._facts())

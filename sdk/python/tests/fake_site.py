@@ -424,7 +424,10 @@ def try_code(site: FakeSite, call: dict[str, Any]) -> tuple[int, Any]:
     else:
         site.files[run["id"]] = data
         output = {"name": "result", "kind": entry["kind"], "python": entry["python"], "size": len(data), "checks": []}
-        run |= {"ends": "done", "outputs": [{**output, "sha256": hashlib.sha256(data).hexdigest(), "preview": "age"}]}
+        run |= {
+            "ends": "done",
+            "outputs": [{**output, "sha256": hashlib.sha256(data).hexdigest(), "preview": "age\n51"}],
+        }
     site.trials[run["id"]] = run
     return 200, dict(run)
 

@@ -343,6 +343,11 @@ def test_mocks_are_made_of_what_is_confirmed(olga_away: ah.Site) -> None:
     made.make_mock(
         confirm=["rows:patients", "references:visits.patient_id"], faults={"patients.patient_id": {"duplicates": 0.05}}
     )
+    part = olga_away.datasets.add("part", {"patients": patients}, "generate", confirm="rows:patients")
+    assert len(part.mock.to_pandas()) == 120
+    assert {p["code"] for p in part.propose_mock() if p.get("confirmed")} == {"rows:patients"}
+    with pytest.raises(ah.Invalid, match="no generated mock"):
+        part.new_version(patients, mock=patients, confirm="rows:patients")
     twins, seen = made["patients"].mock.to_pandas(), made["visits"].mock.to_pandas()
     assert len(twins) == 120
     assert twins["patient_id"].nunique() == 114

@@ -317,7 +317,10 @@ def test_a_receipt_of_another_key_is_refused(ada: ah.Site, olga: ah.Site, site: 
 
 def test_receipts_and_outputs_can_be_kept(ada: ah.Site, olga: ah.Site, code: Any, tmp_path: Path) -> None:
     request = ask(ada, olga, code.as_frame)
-    saved = request.receipt().save(tmp_path / "receipt.json")
+    saved = request.receipt("result").save(tmp_path / "receipt.json")
+    with pytest.raises(ah.Invalid, match="name one of: result"):
+        request.receipt("weights")
+    assert "  state     released\n" in repr(request)
     assert ah.Receipt.load(saved).verify(key=ada.key, output=request.outputs[0].read())
     with pytest.raises(ah.InvalidReceipt, match="not the one that the receipt is about"):
         ah.Receipt.load(saved).verify(key=ada.key, output=b"else")

@@ -35,7 +35,9 @@ def test_a_trial_gives_what_the_function_returned(site: FakeSite, ada: ah.Site, 
     assert trial.log() == "printed\n"
     assert trial.failure == ""
     assert trial.usage["cpu_seconds"] == 1.25
-    assert trial.outputs[0].preview == "age"
+    assert trial.outputs[0].preview == "age\n51"
+    assert "  result  age\n          51" in repr(trial)
+    assert "<pre>age\n51</pre>" in trial._repr_html_()
     sent = site.calls("POST", "/v1/trials")[0]["body"]
     assert set(sent) == {"code", "assets", "parameters"}
     assert sent["code"]["environment"] == LOCK
