@@ -106,7 +106,7 @@ func (t *tx) ListRuns(f store.RunFilter, p store.Page) ([]anchorhold.Run, string
 }
 
 func (t *tx) EndLeases() error {
-	return t.exec("UPDATE run SET lease = 0 WHERE state IN ('running', 'checking')")
+	return t.exec("UPDATE run SET lease = 0, claimant = '' WHERE state IN ('running', 'checking')")
 }
 
 func (t *tx) ExtendLease(run, claimant string, lease time.Time) error {

@@ -87,7 +87,7 @@ func claims(t *testing.T, s store.Store) {
 		t.Errorf("after it was returned: got %+v, %v; want the second attempt once more", again, err)
 	}
 	update(t, s, func(tx store.Tx) error { return tx.EndLeases() })
-	absent(t, "extending a lease after all were ended", extend("run-2", "d"))
+	absent(t, "extending a lease after all were ended", extend("run-2", "e"))
 	if last, err := claim("f", clock.Add(time.Second)); err != nil || last.ID != "run-2" || last.Attempt != 3 {
 		t.Errorf("after all leases were ended: got %+v, %v", last, err)
 	}
