@@ -53,7 +53,7 @@ func (t *tx) ListGrants(f store.GrantFilter, p store.Page) ([]anchorhold.Grant, 
 		args = append(args, f.Dataset)
 	}
 	if len(f.People) > 0 {
-		where += " AND EXISTS (SELECT 1 FROM grant_person p WHERE p.grants = x.id AND p.person IN (?" + strings.Repeat(", ?", len(f.People)-1) + "))"
+		where += " AND x.id IN (SELECT p.grants FROM grant_person p WHERE p.person IN (?" + strings.Repeat(", ?", len(f.People)-1) + "))"
 		for _, person := range f.People {
 			args = append(args, person)
 		}

@@ -84,7 +84,7 @@ func (t *tx) ListReleases(f store.ReleaseFilter, p store.Page) ([]anchorhold.Rel
 		args = append(args, f.State)
 	}
 	if f.Author != "" {
-		where += " AND EXISTS (SELECT 1 FROM request q WHERE q.id = x.request AND q.author = ?)"
+		where += " AND x.seq IN (SELECT n.seq FROM request q JOIN release n ON n.request = q.id WHERE q.author = ?)"
 		args = append(args, f.Author)
 	}
 	return list(t, "release x", "x.body", where, args, p, func(listed []anchorhold.Release) error {

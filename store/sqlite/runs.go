@@ -80,9 +80,10 @@ func (t *tx) Run(id string) (anchorhold.Run, error) {
 func (t *tx) ListRuns(f store.RunFilter, p store.Page) ([]anchorhold.Run, string, error) {
 	where, args := "x.side = ?", []any{f.Side}
 	if f.Author != "" {
-		where += " AND EXISTS (SELECT 1 FROM request q WHERE q.id = x.request AND q.author = ?)"
 		if f.Side == anchorhold.SideMock {
-			where = "x.side = ? AND EXISTS (SELECT 1 FROM trial q WHERE q.run = x.id AND q.author = ?)"
+			where += " AND x.id IN (SELECT q.run FROM trial q WHERE q.author = ?)"
+		} else {
+			where += " AND x.seq IN (SELECT n.seq FROM request q JOIN run n ON n.request = q.id WHERE q.author = ?)"
 		}
 		args = append(args, f.Author)
 	}

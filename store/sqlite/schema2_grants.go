@@ -27,6 +27,7 @@ CREATE TABLE grant_person (
   grants TEXT NOT NULL REFERENCES grants(id), person TEXT NOT NULL, -- the author's id, addresses, or everybody
   PRIMARY KEY (grants, person)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX grant_person_person ON grant_person(person, grants);
 INSERT INTO grant_person(grants, person) SELECT g.id, r.author FROM grants g JOIN request r ON r.id = g.request;
 INSERT INTO grant_dataset(grants, dataset)
   SELECT DISTINCT g.id, a.dataset FROM grants g JOIN request_asset a ON a.request = g.request;

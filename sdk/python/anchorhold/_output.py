@@ -224,6 +224,8 @@ class Release(Record):
     @property
     def waits_for(self) -> Listing[Json]:
         """The datasets whose decisions it still waits for."""
+        if self.state == "held" and "waits_for" not in self._data:  # a list leaves it out
+            self._data = self._http.get(f"/v1/releases/{quote(self.id)}")
         head = ("dataset", "approvals", "of", "who may decide")
         return Listing(self._items("waits_for"), head, wait_row)
 
