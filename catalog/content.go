@@ -310,6 +310,26 @@ func (c *Content) WriteTar(ctx context.Context, w io.Writer) error {
 	return t.Close()
 }
 
+// RepackTar writes the files of an archive as WriteTar would those of a folder:
+// nothing else of it is kept.
+func RepackTar(ctx context.Context, f *os.File, w io.Writer) error {
+	info, err := f.Stat()
+	if err != nil {
+		return codec.Unreadable("the archive", err)
+	}
+	entries, err := codec.TarEntries(codec.Input{Name: "the archive", Size: info.Size(), At: f})
+	if err != nil {
+		return err
+	}
+	t := codec.NewTarWriter(w)
+	for _, e := range entries {
+		if err := t.Add(e.Path, e.Size, cancellable(ctx, io.NewSectionReader(f, e.Offset, e.Size))); err != nil {
+			return err
+		}
+	}
+	return t.Close()
+}
+
 // IsFolder says whether it is a folder.
 func (c *Content) IsFolder() bool { return c.root != nil }
 

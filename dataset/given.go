@@ -29,13 +29,31 @@ func (s *Service) takeMock(ctx context.Context, p policy.Permit, d *draft, n New
 	if err != nil {
 		return err
 	}
-	if err := s.keepMock(d, "given", m.Format, m.Rows, g.file); err != nil {
+	if err := s.keepGiven(ctx, d, m, g.file); err != nil {
 		return err
 	}
 	if after, err := catalog.StampOf(g.file); err != nil || after != before && !g.ours {
 		return anchorhold.Errorf(anchorhold.Conflict, "wait until nobody writes to it and try again", "the mock changed while it was read").Because(err)
 	}
 	return nil
+}
+
+// keepGiven keeps a mock as it was given, but for an archive: of that the names and
+// contents of its files were compared, so these alone are written anew: the name of
+// a file's owner could be anything.
+func (s *Service) keepGiven(ctx context.Context, d *draft, m catalog.MockFile, f *os.File) error {
+	if m.Format != "tar" {
+		return s.keepMock(d, "given", m.Format, m.Rows, f)
+	}
+	r, w := io.Pipe()
+	packed := make(chan error, 1)
+	go func() {
+		err := catalog.RepackTar(ctx, f, w)
+		packed <- errors.Join(err, w.CloseWithError(err))
+	}()
+	err := s.keepMock(d, "given", m.Format, m.Rows, r)
+	_ = r.CloseWithError(err) // ends the packing where the blob failed
+	return cmp.Or(<-packed, err)
 }
 
 // given is an open mock that its owner gave.

@@ -1,6 +1,7 @@
 package dataset_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -308,6 +309,44 @@ func TestFolders(t *testing.T) {
 	}
 	b.refuses(anchorhold.Invalid, "holds a link", func() error { _, err := b.version(dataset.NewAsset{}); return err })
 	b.VerifyLog()
+}
+
+// Of an archive that is given as a mock only what was compared is published: the name
+// of a file's owner could hold private text.
+func TestMocksOfArchivesAreWrittenAnew(t *testing.T) {
+	const secret = "the patient came in on a Tuesday with a fever"
+	b := newBench(t)
+	private := t.TempDir()
+	if err := os.WriteFile(filepath.Join(private, "one.txt"), []byte(secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	text := "somebody else was seen here at some other time\n"
+	err := w.WriteHeader(&tar.Header{Name: "example.txt", Typeflag: tar.TypeReg, Mode: 0o600, Size: int64(len(text)), Uname: secret, Format: tar.FormatPAX})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Write([]byte(text))
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	mock := filepath.Join(t.TempDir(), "mock.tar")
+	if err := os.WriteFile(mock, archive.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	v := b.mustAdd(dataset.New{Name: "heart", Assets: []dataset.NewAsset{{Name: "patients", Path: private, Mock: &dataset.NewMock{Path: mock, Accept: []string{"unseen:patients"}}}}})
+	published, err := b.Blobs.ReadAll(v.Mock.Blob, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(published, []byte("Tuesday")) || !bytes.Contains(published, []byte(text)) {
+		t.Errorf("published: %q", published)
+	}
+	again, err := tar.NewReader(bytes.NewReader(published)).Next()
+	if err != nil || again.Name != "example.txt" || int64(len(published)) != v.Mock.Size {
+		t.Errorf("%+v, %v", again, err)
+	}
 }
 
 // TestGeneratedMocksOfArraysAndFolders come from the card alone.
