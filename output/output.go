@@ -64,6 +64,7 @@ type Limits struct {
 	Cells   int   `json:"cells"`   // handed to the checks; more make them inapplicable; default 1 million
 
 	Samples *Samples `json:"samples,omitempty"` // without it no samples are read
+	Plain   bool     `json:"plain,omitempty"`   // also tables that no runner described, as others write them
 }
 
 // Samples says what may be in a table of the kind samples.

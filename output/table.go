@@ -27,7 +27,10 @@ type tableReader struct {
 	file  *file.Reader
 	rows  int64
 	meta  tableMeta
-	arrow []arrowField // what ARROW:schema says, or nothing
+	order []int // where each column of the file goes, if not where it is
+	// counted is an index that the file has no column for.
+	counted *rangeIndex
+	arrow   []arrowField // what ARROW:schema says, or nothing
 }
 
 // parseTable is the parser of the kind table: the file is decoded within limits
@@ -71,7 +74,11 @@ func (t *tableReader) open(data []byte, python string) error {
 	if err := t.readKeys(r.MetaData()); err != nil {
 		return err
 	}
-	return t.meta.check(python, t.fileNames(), t.rows)
+	names := t.fileNames()
+	if t.order != nil {
+		names = t.meta.names() // made from the file's
+	}
+	return t.meta.check(python, names, t.rows)
 }
 
 // checkShape checks numbers of rows and columns and how columns are stored.
@@ -126,7 +133,7 @@ func checkChunks(group *metadata.RowGroupMetaData) error {
 // readKeys takes what is needed from the file's metadata and hides the rest from
 // the library.
 func (t *tableReader) readKeys(md *metadata.FileMetaData) error {
-	described := false
+	described, pandas := false, ""
 	for _, kv := range md.FileMetaData.KeyValueMetadata {
 		switch kv.Key {
 		case tableMetaKey:
@@ -144,10 +151,17 @@ func (t *tableReader) readKeys(md *metadata.FileMetaData) error {
 				return refuse(badMetadata)
 			}
 			t.arrow = fields
+		case pandasKey:
+			pandas = kv.GetValue()
 		}
 	}
 	if !described {
-		return refuse(badMetadata)
+		if !t.lim.Plain {
+			return refuse(badMetadata)
+		}
+		if err := t.describe(pandas); err != nil {
+			return err
+		}
 	}
 	md.FileMetaData.KeyValueMetadata = nil
 	if t.arrow == nil {
@@ -176,10 +190,16 @@ func (t *tableReader) read() ([]*column, error) {
 		return nil, refuseFor(badFooter, err)
 	}
 	columns, err := t.columns(r)
-	if err != nil || len(columns) == 0 || t.rows == 0 {
-		return columns, err
+	if err != nil {
+		return nil, err
 	}
-	return columns, t.readRows(r, columns)
+	if len(columns) == 0 || t.rows == 0 {
+		return t.inOrder(columns), nil
+	}
+	if err := t.readRows(r, columns); err != nil {
+		return nil, err
+	}
+	return t.inOrder(columns), nil
 }
 
 // readRows fills the columns.
@@ -226,14 +246,15 @@ func (t *tableReader) columns(r *pqarrow.FileReader) ([]*column, error) {
 	names := t.meta.names()
 	columns := make([]*column, s.NumFields())
 	for i, f := range s.Fields() {
-		if !isPlainText(names[i]) {
+		name := names[t.place(i)]
+		if !isPlainText(name) {
 			return nil, refuse(badColumnName)
 		}
 		to, err := canonicalType(f.Type, &t.arrow[i])
 		if err != nil {
 			return nil, err
 		}
-		columns[i] = newColumn(arrow.Field{Name: names[i], Type: to, Nullable: f.Nullable}, t.mem, t.lim)
+		columns[i] = newColumn(arrow.Field{Name: name, Type: to, Nullable: f.Nullable}, t.mem, t.lim)
 	}
 	return columns, nil
 }

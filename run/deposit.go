@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/books"
@@ -201,19 +202,20 @@ func readPlain(root *os.Root, name string) ([]byte, error) {
 // entriesIn finds the file of each declared output by its name.
 func entriesIn(root *os.Root, declared []output.Declared) (out []output.ManifestEntry, err error) {
 	for _, d := range declared {
-		found := false
+		found, files := false, []string(nil)
 		for _, kind := range output.Kinds() {
 			file := d.Name + output.Extension(kind)
 			if d.Kind != kind && (d.Kind != output.KindAny || !output.Inferred(kind)) {
 				continue
 			}
+			files = append(files, file)
 			if _, err := root.Lstat(file); err == nil && !found {
 				out, found = append(out, output.ManifestEntry{Name: d.Name, Kind: kind, File: file}), true
 			}
 		}
 		if !found {
-			return nil, anchorhold.Errorf(anchorhold.NotFound, "name its file as the output, with the extension of its kind, such as .csv for csv",
-				"the folder has no file of the output %s", d.Name)
+			return nil, anchorhold.Errorf(anchorhold.NotFound, "put it there as "+strings.Join(files, " or "),
+				"the folder has no file of the output %s, which is declared as %s", d.Name, d.Kind)
 		}
 	}
 	return out, nil
@@ -225,6 +227,7 @@ func guessType(ctx context.Context, client *output.Client, t *task, e output.Man
 	if e.Python != "" {
 		return e, nil
 	}
+	t.plain = true
 	var refusal error
 	for _, python := range output.Types(e.Kind) {
 		e.Python = python

@@ -36,6 +36,7 @@ type task struct {
 	readOnly bool
 	handed   []*os.File // what the sandbox is given
 	sample   *anchorhold.SampleRule
+	plain    bool // what is read may be of no runner
 }
 
 // asset is one asset that a run reads.

@@ -10,8 +10,9 @@ import (
 
 // outputLimits bound each output; of samples they say what the owners allow.
 func (t *task) outputLimits() output.Limits {
+	lim := output.Limits{Plain: t.plain}
 	if t.sample == nil {
-		return output.Limits{}
+		return lim
 	}
 	s := output.Samples{Rows: int64(t.sample.Rows), Masked: t.sample.Mask}
 	for _, a := range t.assets {
@@ -19,7 +20,8 @@ func (t *task) outputLimits() output.Limits {
 			s.Columns = append(s.Columns, c.Name)
 		}
 	}
-	return output.Limits{Samples: &s}
+	lim.Samples = &s
+	return lim
 }
 
 // checkSamples is the check that never passes by itself: rows of people leave

@@ -19,6 +19,8 @@ func newRunDeposit(a *app) *cobra.Command {
 cluster without a network. DIR is a folder of the site's machine with one file
 for each declared output: its name and the extension of its kind (result.csv,
 result.json, result.parquet, ...), or what a runner wrote with its manifest.json.
+A Parquet file that others wrote is taken as a DataFrame: with the index that
+pandas says it had, else with its columns alone.
 
 What is handed in is read, checked and decided about as if it had been made
 here. Its receipt says that it was not, and who handed it in.`,

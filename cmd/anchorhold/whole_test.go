@@ -35,7 +35,8 @@ func TestWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&pyenv.Store{Dir: envs}).Build(t.Context(), pyenv.Default(), nil); err != nil {
+	libraries, err := (&pyenv.Store{Dir: envs}).Build(t.Context(), pyenv.Default(), nil)
+	if err != nil {
 		t.Fatal(err)
 	}
 	all := commands()
@@ -46,6 +47,7 @@ func TestWhole(t *testing.T) {
 			e.Values[processKey{}] = &process{}
 			e.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("ANCHORHOLD_ENVS", envs)
+			e.Setenv("LIBRARIES", libraries.SysPath()) // for scripts that play a person with pandas
 			return setup(e)
 		},
 	})
