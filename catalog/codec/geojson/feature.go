@@ -15,14 +15,15 @@ var (
 	errNoFeature  = errors.New("is not a feature")
 	errStranger   = errors.New("has a member that features do not have")
 	errGeometry   = errors.New("has a geometry that GeoJSON does not know")
+	errBox        = errors.New("has a bbox that is not four or six of its geometry's own numbers")
 	errID         = errors.New("has an id that is neither a text nor a number")
 	errProperties = errors.New("has properties that are no object, or one of which is named geometry, or id beside the feature's own")
 )
 
 // feature is what one consists of, each part as it stands in the file.
 type feature struct {
-	isFeature      bool
-	shape, id, own jsontext.Value
+	isFeature           bool
+	shape, id, own, box jsontext.Value
 }
 
 // parts takes a feature apart, and refuses members that features do not have.
@@ -35,7 +36,8 @@ func parts(value jsontext.Value) (f feature, err error) {
 		switch m.name {
 		case "type":
 			f.isFeature = string(m.value) == `"Feature"`
-		case "bbox": // said by the geometry, too
+		case "bbox":
+			f.box = m.value
 		case "geometry":
 			f.shape = m.value
 		case "id":
@@ -46,8 +48,11 @@ func parts(value jsontext.Value) (f feature, err error) {
 			return f, errStranger
 		}
 	}
-	if !f.isFeature {
+	switch {
+	case !f.isFeature:
 		return f, errNoFeature
+	case f.box != nil && !boxes(f.box, f.shape):
+		return f, errBox
 	}
 	return f, nil
 }
@@ -134,6 +139,37 @@ func canonical(value jsontext.Value) ([]byte, error) {
 		return nil, errGeometry
 	}
 	return jsontext.AppendQuote(nil, []byte(own))
+}
+
+// boxes says whether a bbox says nothing that the geometry does not say: it is on
+// no row, and would leave unseen with a mock.
+func boxes(box, shape jsontext.Value) bool {
+	numbers, ok := isBox(box)
+	own := map[float64]bool{}
+	for d := jsontext.NewDecoder(bytes.NewReader(shape)); ok; {
+		t, err := d.ReadToken()
+		if err != nil {
+			break
+		}
+		if t.Kind() != '0' {
+			continue
+		}
+		if n, err := t.Float(); err == nil {
+			own[n] = true
+		}
+	}
+	return ok && !slices.ContainsFunc(numbers, func(n float64) bool { return !own[n] })
+}
+
+// longestNumber is as long as a number of a bbox needs to be, with what is between two.
+const longestNumber = 32
+
+// isBox gives the numbers of a bbox.
+func isBox(box jsontext.Value) (numbers []float64, ok bool) {
+	if json.Unmarshal(box, &numbers) != nil || len(numbers) != 4 && len(numbers) != 6 || len(box) > longestNumber*len(numbers) {
+		return nil, false
+	}
+	return numbers, true
 }
 
 // deepest is more than any geometry needs: collections of collections.

@@ -5,7 +5,8 @@
 // columns and its geometry as a text. It promises to hold one feature at a time,
 // that a geometry is the same text here and in the code that reads it (canonical
 // JSON, RFC 8785), and that a file holds nothing which is on no row: members that
-// GeoJSON does not name are refused. It must never follow a link, of which "crs"
+// GeoJSON does not name are refused, and so is a bbox that says more than its
+// geometry. It must never follow a link, of which "crs"
 // may hold some. The tests read files of others, and refuse what is not one.
 package geojson
 
@@ -127,8 +128,8 @@ func (l *lines) next() ([]byte, error) {
 	return append(line, '\n'), nil
 }
 
-// most bounds what a collection says of itself.
-const most = 1024
+// most bounds what a collection says of itself, which is on no row.
+const most = 256
 
 // members reads members of the collection up to its features, or to its end.
 func (l *lines) members() error {
@@ -152,7 +153,11 @@ func (l *lines) members() error {
 			if l.hasType = string(value) == `"FeatureCollection"`; !l.hasType {
 				return l.broken(nil)
 			}
-		case "name", "crs", "bbox":
+		case "bbox":
+			if _, ok := isBox(value); !ok {
+				return l.broken(nil)
+			}
+		case "name", "crs":
 			if len(value) > most {
 				return l.broken(nil)
 			}
