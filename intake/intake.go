@@ -96,7 +96,7 @@ func begin(ctx context.Context, s session, q question, f *os.File) (r *reader, e
 	if err := sandbox.SendFiles(s.Conn(), frame(frameQuestion, text), own); err != nil {
 		return nil, err
 	}
-	return newReader(ctx, s, q.Name)
+	return newReader(ctx, s, q)
 }
 
 // noAnswer is the error for a session that ended, hung or talked nonsense: the

@@ -198,15 +198,25 @@ func TestGuestsThatLie(t *testing.T) {
 	}
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 	for name, answer := range map[string][]byte{
-		"nothing":                    nil,
-		"half a frame":               good[:7],
-		"an exabyte":                 {frameHeader, 0xff, 0xff, 0xff, 0xff},
-		"no header":                  text(frameEnd, tail{}),
-		"no columns":                 text(frameHeader, header{Width: 1}),
-		"no width":                   text(frameHeader, header{Columns: column}),
-		"a width beyond all":         text(frameHeader, header{Columns: column, Width: 1 << 30}),
-		"an identifier beyond all":   text(frameHeader, header{Columns: column, Width: 1, Identifiers: []int{1}}),
-		"a name that rings":          text(frameHeader, header{Columns: []anchorhold.Column{{Name: "a\a"}}, Width: 1}),
+		"nothing":                  nil,
+		"half a frame":             good[:7],
+		"an exabyte":               {frameHeader, 0xff, 0xff, 0xff, 0xff},
+		"no header":                text(frameEnd, tail{}),
+		"no columns":               text(frameHeader, header{Width: 1}),
+		"no width":                 text(frameHeader, header{Columns: column}),
+		"a width beyond all":       text(frameHeader, header{Columns: column, Width: 1 << 30}),
+		"an identifier beyond all": text(frameHeader, header{Columns: column, Width: 1, Identifiers: []int{1}}),
+		"a name that rings":        text(frameHeader, header{Columns: []anchorhold.Column{{Name: "a\a"}}, Width: 1}),
+		"a value as a fact": text(frameHeader, header{Columns: []anchorhold.Column{{
+			Name: "a", Facts: []anchorhold.Fact{{Name: anchorhold.FactMax, Value: 7.0, Provenance: anchorhold.Measured}},
+		}}, Width: 1}),
+		"values as a shape": text(frameHeader, header{Columns: []anchorhold.Column{{
+			Name: "a", Facts: []anchorhold.Fact{{Name: anchorhold.FactShape, Value: []any{"n", "somebody"}, Provenance: anchorhold.Stated}},
+		}}, Width: 1}),
+		"values as a description": text(frameHeader, header{Columns: []anchorhold.Column{{Name: "a", Description: "somebody"}}, Width: 1}),
+		"a value as a fact at the end": join(good, text(frameEnd, tail{Accepts: make([]codec.TypeSet, 1), Columns: []anchorhold.Column{{
+			Name: "a", Unit: "somebody",
+		}}})),
 		"not JSON":                   frame(frameHeader, []byte("{")),
 		"a refusal that rings":       text(frameRefused, refused{anchorhold.Invalid, "no\x1b[2J", ""}),
 		"a refusal of another kind":  text(frameRefused, refused{anchorhold.Denied, "no", ""}),

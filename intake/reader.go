@@ -16,6 +16,7 @@ import (
 type reader struct {
 	session  session
 	name     string
+	asked    []anchorhold.Column
 	in       *bufio.Reader
 	release  func() bool
 	head     header
@@ -29,8 +30,8 @@ type reader struct {
 	err      error
 }
 
-func newReader(ctx context.Context, s session, name string) (*reader, error) {
-	r := &reader{session: s, name: name, in: bufio.NewReaderSize(s.Conn(), 256<<10), release: context.AfterFunc(ctx, s.Kill)}
+func newReader(ctx context.Context, s session, q question) (*reader, error) {
+	r := &reader{session: s, name: q.Name, asked: q.Columns, in: bufio.NewReaderSize(s.Conn(), 256<<10), release: context.AfterFunc(ctx, s.Kill)}
 	content, err := r.expect(frameHeader)
 	if err == nil {
 		err = r.header(content)
@@ -71,7 +72,7 @@ func (r *reader) header(content []byte) error {
 	}
 	bad := len(r.head.Columns) == 0 || len(r.head.Columns) > codec.MaxColumns || r.head.Width < 1 || r.head.Width > maxWidth
 	for _, c := range r.head.Columns {
-		bad = bad || c.Name == "" || len(c.Name) > codec.MaxNameBytes || !printable(c.Name)
+		bad = bad || !likely(c, r.asked)
 	}
 	for _, i := range r.head.Identifiers {
 		bad = bad || i < 0 || i >= r.head.Width
@@ -89,7 +90,7 @@ func (r *reader) end(content []byte) error {
 	if err := json.Unmarshal(content, &t); err != nil {
 		return noAnswer(r.name, err)
 	}
-	same := slices.EqualFunc(t.Columns, r.head.Columns, func(a, b anchorhold.Column) bool { return a.Name == b.Name })
+	same := slices.EqualFunc(t.Columns, r.head.Columns, func(a, b anchorhold.Column) bool { return a.Name == b.Name && likely(a, r.asked) })
 	if !same || len(t.Accepts) != len(t.Columns) || t.Rows < 0 {
 		return noAnswer(r.name, errors.New("other columns than at the beginning"))
 	}
