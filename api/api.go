@@ -59,6 +59,9 @@ type Services struct {
 	// Backup notes that a backup is made and gives what writes it.
 	Backup func(context.Context, policy.Permit, backup.Seal) (func(context.Context, io.Writer) error, error)
 
+	// TLS changes the key of the door for others.
+	TLS TLSDoor
+
 	Limits Limits       // of calls over the network
 	Meter  Meter        // nil: nobody counts
 	Log    *slog.Logger // one line for each call; nil: none

@@ -137,6 +137,7 @@ func (f *fixture) open() {
 
 		Notify: &notify.Service{Books: f.Books, Policy: rules, Site: "test"}, Applications: applications,
 		Site: func() api.SiteInfo { return api.SiteInfo{Name: "test", Environments: []api.Environment{}} }, Keep: &keep.Service{Books: f.Books, Blobs: blobs},
+		TLS: plainDoor{},
 	}
 	f.api = api.New(f.services)
 	f.api.EndWaits() // a stream says what holds now, and ends

@@ -1,6 +1,16 @@
 package api_test
 
-import "maps"
+import (
+	"context"
+	"maps"
+
+	"github.com/anchorhold/anchorhold/api"
+)
+
+// plainDoor has no key; nobody whom the tests know may change it.
+type plainDoor struct{ api.TLSDoor }
+
+func (plainDoor) TLSKeys(context.Context) (api.TLSKeys, error) { return api.TLSKeys{}, nil }
 
 // operations are those of coreOperations, of the queue, and of what keeps a site
 // over years.
@@ -15,6 +25,9 @@ func operations() map[string]struct{ may, body string } {
 		"restore-checkpoint": {"", `{"checkpoint":"c"}`},
 		"restore-accept":     {"", `{"reason":"r"}`},
 		"restore-missing":    {"", `{"first":0,"entries":[]}`},
+		"tls":                {"owner auditor", ""},
+		"rotate-tls":         {"", ""},
+		"switch-tls":         {"", ""},
 		"retention":          {"owner auditor", ""},
 		"set-retention":      {"owner", `{"days":9}`},
 		"sweep":              {"owner", `{}`},

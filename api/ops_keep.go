@@ -14,6 +14,25 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
+// TLSKeys tells of the keys of a site's own that its TLS door has, by what a
+// connection string says of them.
+type TLSKeys struct {
+	Pin       string     `json:"pin,omitempty" doc:"of the key in use; absent where the site has none of its own"`
+	Next      string     `json:"next,omitempty" doc:"of the key that is announced"`
+	Announced *time.Time `json:"announced,omitempty" doc:"since when"`
+	Connect   string     `json:"connect,omitempty" doc:"the connection string of today; absent while the site does not serve"`
+}
+
+// TLSDoor changes the key of a site's TLS door.
+type TLSDoor interface {
+	// TLSKeys tells of the keys that there are.
+	TLSKeys(ctx context.Context) (TLSKeys, error)
+	// RotateTLS makes the next key and announces it under the one in use.
+	RotateTLS(ctx context.Context, p policy.Permit) (TLSKeys, error)
+	// SwitchTLS serves the key that was announced, and drops the one before.
+	SwitchTLS(ctx context.Context, p policy.Permit) (TLSKeys, error)
+}
+
 type newBackup struct {
 	Body struct {
 		Recipients []string `json:"recipients,omitempty" maxItems:"20" doc:"age recipients"`
@@ -112,6 +131,21 @@ func (a *API) keepOperations() {
 		func(ctx context.Context, p policy.Permit, in *newSweep) (*body[keep.Swept], error) {
 			s, err := a.Keep.Sweep(ctx, p, in.Body.DryRun)
 			return &body[keep.Swept]{s}, err
+		})
+	add(a, op("tls", http.MethodGet, "/tls", "The keys of the site's TLS door"), policy.TLSRead, onSite,
+		func(ctx context.Context, _ policy.Permit, _ *struct{}) (*body[TLSKeys], error) {
+			k, err := a.TLS.TLSKeys(ctx)
+			return &body[TLSKeys]{k}, err
+		})
+	add(a, op("rotate-tls", http.MethodPost, "/tls/next", "Make the next key of the TLS door, and announce it under the one in use"), policy.TLSRotate, onSite,
+		func(ctx context.Context, p policy.Permit, _ *struct{}) (*body[TLSKeys], error) {
+			k, err := a.TLS.RotateTLS(ctx, p)
+			return &body[TLSKeys]{k}, err
+		})
+	add(a, op("switch-tls", http.MethodPost, "/tls/switch", "Serve the key that was announced, and drop the one before"), policy.TLSSwitch, onSite,
+		func(ctx context.Context, p policy.Permit, _ *struct{}) (*body[TLSKeys], error) {
+			k, err := a.TLS.SwitchTLS(ctx, p)
+			return &body[TLSKeys]{k}, err
 		})
 	add(a, op("audit-logs", http.MethodGet, "/audit/logs", "Logs that ended when the site was restored, oldest first"), policy.AuditCheckpoint, onSite, a.pastLogs)
 }

@@ -183,7 +183,11 @@ func (c *Client) once(ctx context.Context, act call) (*http.Response, error) {
 	if c.token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	return c.http.Do(r)
+	res, err := c.http.Do(r)
+	if err == nil {
+		c.learn(res.Header)
+	}
+	return res, err
 }
 
 // again says whether a further attempt can help, and after how long. Every call

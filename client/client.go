@@ -32,6 +32,10 @@ type Options struct {
 	// place of those that this machine trusts. An address that pins the site's
 	// key needs none.
 	CA []byte
+	// Learned is told the address before and after the site said, over a
+	// connection that a pinned key vouched for, that other keys count from now
+	// on; nil: nobody is.
+	Learned func(before, now string)
 	// Transport carries the requests in place of the client's own; with it the
 	// caller vouches for where they go.
 	Transport http.RoundTripper
@@ -49,7 +53,8 @@ const DefaultAttempts = 5
 // Client speaks to one site as one principal. It is safe for concurrent use.
 type Client struct {
 	base     *url.URL // without pins
-	address  string   // with pins
+	trust    *trust   // nil where no key is pinned
+	learned  func(before, now string)
 	token    string
 	http     *http.Client
 	attempts int
@@ -65,11 +70,13 @@ func New(address string, o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	trust, err := trusted(base, o.CA)
+	config, trust, err := trusted(base, o.CA)
 	if err != nil {
 		return nil, err
 	}
-	return build(base, o, networkTransport(base.Scheme == "http", trust)), nil
+	c := build(base, o, networkTransport(base.Scheme == "http", config))
+	c.trust = trust
+	return c, nil
 }
 
 // NewSocket makes a client for the site that serves a Unix socket; the site
@@ -88,7 +95,7 @@ func NewHandler(h http.Handler, o Options) *Client {
 func localBase() *url.URL { return &url.URL{Scheme: "http", Host: "localhost"} }
 
 func build(base *url.URL, o Options, transport http.RoundTripper) *Client {
-	c := &Client{address: base.String(), token: o.Token, attempts: o.Attempts, backoff: o.Backoff}
+	c := &Client{token: o.Token, attempts: o.Attempts, backoff: o.Backoff, learned: o.Learned}
 	c.base = &url.URL{Scheme: base.Scheme, Host: base.Host, Path: base.Path}
 	if c.attempts <= 0 {
 		c.attempts = DefaultAttempts
@@ -108,8 +115,25 @@ func build(base *url.URL, o Options, transport http.RoundTripper) *Client {
 }
 
 // Address is the site's address as the client uses it, without a trailing
-// slash and with the pinned keys, if any.
-func (c *Client) Address() string { return c.address }
+// slash and with the keys that it insists on by now, if any.
+func (c *Client) Address() string {
+	if c.trust == nil {
+		return c.base.String()
+	}
+	return c.withPins(c.trust.now())
+}
+
+func (c *Client) withPins(p identity.Pins) string { return c.base.String() + "#" + p.Fragment() }
+
+// learn takes what an answer says of the site's keys.
+func (c *Client) learn(h http.Header) {
+	if c.trust == nil {
+		return
+	}
+	if before, now, changed := c.trust.learn(h); changed && c.learned != nil {
+		c.learned(c.withPins(before), c.withPins(now))
+	}
+}
 
 // Close gives idle connections back.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

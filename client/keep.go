@@ -88,6 +88,31 @@ type Period struct {
 	What string `json:"what"`
 }
 
+// TLSKeys tells of the keys of a site's own that its TLS door has, by what a
+// connection string says of them.
+type TLSKeys struct {
+	Pin       string     `json:"pin,omitempty"`       // of the key in use
+	Next      string     `json:"next,omitempty"`      // of the key that is announced
+	Announced *time.Time `json:"announced,omitempty"` // since when
+	Connect   string     `json:"connect,omitempty"`   // absent while the site does not serve
+}
+
+// TLSKeys asks for the keys of the site's TLS door.
+func (c *Client) TLSKeys(ctx context.Context) (TLSKeys, error) {
+	return get[TLSKeys](ctx, c, "/tls", nil)
+}
+
+// RotateTLS makes the next key of the TLS door and announces it under the one in
+// use.
+func (c *Client) RotateTLS(ctx context.Context) (TLSKeys, error) {
+	return send[TLSKeys](ctx, c, http.MethodPost, "/tls/next", nil)
+}
+
+// SwitchTLS has the door serve the key that was announced.
+func (c *Client) SwitchTLS(ctx context.Context) (TLSKeys, error) {
+	return send[TLSKeys](ctx, c, http.MethodPost, "/tls/switch", nil)
+}
+
 // Retention lists how long what is kept.
 func (c *Client) Retention(ctx context.Context) ([]Period, error) {
 	p, err := get[page[Period]](ctx, c, "/retention", nil)

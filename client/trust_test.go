@@ -62,6 +62,61 @@ func TestPinnedKey(t *testing.T) {
 	}
 }
 
+// TestLearntKeys: what a site says of its keys counts over a connection that a
+// pinned key vouches for, and over no other.
+func TestLearntKeys(t *testing.T) {
+	var says atomic.Value
+	says.Store("")
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(identity.PinsHeader, says.Load().(string))
+		fmt.Fprint(w, `{"id":"pri-1"}`)
+	}))
+	t.Cleanup(s.Close)
+	own := identity.PinOf(s.Certificate())
+	next := identity.PinOf(&x509.Certificate{RawSubjectPublicKeyInfo: []byte("the next key")})
+	both := append(append(identity.Pins{}, own...), next...)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	loose, err := client.New(s.URL, client.Options{CA: ca, Learned: func(_, now string) { t.Errorf("learnt %s where no key is pinned", now) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer loose.Close()
+	learnt := 0
+	c, err := client.New(s.URL+"#"+own.Fragment(), client.Options{Backoff: at0, Learned: func(string, string) { learnt++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, step := range []struct {
+		says  string
+		want  identity.Pins
+		times int
+	}{
+		{"", own, 0},
+		{own.Fragment(), own, 0},
+		{"sha256=torn", own, 0},
+		{both.Fragment(), both, 1},
+		{"", both, 1},
+		{both.Fragment(), both, 1},
+		{own.Fragment(), own, 2}, // taken back
+		{next.Fragment(), next, 3},
+	} {
+		says.Store(step.says)
+		for _, c := range []*client.Client{c, loose} {
+			if _, err := c.Me(t.Context()); err != nil {
+				t.Fatalf("%q: %v", step.says, err)
+			}
+		}
+		if want := s.URL + "#" + step.want.Fragment(); c.Address() != want || learnt != step.times || loose.Address() != s.URL {
+			t.Errorf("%q: %s after %d lessons, want %s after %d", step.says, c.Address(), learnt, want, step.times)
+		}
+	}
+	c.Close() // the next connection must be of the new key, and this server has the old one
+	if _, err := c.Me(t.Context()); anchorhold.KindOf(err) != anchorhold.Denied {
+		t.Errorf("the old key counts still: %v", err)
+	}
+}
+
 func TestGivenCertificate(t *testing.T) {
 	s, _ := secure(t)
 	own := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
@@ -99,6 +154,9 @@ func TestSameSite(t *testing.T) {
 		{at + "#" + a, at, at + "#" + a},
 		{at + "/#" + a, at + "#" + a, at + "#" + a},
 		{at + "#" + a, at + "#" + b, ""},
+		{at + "#" + a, at + "#" + a + "," + b[len("sha256="):], at + "#" + a + "," + b[len("sha256="):]},
+		{at, at + "#" + a + "," + b[len("sha256="):], at + "#" + a + "," + b[len("sha256="):]},
+		{at + "#" + a + "," + b[len("sha256="):], at + "#" + a, ""}, // a key that nobody vouches for
 		{at, "https://a.example:444", ""},
 		{at, "https://b.example", ""},
 		{at, "", ""},

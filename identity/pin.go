@@ -13,6 +13,10 @@ import (
 // pinLabel begins the part of an address that names the site's TLS keys.
 const pinLabel = "sha256="
 
+// PinsHeader is where a site says over a connection that its key vouches for
+// which keys count from now on, in the form of Fragment.
+const PinsHeader = "Anchorhold-Pins"
+
 // maxPins is how many keys an address may name: the one in use, the next, and
 // room for sites behind several machines.
 const maxPins = 8

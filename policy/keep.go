@@ -13,4 +13,7 @@ const (
 	RetentionRead     Action = "retention.read"
 	RetentionSet      Action = "retention.set"
 	RetentionSweep    Action = "retention.sweep"
+	TLSRead           Action = "tls.read"
+	TLSRotate         Action = "tls.rotate"
+	TLSSwitch         Action = "tls.switch"
 )

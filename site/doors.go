@@ -1,6 +1,7 @@
 package site
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -32,7 +33,7 @@ func (d *doors) close() error {
 
 // openDoors opens the door for others, the one for programs on this machine,
 // and where wanted the one for who watches over it.
-func (s *Site) openDoors(o ServeOptions) (d *doors, err error) {
+func (s *Site) openDoors(ctx context.Context, o ServeOptions) (d *doors, err error) {
 	d = &doors{}
 	defer func() {
 		if err != nil {
@@ -53,12 +54,12 @@ func (s *Site) openDoors(o ServeOptions) (d *doors, err error) {
 		o.Limits = api.DefaultLimits()
 	}
 	s.api.Observe(o.Limits, meter, o.Log)
-	l, url, err := s.listen(o)
+	l, url, err := s.listen(ctx, o)
 	if err != nil {
 		return d, err
 	}
 	d.url = url
-	d.add(l, server(s.Handler(), o.Log))
+	d.add(l, server(s.tellingPins(s.Handler()), o.Log))
 	local, err := s.listenLocal()
 	if err != nil {
 		return d, err

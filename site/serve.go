@@ -15,6 +15,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/api"
+	"github.com/anchorhold/anchorhold/identity"
 	"github.com/anchorhold/anchorhold/intake"
 	"github.com/anchorhold/anchorhold/internal/pages"
 	"github.com/anchorhold/anchorhold/pyenv"
@@ -58,7 +59,7 @@ type ServeOptions struct {
 // Serve opens the doors and executes runs until the context ends. ready is told
 // the URL once requests are answered.
 func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)) error {
-	d, err := s.openDoors(o)
+	d, err := s.openDoors(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -118,12 +119,17 @@ func shutdown(ctx context.Context, srv *http.Server) error {
 	return nil
 }
 
-// Connect is the address for others while the site serves: with the key that
+// Connect is the address for others while the site serves: with the keys that
 // they shall insist on, where the site's certificate is its own.
-func (s *Site) Connect() string { return s.connect }
+func (s *Site) Connect() string {
+	if door := s.tlsDoor.Load(); door != nil {
+		return s.connect + "#" + door.pins().Fragment()
+	}
+	return s.connect
+}
 
 // listen opens the door for others: plain on loopback, with TLS anywhere.
-func (s *Site) listen(o ServeOptions) (net.Listener, string, error) {
+func (s *Site) listen(ctx context.Context, o ServeOptions) (net.Listener, string, error) {
 	host, _, err := net.SplitHostPort(o.Listen)
 	if err != nil {
 		return nil, "", anchorhold.Errorf(anchorhold.Invalid, "write it like 127.0.0.1:7440", "%q is not an address to listen on", o.Listen)
@@ -144,7 +150,7 @@ func (s *Site) listen(o ServeOptions) (net.Listener, string, error) {
 		s.connect = "http://" + reachable(l.Addr(), o.Advertise)
 		return l, "http://" + l.Addr().String(), nil
 	}
-	door, err := s.secure(l, o)
+	door, err := s.secure(ctx, l, o)
 	if err != nil {
 		return nil, "", errors.Join(err, l.Close())
 	}
@@ -152,8 +158,13 @@ func (s *Site) listen(o ServeOptions) (net.Listener, string, error) {
 }
 
 // secure puts TLS before a door.
-func (s *Site) secure(l net.Listener, o ServeOptions) (net.Listener, error) {
+func (s *Site) secure(ctx context.Context, l net.Listener, o ServeOptions) (net.Listener, error) {
+	var next identity.Pins
 	if o.SelfSigned {
+		var err error
+		if next, err = s.settleTLS(ctx); err != nil {
+			return nil, err
+		}
 		path, err := s.selfSigned(o.Listen, o.Advertise)
 		if err != nil {
 			return nil, err
@@ -166,7 +177,10 @@ func (s *Site) secure(l net.Listener, o ServeOptions) (net.Listener, error) {
 	}
 	s.connect = "https://" + reachable(l.Addr(), o.Advertise)
 	if o.SelfSigned {
-		s.connect += "#" + cert.pins().Fragment()
+		if err := cert.announce(next); err != nil {
+			return nil, err
+		}
+		s.tlsDoor.Store(cert)
 	}
 	return tls.NewListener(l, cert.config()), nil
 }

@@ -14,6 +14,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/anchorhold/anchorhold"
@@ -57,7 +59,9 @@ type Site struct {
 	keep   *keep.Service
 	blobs  *blob.Store
 
-	connect string // where others reach it, while it serves
+	connect  string                      // where others reach it, while it serves; without pins
+	tlsDoor  atomic.Pointer[certificate] // of a key of the site's own, while it serves
+	settling sync.Mutex                  // of that key's files
 
 	accounts *account.Service
 	datasets *dataset.Service
@@ -148,7 +152,7 @@ func (s *Site) compose(o Options) error {
 		Runs:     s.runs, Releases: releases, Site: s.info,
 		Environments: &environment.Service{Books: b, Built: s.hasEnvironment},
 		Notify:       s.notify, Applications: &account.Applications{Accounts: s.accounts, Write: s.notify.Write},
-		Keep: s.keep, Backup: s.Backup,
+		Keep: s.keep, Backup: s.Backup, TLS: s,
 	})
 	return nil
 }
@@ -177,7 +181,7 @@ func (s *Site) environmentBuilt(lock string) bool {
 func (s *Site) info() api.SiteInfo {
 	info := api.SiteInfo{
 		Name: s.config.Name, Origin: s.keys.Origin(), Key: s.keys.VKey().String(), Version: anchorhold.ProgramVersion,
-		Connect: s.connect, Environments: []api.Environment{}, Limits: s.runs.Limits,
+		Connect: s.Connect(), Environments: []api.Environment{}, Limits: s.runs.Limits,
 	}
 	def := pyenv.Default()
 	built := s.envs.List()

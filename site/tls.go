@@ -159,6 +159,11 @@ func replaceFile(path string, data []byte) error {
 	if err != nil {
 		return unusable(dir, err)
 	}
+	return syncDir(dir)
+}
+
+// syncDir makes what was renamed in a folder durable.
+func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return unusable(dir, err)
@@ -173,6 +178,7 @@ type certificate struct {
 	certFile, keyFile string
 
 	mu      sync.Mutex
+	next    identity.Pins // announced
 	current *tls.Certificate
 	seen    [2]fileStamp
 	looked  time.Time
@@ -216,11 +222,23 @@ func stampOf(path string) fileStamp {
 	return fileStamp{info.Size(), info.ModTime()}
 }
 
-// pins names the key in use.
+// pins names the key in use, and the one that is announced.
 func (c *certificate) pins() identity.Pins {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return identity.PinOf(c.current.Leaf)
+	return append(identity.PinOf(c.current.Leaf), c.next...)
+}
+
+// announce has the door say which key comes next; none: it says that none does.
+// A key that was changed is served from now on.
+func (c *certificate) announce(next identity.Pins) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.read(); err != nil {
+		return err
+	}
+	c.next = next
+	return nil
 }
 
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/client"
+	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
 )
 
 // target is where a command acts: in a site's folder, or at an address.
@@ -59,14 +60,17 @@ func (a *app) remote(url string) (target, error) {
 		return target{}, err
 	}
 	t := target{url: url}
-	if known, same := client.SameSite(url, stored.URL); same {
+	known, same := client.SameSite(url, stored.URL)
+	if same {
 		t = target{url: known, token: stored.Token, ca: stored.CA}
 	}
 	if token != "" {
 		if beside == "" {
 			t.token = token
-		} else if known, same := client.SameSite(t.url, beside); same {
+		} else if known, fits := client.SameSite(t.url, beside); fits {
 			t.url, t.token = known, token
+		} else if _, fits := client.SameSite(beside, stored.URL); same && fits {
+			t.token = token // the stored login has learnt more keys since
 		}
 	}
 	if t.token == "" {
@@ -114,7 +118,7 @@ func (a *app) connect(ctx context.Context) (*connection, error) {
 	if t.dir != "" {
 		return a.openFolder(ctx, t.dir)
 	}
-	c, err := client.New(t.url, client.Options{Token: t.token, CA: []byte(t.ca)})
+	c, err := client.New(t.url, client.Options{Token: t.token, CA: []byte(t.ca), Learned: a.learned})
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +133,21 @@ type stored struct {
 	Token string `json:"token"`
 	CA    string `json:"ca,omitempty"` // PEM text
 	Key   string `json:"key,omitempty"`
+}
+
+// learned keeps which keys of a site count from now on, where login stored the
+// site. Who named the address by other means is told.
+func (a *app) learned(before, now string) {
+	s, err := a.readLogin()
+	if err == nil && s.URL == before {
+		s.URL = now
+		_, err = a.writeLogin(s)
+	} else if err == nil {
+		show.NewPrinter(a.err).Printf("The site changes the key that its address names. Use this address from now on:\n%s\n", now)
+	}
+	if err != nil {
+		a.tell(err)
+	}
 }
 
 // loginPath is where login keeps its file: the same place that the Python

@@ -187,7 +187,7 @@ func (a *app) examineSite(ctx context.Context, dir string, production bool, boun
 		_, err := keys.ParseVKey(s.Key)
 		out = append(out, found("keys", "the public key is "+s.Key, err))
 	}
-	out = append(out, examineRestored(ctx, c.Client))
+	out = append(out, examineRestored(ctx, c.Client), examineTLS(ctx, c.Client))
 	entries, err := c.AuditLatest(ctx, 1)
 	last := time.Time{}
 	if err == nil && len(entries) > 0 {

@@ -83,6 +83,26 @@ func examineDoor(s client.Site) finding {
 	return found("door", "TLS at "+s.Connect, nil)
 }
 
+// nextKeyAge is how long a key may be announced before the change is overdue.
+const nextKeyAge = 90 * 24 * time.Hour
+
+// examineTLS says which key of the site's own is served, and which one comes.
+func examineTLS(ctx context.Context, c *client.Client) finding {
+	k, err := c.TLSKeys(ctx)
+	switch {
+	case err != nil || k.Pin == "":
+		return found("TLS key", "none of the site's own", err)
+	case k.Next == "":
+		return found("TLS key", k.Pin, nil)
+	}
+	const change = "when everybody has connected once: anchorhold tls switch"
+	said := fmt.Sprintf("%s; %s is announced since %s", k.Pin, k.Next, show.Time(*k.Announced))
+	if time.Since(*k.Announced) > nextKeyAge {
+		return warned("TLS key", change, "%s", said)
+	}
+	return found("TLS key", said+"; "+change, nil)
+}
+
 func examineAccounts(b *sandbox.Boundary) finding {
 	switch {
 	case b == nil:

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from ._errors import BY_KIND, BY_STATUS, Conflict, Denied, Error, Internal, Invalid, NotFound, TooLarge, Unavailable
 from ._local import pool
-from ._pin import parse_pins, pool_for
+from ._pin import HEADER, Trust, fragment_of, parse_pins, pool_for
 from ._text import visible
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import urllib3
 
@@ -57,17 +57,17 @@ def check_url(url: str) -> str:
     return urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", parts.fragment))
 
 
-def same_site(a: str, b: str | None) -> str | None:
-    """The address that says more, of two that mean one site; None where they mean two.
+def same_site(address: str, known: str | None) -> str | None:
+    """What says more of an address and a site that is known, if it means that site; else None.
 
-    Keys that are pinned in both must be the same: whoever has another key is another site.
+    Keys that are pinned in both must be known, all of them: whoever has another key is another site.
     """
-    if b is None:
+    if known is None:
         return None
-    (x, x_pins), (y, y_pins) = split_pins(check_url(a)), split_pins(check_url(b))
-    if x != y or (x_pins and y_pins and x_pins != y_pins):
+    (x, x_pins), (y, y_pins) = split_pins(check_url(address)), split_pins(check_url(known))
+    if x != y or (y_pins and not set(parse_pins(x_pins)) <= set(parse_pins(y_pins))):
         return None
-    return check_url(a if x_pins else b)
+    return check_url(known if y_pins else address)
 
 
 def split_pins(url: str) -> tuple[str, str]:
@@ -105,13 +105,15 @@ class Http:
         timeout: float = 30.0,
         attempts: int = 5,
         socket: str | None = None,
+        learned: Callable[[str, str], None] | None = None,
     ) -> None:
         self.url, fragment = split_pins(check_url(url))
         self._socket = socket
         self.timeout = timeout
         self.attempts = attempts
-        self._pins = parse_pins(fragment)
-        if ca is not None and self._pins:
+        self._trust = Trust(parse_pins(fragment))
+        self._learned = learned
+        if ca is not None and self._trust.pins:
             raise Invalid("the address pins the site's key, so that no certificate has a say", "leave out ca=")
         self._ca = ca
         self._ca_text = ca_text
@@ -259,6 +261,7 @@ class Http:
                     preload_content=False,
                     timeout=urllib3.Timeout(connect=min(10.0, self.timeout), read=timeout or self.timeout),
                 )
+                self._learn(answer.headers.get(HEADER))
                 status, content = answer.status, read(answer, limit)
             except urllib3.exceptions.SSLError:
                 raise Unavailable(
@@ -278,10 +281,16 @@ class Http:
             raise problem(status, content)
         raise error
 
+    def _learn(self, said: str | None) -> None:
+        before = self._trust.learn(said)
+        if before is not None and self._learned is not None:
+            was, now = fragment_of(before), fragment_of(self._trust.pins)
+            self._learned(f"{self.url}#{was}", f"{self.url}#{now}")
+
     def _manager(self) -> urllib3.PoolManager:
         if self._pool is None:
             local = self._socket
-            self._pool = pool(local) if local is not None else pool_for(self._pins, self._ca, self._ca_text)
+            self._pool = pool(local) if local is not None else pool_for(self._trust, self._ca, self._ca_text)
         return self._pool
 
 

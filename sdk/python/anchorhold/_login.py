@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import tempfile
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,15 +50,17 @@ def find(url: str | None, token: str | None) -> Login:
                 "no site to connect to", "call connect(URL, token=...), or run `anchorhold login URL --token T` once"
             )
         return stored._replace(token=token or secret or stored.token)
-    found = at(address, needed=not (token or secret))
+    found, stored_url = at(address, needed=not (token or secret))
     if token is None and secret and (given is None or same_site(found.url, given)):
         token = secret
         found = found._replace(url=same_site(found.url, given) or found.url)
+    elif token is None and secret and given is not None and stored_url and same_site(given, stored_url):
+        token = secret  # the stored login has learnt more keys since
     return found._replace(token=token or found.token, key=None)
 
 
-def at(url: str, *, needed: bool) -> Login:
-    """An address with what is stored for it. What pins its key there is insisted on here."""
+def at(url: str, *, needed: bool) -> tuple[Login, str | None]:
+    """An address with what is stored for it, and the address that was stored. What pins its key there holds here."""
     try:
         stored = read_login()
     except Invalid:
@@ -65,8 +69,35 @@ def at(url: str, *, needed: bool) -> Login:
         stored = None
     known = same_site(url, stored.url) if stored is not None else None
     if stored is None or known is None:
-        return Login(check_url(url), None, None)
-    return stored._replace(url=known)
+        return Login(check_url(url), None, None), None
+    return stored._replace(url=known), stored.url
+
+
+def learned(before: str, now: str) -> None:
+    """Keep which keys of a site count from now on, where login stored the site; who named it by other means is told."""
+    try:
+        stored = read_login()
+        if stored is not None and stored.url == before:
+            replace_url(now)
+            return
+    except (Invalid, OSError):
+        pass
+    warnings.warn(f"the site changes the key that its address names; use this address from now on: {now}", stacklevel=2)
+
+
+def replace_url(url: str) -> None:
+    """Store another address in the place of the one that is stored, in one step."""
+    path = login_file()
+    value: Any = json.loads(path.read_bytes())
+    value["url"] = url
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix="login-")  # mode 0600
+    try:
+        with open(handle, "w", encoding="utf-8") as f:
+            json.dump(value, f)
+        os.replace(draft, path)
+    except BaseException:
+        os.unlink(draft)
+        raise
 
 
 def read_login() -> Login | None:

@@ -2,7 +2,9 @@
 
 A connection string names the SHA-256 of the public key that the site's certificate
 must hold. Then that key is what counts, and neither names, dates nor authorities.
-The key is looked at before a byte is sent. Tests connect to servers with other keys.
+The key is looked at before a byte is sent. Over a connection that such a key vouches
+for, and over no other, the site may say which keys count from now on: so it changes
+its key without a word by other means. Tests connect to servers with other keys.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import urllib3
 
 LABEL = "sha256="
+HEADER = "Anchorhold-Pins"
 MOST = 8
 
 
@@ -42,6 +45,34 @@ def decode(text: str) -> bytes | None:
     except (binascii.Error, ValueError):
         return None
     return pin if encode(pin) == text and len(pin) == hashlib.sha256().digest_size else None
+
+
+def fragment_of(pins: tuple[bytes, ...]) -> str:
+    """Pins as they stand behind # in a connection string."""
+    return LABEL + ",".join(encode(pin) for pin in pins)
+
+
+class Trust:
+    """The keys that a client insists on; none where nothing is pinned."""
+
+    def __init__(self, pins: tuple[bytes, ...]) -> None:
+        self.pins = pins
+
+    def learn(self, said: str | None) -> tuple[bytes, ...] | None:
+        """Take what an answer says of the site's keys; gives those that counted before, where that is new.
+
+        A word that cannot be read changes nothing.
+        """
+        if not self.pins or not said:
+            return None
+        try:
+            pins = parse_pins(said)
+        except Invalid:
+            return None
+        if pins == self.pins:
+            return None
+        before, self.pins = self.pins, pins
+        return before
 
 
 def encode(pin: bytes) -> str:
@@ -75,14 +106,14 @@ def check(pins: tuple[bytes, ...], certificate: bytes | None, host: str) -> None
     )
 
 
-def pool_for(pins: tuple[bytes, ...], ca: str | None, ca_text: str | None) -> urllib3.PoolManager:
+def pool_for(trust: Trust, ca: str | None, ca_text: str | None) -> urllib3.PoolManager:
     """A pool of connections to a site that is trusted in the one way that was asked for."""
     import ssl
 
     import urllib3
 
-    if pins:
-        return pinned(pins)
+    if trust.pins:
+        return pinned(trust)
     try:
         context = ssl.create_default_context(cafile=ca, cadata=None if ca else ca_text)
     except OSError:
@@ -91,7 +122,7 @@ def pool_for(pins: tuple[bytes, ...], ca: str | None, ca_text: str | None) -> ur
     return urllib3.PoolManager(maxsize=4, ssl_context=context)
 
 
-def pinned(pins: tuple[bytes, ...]) -> urllib3.PoolManager:
+def pinned(trust: Trust) -> urllib3.PoolManager:
     import ssl
 
     import urllib3
@@ -107,7 +138,7 @@ def pinned(pins: tuple[bytes, ...]) -> urllib3.PoolManager:
             super().connect()
             sock: Any = self.sock
             try:
-                check(pins, sock.getpeercert(binary_form=True), self.host)
+                check(trust.pins, sock.getpeercert(binary_form=True), self.host)
             except BaseException:
                 self.close()
                 raise

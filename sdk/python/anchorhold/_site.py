@@ -16,7 +16,7 @@ from ._grant import Grants
 from ._http import Http, quote
 from ._listing import Collection, Json, Listing, Record, short_time
 from ._local import ADDRESS, socket_of
-from ._login import find
+from ._login import find, learned
 from ._note import Bad, parse_vkey
 from ._output import Output, Releases
 from ._progress import interactive
@@ -299,7 +299,14 @@ def connect(
             raise Invalid("dir= stands for address and token", "pass either dir=, or an address and a token")
         return greet(Http(ADDRESS, None, timeout=timeout, socket=socket_of(dir)), key, None)
     login = find(url, token)
-    http = Http(login.url, login.token, ca=os.fspath(ca) if ca is not None else None, ca_text=login.ca, timeout=timeout)
+    http = Http(
+        login.url,
+        login.token,
+        ca=os.fspath(ca) if ca is not None else None,
+        ca_text=login.ca,
+        timeout=timeout,
+        learned=learned,
+    )
     if login.token is None:
         raise Unauthenticated(
             f"there is no token for {visible(login.url)}",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import re
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import pytest
 from fake_site import FakeSite
@@ -40,31 +40,47 @@ class Real(NamedTuple):
     url: str
     token: str
 
+    def run(self, *args: str) -> Any:
+        """What a command on the site's own machine answers."""
+        done = subprocess.run(
+            [self.program, *args, "--dir", str(self.dir), "--json"], capture_output=True, check=True
+        )  # fmt: skip
+        return json.loads(done.stdout)
+
+
+@contextmanager
+def serving(folder: Path, *flags: str) -> Iterator[Real]:
+    """A new site that is served while the context lasts."""
+    program = os.environ.get("ANCHORHOLD_TEST_BINARY") or str(REPOSITORY / "bin" / "anchorhold")
+    made = Real(program, folder, "", "")
+    made.run("init", "--name", "real")
+    token = made.run("user", "add", "olga@example.org", "--role", "owner")["token"]
+    process = subprocess.Popen(
+        [program, "serve", "--dir", str(folder), "--listen", "127.0.0.1:0", "--json", *flags],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        yield made._replace(url=json.JSONDecoder().raw_decode(until_object(process.stdout))[0]["connect"], token=token)
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def until_object(lines: IO[str]) -> str:
+    """The lines of a JSON object, which may be written over several."""
+    text = ""
+    for line in lines:
+        text += line
+        if line.rstrip().endswith("}"):
+            break
+    return text
+
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    program = os.environ.get("ANCHORHOLD_TEST_BINARY") or str(REPOSITORY / "bin" / "anchorhold")
-    folder = tmp_path_factory.mktemp("real") / "site"
-
-    def run(*args: str) -> Any:
-        done = subprocess.run([program, *args, "--dir", str(folder), "--json"], capture_output=True, check=True)
-        return json.loads(done.stdout)
-
-    run("init", "--name", "real")
-    token = run("user", "add", "olga@example.org", "--role", "owner")["token"]
-    serving = subprocess.Popen(
-        [program, "serve", "--dir", str(folder), "--listen", "127.0.0.1:0"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    assert serving.stdout is not None
-    try:
-        for line in serving.stdout:
-            if found := re.search(r"listening on (\S+)", line):
-                yield Real(program, folder, found[1], token)
-                break
-    finally:
-        serving.terminate()
-        serving.communicate()
+    with serving(tmp_path_factory.mktemp("real") / "site") as found:
+        yield found
 
 
 @pytest.fixture

@@ -67,6 +67,7 @@ class FakeSite:
     def __init__(self) -> None:
         self.signer = Signer("hospital.example/heart")
         self.seen: list[dict[str, Any]] = []
+        self.pins = ""  # what it says of the keys of its door
         self.trouble: list[Any] = []  # what happens to the next calls: a status, (status, headers), "drop" or "hang"
         self.answered: dict[str, tuple[int, dict[str, Any]]] = {}
         self.requests: dict[str, dict[str, Any]] = {}
@@ -590,6 +591,8 @@ class Handler(BaseHTTPRequestHandler):
     def send(self, status: int, body: Any, headers: dict[str, str]) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
+        if self.site.pins:
+            self.send_header("Anchorhold-Pins", self.site.pins)
         kind = "application/problem+json" if status >= 400 else "application/json"
         for name, value in {"Content-Type": kind, "Content-Length": str(len(data)), **headers}.items():
             self.send_header(name, value)
