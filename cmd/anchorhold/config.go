@@ -67,7 +67,7 @@ func readSettings(dir string) (settings, error) {
 func (s settings) apply(flags *pflag.FlagSet, from string) error {
 	for _, key := range slices.Sorted(maps.Keys(s)) {
 		f := flags.Lookup(key)
-		if f == nil || key == "help" {
+		if f == nil || key == "help" || key == printUnitFlag {
 			return unknownKey(key, from)
 		}
 		if f.Changed {
@@ -97,7 +97,7 @@ func unknownKey(key, from string) error {
 // keysOf visits the flags of serve that can stand in the file.
 func keysOf(flags *pflag.FlagSet, visit func(*pflag.Flag)) {
 	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Name != "help" {
+		if f.Name != "help" && f.Name != printUnitFlag {
 			visit(f)
 		}
 	})

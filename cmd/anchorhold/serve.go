@@ -44,6 +44,7 @@ type serveOptions struct {
 
 func newServe(a *app) *cobra.Command {
 	var o serveOptions
+	printed := false
 	c := &cobra.Command{
 		Use:   "serve --dir DIR",
 		Short: "Answer requests and run what was approved, until it is stopped",
@@ -68,6 +69,9 @@ Every flag can also stand in a file of the site: see anchorhold config.`,
   anchorhold serve --dir /srv/heart --listen 0.0.0.0:7440 --tls-cert site.pem --tls-key site.key`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if printed {
+				return a.printUnit(c.Flags())
+			}
 			if err := a.settle(c); err != nil {
 				return err
 			}
@@ -82,6 +86,7 @@ Every flag can also stand in a file of the site: see anchorhold config.`,
 	c.Flags().IntVar(&o.slots, "slots", 0, "how many runs may go on at once (default: as many as there are processors and memory for)")
 	c.Flags().StringVar(&o.warm, "warm", "auto", "how many started sandboxes to keep ready: a number of the default environment at all times, "+
 		"or auto: of environments in use, as many as may run at once; either within a quarter of the free memory")
+	c.Flags().BoolVar(&printed, printUnitFlag, false, "print the systemd unit that serves this site with the flags given here, and serve nothing")
 	o.boxOptions.flags(c)
 	o.watchOptions.flags(c)
 	return c

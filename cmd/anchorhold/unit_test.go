@@ -40,8 +40,40 @@ func TestUnit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	verifyUnit(t, strings.ReplaceAll(string(text), installed, program))
+}
+
+// The unit that serve prints is taken as well, starts this very program, and
+// hands on what was given.
+func TestPrintedUnit(t *testing.T) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir() + "/a $site of 100%"
+	var out strings.Builder
+	root := newRoot(&app{env: func(string) string { return "" }, out: &out, err: &out})
+	root.SetArgs([]string{"serve", "--dir", dir, "--print-unit", "--listen", "0.0.0.0:7440", "--tls-cert", "site.pem", "--slots", "2"})
+	if err := root.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	cert, err := filepath.Abs("site.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	writable := `"` + strings.ReplaceAll(dir, "%", "%%") + `"`
+	escaped := strings.ReplaceAll(writable, "$", "$$")
+	want := "ExecStart=" + program + " serve --dir " + escaped + " --listen=0.0.0.0:7440 --slots=2 --tls-cert=" + cert + "\nReadWritePaths=" + writable + "\n"
+	if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "/usr/local/lib") {
+		t.Errorf("the unit is\n%s\nwithout %s", out.String(), want)
+	}
+	verifyUnit(t, out.String())
+}
+
+func verifyUnit(t *testing.T, text string) {
+	t.Helper()
 	unit := filepath.Join(t.TempDir(), "anchorhold.service")
-	if err := os.WriteFile(unit, []byte(strings.ReplaceAll(string(text), installed, program)), 0o644); err != nil {
+	if err := os.WriteFile(unit, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.Command("systemd-analyze", "verify", "--man=no", unit).CombinedOutput()

@@ -70,6 +70,7 @@ var floors = []place{
 
 	{"client", 5, "a researcher's or owner's side of the HTTP API"},
 	{"sdk/python", 0, "the collector of the Python package, embedded as text"},
+	{"packaging/systemd", 0, "the unit of a service: a text alone"},
 	{"demo/data", 0, "the demonstration's tables and their licence: bytes alone"},
 	{"demo", 5, "the demonstration: sites as processes, a researcher, an independent computation"},
 	{"cmd/anchorhold", 6, "one file per command; wires and sets exit codes"},
