@@ -99,6 +99,7 @@ type MockFile struct {
 // a mock may be narrower: whole numbers where the private side has decimals,
 // dates where it has times, a column without values anywhere.
 func CompareMock(ctx context.Context, private Side, path string, o ReadOptions) (MockFile, []Difference, error) {
+	o.Beside = true
 	t, err := open(ctx, path, o)
 	if err != nil {
 		return MockFile{}, nil, err
@@ -120,8 +121,12 @@ func CompareMock(ctx context.Context, private Side, path string, o ReadOptions) 
 	if m.Format != private.Format {
 		out = append(out, Difference{What: DiffFormat, Private: private.Format, Mock: m.Format})
 	}
-	if private.Unseen != "" {
-		out = append(out, Difference{What: DiffUnseen, Private: private.Unseen})
+	unseen := private.Unseen
+	if beside := t.beside(); beside != codec.BesideNothing {
+		unseen = "the mock carries " + string(beside) + ", which would be handed out with it and were compared with nothing"
+	}
+	if unseen != "" {
+		out = append(out, Difference{What: DiffUnseen, Private: unseen})
 	}
 	out = append(out, differences(private.Columns, m.Columns, t.accepts())...)
 	return m, append(out, nullDifferences(private, m.Columns, nulls.found)...), nil

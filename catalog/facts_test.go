@@ -336,3 +336,30 @@ func FuzzIndexWiring(f *testing.F) {
 		}
 	})
 }
+
+// What a mock carries beside its rows is a difference that its owner has to accept,
+// also where a guest in a sandbox says so.
+func TestCompareMockBeside(t *testing.T) {
+	for name, want := range map[string]string{"whole.arrow": "", "plain.arrow": "unseen:patients"} {
+		path := filepath.Join("codec", "testdata", name)
+		table, err := Open(path, ReadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		side := Side{Format: "arrow", Columns: table.Columns()}
+		if err := table.Close(); err != nil {
+			t.Error(err)
+		}
+		_, differences, err := CompareMock(t.Context(), side, path, ReadOptions{})
+		var found string
+		for _, d := range differences {
+			found += d.Code("patients")
+			if d.What == DiffUnseen && !strings.Contains(d.String(), "the mock carries") {
+				t.Errorf("%s: %s", name, d)
+			}
+		}
+		if err != nil || found != want {
+			t.Errorf("%s: %q, %v", name, found, err)
+		}
+	}
+}

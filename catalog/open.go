@@ -27,6 +27,9 @@ type ReadOptions struct {
 	// ones that pandas knows. They match whole cells, exactly.
 	Missing []string
 
+	// Beside asks for what lies beside the rows of a table.
+	Beside bool
+
 	// Opener reads files in this package's stead; folders, of which nothing is
 	// decoded, are read here. Nil: everything is.
 	Opener codec.Opener
@@ -81,7 +84,7 @@ func newTable(ctx context.Context, content *Content, o ReadOptions, tee io.Write
 		return nil, err
 	}
 	t := &Table{content: content, format: c.Format(), stamp: stamp}
-	how := codec.Options{Columns: o.Columns, Missing: o.Missing}
+	how := codec.Options{Columns: o.Columns, Missing: o.Missing, Beside: o.Beside}
 	if o.Opener != nil && content.file != nil {
 		t.elsewhere = true
 		t.reader, err = o.Opener.Open(ctx, t.format.Name, content.file, content.input(stamp.Size, nil), how)
@@ -155,6 +158,14 @@ func (t *Table) identifiers() []int {
 func (t *Table) opaque() bool {
 	r, ok := t.reader.(interface{ Opaque() bool })
 	return ok && r.Opaque()
+}
+
+// beside says what lies beside the rows that were read, if that was asked for.
+func (t *Table) beside() codec.Beside {
+	if r, ok := t.reader.(codec.Besider); ok {
+		return r.Beside()
+	}
+	return codec.BesideNothing
 }
 
 // accepts gives the types that each column may stand for.

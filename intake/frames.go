@@ -50,6 +50,7 @@ type question struct {
 	Size    int64               `json:"size"`
 	Columns []anchorhold.Column `json:"columns,omitempty"`
 	Missing []string            `json:"missing,omitempty"`
+	Beside  bool                `json:"beside,omitempty"`
 }
 
 // header is what is known of a file before its rows are.
@@ -65,6 +66,7 @@ type tail struct {
 	Accepts []codec.TypeSet     `json:"accepts"`
 	Rows    int64               `json:"rows"`
 	Opaque  bool                `json:"opaque,omitempty"`
+	Beside  codec.Beside        `json:"beside,omitempty"`
 }
 
 func frame(kind byte, content []byte) []byte {

@@ -92,7 +92,7 @@ func answer(out io.Writer, q question, file *os.File) error {
 		return anchorhold.Errorf(anchorhold.Invalid, "", "there is no such format")
 	}
 	in := codec.Input{Name: q.Name, Size: q.Size, At: file, Stream: io.NewSectionReader(file, 0, q.Size)}
-	r, err := c.Open(in, codec.Options{Columns: q.Columns, Missing: q.Missing})
+	r, err := c.Open(in, codec.Options{Columns: q.Columns, Missing: q.Missing, Beside: q.Beside})
 	if err != nil {
 		return err
 	}
@@ -130,6 +130,9 @@ func tailOf(r codec.Reader) tail {
 	}
 	if o, ok := r.(interface{ Opaque() bool }); ok {
 		t.Opaque = o.Opaque()
+	}
+	if b, ok := r.(codec.Besider); ok {
+		t.Beside = b.Beside()
 	}
 	return t
 }

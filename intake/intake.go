@@ -57,7 +57,7 @@ func (o *Opener) Open(ctx context.Context, format string, f *os.File, in codec.I
 	if err != nil {
 		return nil, err
 	}
-	r, err := begin(ctx, s, question{Format: format, Name: in.Name, Size: in.Size, Columns: opts.Columns, Missing: opts.Missing}, f)
+	r, err := begin(ctx, s, question{Format: format, Name: in.Name, Size: in.Size, Columns: opts.Columns, Missing: opts.Missing, Beside: opts.Beside}, f)
 	if err != nil {
 		return nil, err
 	}

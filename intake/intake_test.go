@@ -230,6 +230,7 @@ func TestGuestsThatLie(t *testing.T) {
 		"a kind of cell beyond all":  join(good, rows(1, 0, 0, 0, 15)),
 		"a text beyond its frame":    join(good, rows(1, 0, 0, 0, 6|cellText, 1<<40)),
 		"other columns at the end":   join(good, text(frameEnd, tail{Columns: []anchorhold.Column{{Name: "b"}}, Accepts: make([]codec.TypeSet, 1)})),
+		"something else beside":      join(good, text(frameEnd, tail{Columns: column, Accepts: make([]codec.TypeSet, 1), Beside: "x\x1b[2J"})),
 		"fewer types than columns":   join(good, text(frameEnd, tail{Columns: column})),
 		"a header where rows belong": join(good, good),
 	} {

@@ -91,7 +91,7 @@ func (r *reader) end(content []byte) error {
 		return noAnswer(r.name, err)
 	}
 	same := slices.EqualFunc(t.Columns, r.head.Columns, func(a, b anchorhold.Column) bool { return a.Name == b.Name && likely(a, r.asked) })
-	if !same || len(t.Accepts) != len(t.Columns) || t.Rows < 0 {
+	if !same || len(t.Accepts) != len(t.Columns) || t.Rows < 0 || !t.Beside.Known() {
 		return noAnswer(r.name, errors.New("other columns than at the beginning"))
 	}
 	r.tail, r.rows = t, t.Rows
@@ -109,6 +109,9 @@ func (r *reader) Identifiers() []int { return r.head.Identifiers }
 
 // Opaque says whether there was content that the rows did not show.
 func (r *reader) Opaque() bool { return r.tail.Opaque }
+
+// Beside implements codec.Besider.
+func (r *reader) Beside() codec.Beside { return r.tail.Beside }
 
 // Width implements codec.Reader.
 func (r *reader) Width() int { return r.head.Width }

@@ -146,6 +146,7 @@ type arrowReader struct {
 	batch   arrowBatch
 	windows [][]Cell
 	dicts   map[int64][]string
+	beside  *arrowBeside // nil: not asked for
 	err     error
 }
 
@@ -170,6 +171,9 @@ func openArrow(in Input, o Options, start int64) (Reader, error) {
 	}
 	if r.cols, err = arrowColumns(in.Name, r.fields, o); err != nil {
 		return nil, err
+	}
+	if o.Beside {
+		r.beside = newArrowBeside(in, m, r.fields)
 	}
 	r.width = len(r.cols)
 	r.windows = makeBatch(r.width)
@@ -227,8 +231,21 @@ func (r *arrowReader) fill(n int) (int, error) {
 		if err := r.batch.columns[j].read(r.batch.done, r.windows[:n], j); err != nil {
 			return 0, r.damaged(err)
 		}
+		if r.beside != nil {
+			if err := r.beside.column(&r.batch.columns[j], r.batch.done, n, r.batch.rows); err != nil {
+				return 0, r.damaged(err)
+			}
+		}
 	}
 	return n, nil
+}
+
+// Beside implements Besider.
+func (r *arrowReader) Beside() Beside {
+	if r.beside == nil {
+		return BesideNothing
+	}
+	return r.beside.beside
 }
 
 func (r *arrowReader) damaged(err error) error {
@@ -244,8 +261,10 @@ type arrowMessage struct {
 	header uint8
 	fb     *flatbuffer.Reader
 	table  uint32 // the header's
-	body   int64  // where it begins
+	start  int64  // of the message
+	body   int64  // where its body begins
 	size   int64
+	extra  int // bytes of the metadata that are accounted for elsewhere
 }
 
 var errArrow = errors.New("a length or offset lies outside of the file")
@@ -277,7 +296,7 @@ func (r *arrowReader) message() (*arrowMessage, error) {
 	}
 	fb := &flatbuffer.Reader{B: meta}
 	root := fb.Root()
-	m := &arrowMessage{header: fb.U8(fb.At(root, 1)), fb: fb, body: r.at + 8 + size}
+	m := &arrowMessage{header: fb.U8(fb.At(root, 1)), fb: fb, start: r.at, body: r.at + 8 + size}
 	m.table = fb.Table(fb.Pointer(fb.At(root, 2)))
 	m.size = int64(fb.U64(fb.At(root, 3)))
 	if fb.Bad || m.size < 0 || m.size > r.in.Size-m.body {
@@ -295,7 +314,7 @@ func (r *arrowReader) nextBatch() error {
 			return err
 		}
 		if m == nil {
-			return io.EOF
+			return r.ended()
 		}
 		switch m.header {
 		case arrowDictionaryMessage:
@@ -312,6 +331,16 @@ func (r *arrowReader) nextBatch() error {
 			return r.damaged(err)
 		}
 	}
+}
+
+// ended looks at what is behind the last batch, and gives io.EOF.
+func (r *arrowReader) ended() error {
+	if r.beside != nil {
+		if err := r.beside.end(r.in, r.at); err != nil {
+			return err
+		}
+	}
+	return io.EOF
 }
 
 // dictionary keeps the texts of a dictionary.
@@ -339,6 +368,18 @@ func (r *arrowReader) dictionary(m *arrowMessage) error {
 	if delta {
 		texts = r.dicts[id]
 	}
+	if texts, err = r.words(&b, texts); err != nil {
+		return err
+	}
+	r.dicts[id] = texts
+	if r.beside != nil {
+		r.beside.dictionary(id, delta, len(texts))
+	}
+	return nil
+}
+
+// words adds the texts of a dictionary's batch to those that it has.
+func (r *arrowReader) words(b *arrowBatch, texts []string) ([]string, error) {
 	size := 0
 	for _, t := range texts {
 		size += len(t)
@@ -346,11 +387,16 @@ func (r *arrowReader) dictionary(m *arrowMessage) error {
 	for done := int64(0); done < b.rows; {
 		n, err := b.columns[0].fits(done, int(min(b.rows-done, batchRows)))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		rows := makeBatch(1)[:n]
 		if err := b.columns[0].read(done, rows, 0); err != nil {
-			return err
+			return nil, err
+		}
+		if r.beside != nil {
+			if err := r.beside.column(&b.columns[0], done, n, b.rows); err != nil {
+				return nil, err
+			}
 		}
 		for _, row := range rows {
 			texts = append(texts, row[0].Text)
@@ -358,11 +404,10 @@ func (r *arrowReader) dictionary(m *arrowMessage) error {
 		}
 		done += int64(n)
 		if size > maxArrowDictionary || len(texts) > maxArrowEntries {
-			return anchorhold.Errorf(anchorhold.TooLarge, "write the column as plain text", "a dictionary of %s holds more than %d MiB of texts", r.in.Name, maxArrowDictionary>>20)
+			return nil, anchorhold.Errorf(anchorhold.TooLarge, "write the column as plain text", "a dictionary of %s holds more than %d MiB of texts", r.in.Name, maxArrowDictionary>>20)
 		}
 	}
-	r.dicts[id] = texts
-	return nil
+	return texts, nil
 }
 
 func notArrow(name string, cause error) error {

@@ -28,6 +28,7 @@ type arrowColumn struct {
 	texts    []io.ReaderAt
 	dict     []string
 	scratch  []byte
+	texted   int64 // bytes of texts that its rows showed
 	starts   []int64
 }
 
@@ -49,13 +50,15 @@ func (r *arrowReader) readBatch(m *arrowMessage, table uint32, fields []arrowFie
 		return b, err
 	}
 	next, view := uint32(0), uint32(0)
+	var parts []section
 	take := func() (io.ReaderAt, error) {
 		if next >= count {
 			return nil, errArrow
 		}
 		at := buffers + 16*next
 		next++
-		return unpack(section{int64(fb.U64(at)), int64(fb.U64(at + 8))})
+		parts = append(parts, section{int64(fb.U64(at)), int64(fb.U64(at + 8))})
+		return unpack(parts[len(parts)-1])
 	}
 	for i, f := range fields {
 		if int64(fb.U64(nodes+16*uint32(i))) != b.rows {
@@ -77,6 +80,9 @@ func (r *arrowReader) readBatch(m *arrowMessage, table uint32, fields []arrowFie
 	}
 	if fb.Bad {
 		return b, errArrow
+	}
+	if r.beside != nil {
+		r.beside.batch(r.in, m, parts, int64(count-next), int64(n+count+views))
 	}
 	return b, nil
 }

@@ -78,6 +78,10 @@ type Options struct {
 	// Missing are further texts that mean "no value" in a format of text,
 	// beside the ones that pandas knows. They match whole cells, exactly.
 	Missing []string
+
+	// Beside asks for what lies beside the rows of a table, as a file that is
+	// handed on whole is asked: see Besider.
+	Beside bool
 }
 
 // Codec reads and writes one format.

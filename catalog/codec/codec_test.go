@@ -297,6 +297,7 @@ func fuzzCodec(f *testing.F, c Codec, names ...string) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		_, _ = besideOf(c, data) // whatever it finds, it does not panic
 		cols, rows, n, err := readAll(c, input("fuzz", data))
 		var e *anchorhold.Error
 		switch {

@@ -34,6 +34,7 @@ type parquetSource struct {
 	cols    []anchorhold.Column
 	readers []cellReader
 	batch   [][]Cell
+	beside  *parquetBeside // nil: not asked for
 	err     error
 }
 
@@ -90,6 +91,11 @@ func openParquet(in Input, o Options) (*parquetSource, error) {
 	}
 	if err := s.setColumns(schema, o, pandas); err != nil {
 		return nil, err
+	}
+	if o.Beside {
+		if s.beside, err = newParquetBeside(in, f, s.columnNames()); err != nil {
+			return nil, err
+		}
 	}
 	if f.NumRowGroups() > 0 && s.total > 0 {
 		if s.reader, err = fr.GetRecordReader(context.Background(), nil, nil); err != nil {
@@ -306,6 +312,21 @@ func (s *parquetSource) Position() int64 {
 	return int64(float64(s.size) * min(1, float64(s.rows)/float64(s.total)))
 }
 
+func (s *parquetSource) columnNames() (names []string) {
+	for _, c := range s.cols {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// Beside implements Besider.
+func (s *parquetSource) Beside() Beside {
+	if s.beside == nil {
+		return BesideNothing
+	}
+	return s.beside.end()
+}
+
 // Close implements Reader.
 func (s *parquetSource) Close() {
 	if s.reader != nil {
@@ -330,6 +351,9 @@ func (s *parquetSource) Next() (rows [][]Cell, err error) {
 	}
 	for j, read := range s.readers {
 		a := record.Column(j)
+		if s.beside != nil {
+			s.beside.see(j, a)
+		}
 		for i := range n {
 			if a.IsNull(i) {
 				s.batch[i][j] = Cell{}

@@ -67,6 +67,22 @@ def main() -> None:
     with pa.ipc.new_stream(HERE / "stream.arrows", schema) as w:
         w.write_table(table, max_chunksize=10)
     pa.parquet.write_table(table, HERE / "table.parquet")
+    with pa.ipc.new_file(HERE / "whole.arrow", schema) as w:
+        w.write_table(table)
+    # What pandas writes by itself, with categories, zones and missing values.
+    usual = pd.DataFrame(
+        {
+            "a": pd.array([1, None, 3], dtype="Int64"),
+            "f": [0.5, float("nan"), -1.0],
+            "s": ["x", "y", None],
+            "c": pd.Categorical(["u", "v", "u"]),
+            "t": pd.to_datetime(["2020-01-01", None, "2020-01-02"]).tz_localize("Europe/Zurich"),
+            "b": [True, False, True],
+        }
+    )
+    usual.to_parquet(HERE / "pandas.parquet")
+    usual.to_parquet(HERE / "indexed.parquet", write_page_index=True, compression="zstd")
+    usual.to_feather(HERE / "categories.feather")
     frame = table.to_pandas()
     pa.feather.write_feather(frame, HERE / "pandas.feather")
     lines = [{k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in row.items()} for row in rows(23)]
