@@ -33,7 +33,7 @@ func (o *assetOptions) flags(fs *pflag.FlagSet) {
 	list(fs, &o.faults, "fault", faultUsage)
 	fs.Int64Var(&o.mockRows, "mock-rows", 0, "rows of a generated mock (default: the site's)")
 	fs.Uint64Var(&o.mockSeed, "mock-seed", 0, "seed of a generated mock; the same card and seed give the same mock")
-	fs.BoolVar(&o.confirm, "confirm-facts", false, "let the facts measured from the private file appear on the card and in a generated mock")
+	fs.BoolVar(&o.confirm, "confirm-facts", false, "let the facts that are shown, measured from the private file, appear on the card and in a generated mock")
 	fs.BoolVar(&o.confirm, "confirm-all", false, "the same as --confirm-facts")
 	list(fs, &o.confirmed, "confirm", "let one of these facts appear, by its code: range:patients.age")
 	fs.BoolVar(&o.yes, "yes", false, "the same as --confirm-facts")
@@ -55,7 +55,8 @@ A generated mock is made from the card alone. Facts measured from the private
 file (ranges, categories, shares of missing values, number of rows) make it more
 useful and are a disclosure: they are shown first, they are used only with
 --confirm CODE, --confirm-all or your yes at the terminal, and they are entered in
-the ledger. What you confirm later, or differently: anchorhold dataset mock NAME.
+the ledger. What you confirm later, or differently, and which columns refer to
+another table, which nothing says before both are there: anchorhold dataset mock NAME.
 Without them the mock rests on what --column and --fact state.`
 
 func newDatasetAdd(a *app) *cobra.Command {

@@ -112,15 +112,8 @@ func factScalar(t anchorhold.ColumnType, text string) any {
 // confirmFacts shows what generated mocks would reveal, and asks. Unless somebody
 // says yes, measured facts stay out of them.
 func (a *app) confirmFacts(ctx context.Context, c *client.Client, assets []client.NewAsset, o *assetOptions) error {
-	for _, code := range o.confirmed {
-		asset, err := find(assets, assetOfCode(code), "confirm", code)
-		if err != nil {
-			return err
-		}
-		if asset.Mock == nil || asset.Mock.Generate == nil {
-			return usagef("use --mock "+asset.Name+"=generate", "--confirm %s is for a mock that is not generated", code)
-		}
-		asset.Mock.Facts = append(asset.Mock.Facts, code)
+	if err := o.addConfirmed(assets); err != nil {
+		return err
 	}
 	for i := range assets {
 		m := assets[i].Mock
@@ -138,19 +131,33 @@ func (a *app) confirmFacts(ctx context.Context, c *client.Client, assets []clien
 		p.Printf("Facts measured from the private file of %s, %d rows:\n", assets[i].Name, found.Rows)
 		printProposed(p, shown)
 		switch {
-		case o.confirm || o.yes:
-			m.Confirm = true
-			p.Printf("Confirmed: they go on the card, into the mock and into the ledger.\n")
-		case len(o.confirmed) > 0:
+		case !o.confirm && !o.yes && len(o.confirmed) > 0:
 			p.Printf("Confirmed: those that you named go on the card, into the mock and into the ledger.\n")
-		case a.confirm(fmt.Sprintf("May everybody who sees %s know these facts?", assets[i].Name)):
+		case o.confirm || o.yes || a.confirm(fmt.Sprintf("May everybody who sees %s know these facts?", assets[i].Name)):
 			for _, f := range shown { // what was shown, and nothing else
-				m.Facts = append(m.Facts, f.Code)
+				if !slices.Contains(m.Facts, f.Code) {
+					m.Facts = append(m.Facts, f.Code)
+				}
 			}
 			p.Printf("Confirmed: they go on the card, into the mock and into the ledger.\n")
 		default:
 			p.Printf("Not confirmed: the mock rests on stated facts only (use --confirm CODE, or --confirm-all, to confirm).\n")
 		}
+	}
+	return nil
+}
+
+// addConfirmed says which facts the owner confirms by their codes.
+func (o *assetOptions) addConfirmed(assets []client.NewAsset) error {
+	for _, code := range o.confirmed {
+		asset, err := find(assets, assetOfCode(code), "confirm", code)
+		if err != nil {
+			return err
+		}
+		if asset.Mock == nil || asset.Mock.Generate == nil {
+			return usagef("use --mock "+asset.Name+"=generate", "--confirm %s is for a mock that is not generated", code)
+		}
+		asset.Mock.Facts = append(asset.Mock.Facts, code)
 	}
 	return nil
 }
