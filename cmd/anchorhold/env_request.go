@@ -55,16 +55,13 @@ func newEnvDecline(a *app) *cobra.Command {
 }
 
 func withEnvironment(ctx context.Context, a *app, act func(context.Context, *client.Client) (client.EnvironmentRequest, error)) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	r, err := act(ctx, c.Client)
-	if err != nil {
-		return err
-	}
-	return emit(a, r, printEnvironmentRequest)
+	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
+		r, err := act(ctx, c)
+		if err != nil {
+			return err
+		}
+		return emit(a, r, printEnvironmentRequest)
+	})
 }
 
 func runEnvShowRequest(ctx context.Context, a *app, id string) error {
@@ -96,20 +93,17 @@ func printEnvironmentRequest(p *show.Printer, r client.EnvironmentRequest) {
 }
 
 func runEnvLsRequested(ctx context.Context, a *app) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	all, err := client.Collect(c.EnvironmentRequests(ctx, anchorhold.EnvironmentRequested), 0)
-	if err != nil {
-		return err
-	}
-	return emit(a, all, func(p *show.Printer, all []client.EnvironmentRequest) {
-		var rows [][]string
-		for _, r := range all {
-			rows = append(rows, []string{r.ID, r.AuthorName, show.Time(r.Created), strconv.Itoa(len(r.Packages)), strings.Join(r.Builds, " "), show.Cut(r.Reason, 60)})
+	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
+		all, err := client.Collect(c.EnvironmentRequests(ctx, anchorhold.EnvironmentRequested), 0)
+		if err != nil {
+			return err
 		}
-		p.Table("Nobody asks for an environment.", []string{"ID", "WHO", "ASKED", "PACKAGES", "BUILDS", "WHY"}, rows)
+		return emit(a, all, func(p *show.Printer, all []client.EnvironmentRequest) {
+			var rows [][]string
+			for _, r := range all {
+				rows = append(rows, []string{r.ID, r.AuthorName, show.Time(r.Created), strconv.Itoa(len(r.Packages)), strings.Join(r.Builds, " "), show.Cut(r.Reason, 60)})
+			}
+			p.Table("Nobody asks for an environment.", []string{"ID", "WHO", "ASKED", "PACKAGES", "BUILDS", "WHY"}, rows)
+		})
 	})
 }

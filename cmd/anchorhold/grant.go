@@ -40,33 +40,30 @@ those under which they may run. A grant is made by "anchorhold request approve".
 }
 
 func runGrantLs(ctx context.Context, a *app, o grantLsOptions) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	found := []client.Grant{}
-	for g, err := range c.Grants(ctx, o.dataset) {
-		if err != nil {
-			return err
-		}
-		if o.all || g.State == anchorhold.GrantActive || g.State == anchorhold.GrantSuspended {
-			found = append(found, g)
-		}
-		if o.limit > 0 && len(found) == o.limit {
-			break
-		}
-	}
-	return emit(a, found, func(p *show.Printer, all []client.Grant) {
-		var rows [][]string
-		for _, g := range all {
-			who := ""
-			if g.GrantInside != nil {
-				who = g.AuthorName
+	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
+		found := []client.Grant{}
+		for g, err := range c.Grants(ctx, o.dataset) {
+			if err != nil {
+				return err
 			}
-			rows = append(rows, []string{g.ID, string(g.State), who, g.Entry, usesOf(g), show.TimeOf(g.Expires), g.Covers})
+			if o.all || g.State == anchorhold.GrantActive || g.State == anchorhold.GrantSuspended {
+				found = append(found, g)
+			}
+			if o.limit > 0 && len(found) == o.limit {
+				break
+			}
 		}
-		p.Table("There are no such grants.", []string{"ID", "STATE", "ASKED BY", "CODE", "USED", "UNTIL", "COVERS"}, rows)
+		return emit(a, found, func(p *show.Printer, all []client.Grant) {
+			var rows [][]string
+			for _, g := range all {
+				who := ""
+				if g.GrantInside != nil {
+					who = g.AuthorName
+				}
+				rows = append(rows, []string{g.ID, string(g.State), who, g.Entry, usesOf(g), show.TimeOf(g.Expires), g.Covers})
+			}
+			p.Table("There are no such grants.", []string{"ID", "STATE", "ASKED BY", "CODE", "USED", "UNTIL", "COVERS"}, rows)
+		})
 	})
 }
 
@@ -117,16 +114,13 @@ func newGrantResume(a *app) *cobra.Command {
 }
 
 func withGrant(ctx context.Context, a *app, act func(context.Context, *client.Client) (client.Grant, error)) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	g, err := act(ctx, c.Client)
-	if err != nil {
-		return err
-	}
-	return emit(a, g, printGrant)
+	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
+		g, err := act(ctx, c)
+		if err != nil {
+			return err
+		}
+		return emit(a, g, printGrant)
+	})
 }
 
 func printGrant(p *show.Printer, g client.Grant) {

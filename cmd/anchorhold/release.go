@@ -43,21 +43,18 @@ func runReleaseLs(ctx context.Context, a *app, o releaseLsOptions) error {
 	default:
 		return usagef("use --state held, approved or denied", "%q is not the state of a release", o.state)
 	}
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	all, err := client.Collect(c.Releases(ctx, anchorhold.ReleaseState(o.state)), max(o.limit, 0))
-	if err != nil {
-		return err
-	}
-	return emit(a, all, func(p *show.Printer, all []client.Release) {
-		var rows [][]string
-		for _, r := range all {
-			rows = append(rows, []string{r.ID, string(r.State), r.Request, r.Output.Name, r.Output.Kind, r.DeciderName, show.TimeOf(r.Decided)})
+	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
+		all, err := client.Collect(c.Releases(ctx, anchorhold.ReleaseState(o.state)), max(o.limit, 0))
+		if err != nil {
+			return err
 		}
-		p.Table("There are no such releases.", []string{"ID", "STATE", "REQUEST", "OUTPUT", "KIND", "DECIDED BY", "AT"}, rows)
+		return emit(a, all, func(p *show.Printer, all []client.Release) {
+			var rows [][]string
+			for _, r := range all {
+				rows = append(rows, []string{r.ID, string(r.State), r.Request, r.Output.Name, r.Output.Kind, r.DeciderName, show.TimeOf(r.Decided)})
+			}
+			p.Table("There are no such releases.", []string{"ID", "STATE", "REQUEST", "OUTPUT", "KIND", "DECIDED BY", "AT"}, rows)
+		})
 	})
 }
 
@@ -180,35 +177,32 @@ func runReleaseGet(ctx context.Context, a *app, id string, o releaseGetOptions) 
 	if o.out == "" {
 		return usagef("use --out DIR", "no folder to write into is given")
 	}
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	r, err := c.Release(ctx, id)
-	if err != nil {
-		return err
-	}
-	all, err := outputsWith(ctx, c.Client, id, r)
-	if err != nil {
-		return err
-	}
-	got, err := a.fetchRelease(ctx, c.Client, all[0], o, len(all) > 1)
-	for i := 1; i < len(all) && err == nil; i++ {
-		var more fetched
-		more, err = a.fetchRelease(ctx, c.Client, all[i], o, true)
-		got.Also = append(got.Also, more)
-	}
-	if err != nil {
-		return err
-	}
-	return emit(a, got, func(p *show.Printer, f fetched) {
-		for _, f := range append([]fetched{f}, f.Also...) {
-			p.Printf("%s: %s, %s\n", f.Path, f.Kind, show.Size(f.Size))
-			if f.Receipt != "" {
-				p.Printf("%s: its receipt; check it with `anchorhold receipt verify`\n", f.Receipt)
-			}
+	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
+		r, err := c.Release(ctx, id)
+		if err != nil {
+			return err
 		}
+		all, err := outputsWith(ctx, c, id, r)
+		if err != nil {
+			return err
+		}
+		got, err := a.fetchRelease(ctx, c, all[0], o, len(all) > 1)
+		for i := 1; i < len(all) && err == nil; i++ {
+			var more fetched
+			more, err = a.fetchRelease(ctx, c, all[i], o, true)
+			got.Also = append(got.Also, more)
+		}
+		if err != nil {
+			return err
+		}
+		return emit(a, got, func(p *show.Printer, f fetched) {
+			for _, f := range append([]fetched{f}, f.Also...) {
+				p.Printf("%s: %s, %s\n", f.Path, f.Kind, show.Size(f.Size))
+				if f.Receipt != "" {
+					p.Printf("%s: its receipt; check it with `anchorhold receipt verify`\n", f.Receipt)
+				}
+			}
+		})
 	})
 }
 

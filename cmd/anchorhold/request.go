@@ -39,21 +39,18 @@ func newRequestLs(a *app) *cobra.Command {
 }
 
 func runRequestLs(ctx context.Context, a *app, o requestLsOptions) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	all, err := client.Collect(c.Requests(ctx, anchorhold.State(o.state)), max(o.limit, 0))
-	if err != nil {
-		return err
-	}
-	return emit(a, all, func(p *show.Printer, all []anchorhold.Request) {
-		var rows [][]string
-		for _, r := range all {
-			rows = append(rows, []string{r.ID, string(r.State), r.AuthorName, strings.Join(datasetsOf(r), ", "), show.Time(r.Opened), show.Cut(r.Purpose, 60)})
+	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
+		all, err := client.Collect(c.Requests(ctx, anchorhold.State(o.state)), max(o.limit, 0))
+		if err != nil {
+			return err
 		}
-		p.Table("There are no such requests.", []string{"ID", "STATE", "WHO", "DATA", "ASKED", "WHY"}, rows)
+		return emit(a, all, func(p *show.Printer, all []anchorhold.Request) {
+			var rows [][]string
+			for _, r := range all {
+				rows = append(rows, []string{r.ID, string(r.State), r.AuthorName, strings.Join(datasetsOf(r), ", "), show.Time(r.Opened), show.Cut(r.Purpose, 60)})
+			}
+			p.Table("There are no such requests.", []string{"ID", "STATE", "WHO", "DATA", "ASKED", "WHY"}, rows)
+		})
 	})
 }
 
@@ -108,17 +105,14 @@ func decide(ctx context.Context, a *app, id string, d client.NewDecision) error 
 
 // withRequest does one thing to a request and tells where it stands now.
 func withRequest(ctx context.Context, a *app, act func(*client.Client) (anchorhold.Request, error)) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	r, err := act(c.Client)
-	if err != nil {
-		return err
-	}
-	return emit(a, r, func(p *show.Printer, r anchorhold.Request) {
-		p.Printf("%s is %s: %s.\n", r.ID, r.State, meaning(r.State))
+	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
+		r, err := act(c)
+		if err != nil {
+			return err
+		}
+		return emit(a, r, func(p *show.Printer, r anchorhold.Request) {
+			p.Printf("%s is %s: %s.\n", r.ID, r.State, meaning(r.State))
+		})
 	})
 }
 
