@@ -59,6 +59,9 @@ func (s *Service) again(tx store.Tx, who anchorhold.Principal, st receipt.Statem
 	if r.Forgotten != nil {
 		return before, anchorhold.Errorf(anchorhold.Conflict, "have its author submit it once more, and replay the receipt then", "the code was removed for its age")
 	}
+	if err := readable(tx, r); err != nil {
+		return before, err
+	}
 	if r.Author == who.ID {
 		return before, anchorhold.Errorf(anchorhold.Denied, "another owner has to", "nobody replays what they asked themselves: it shows what did not leave")
 	}
@@ -77,6 +80,21 @@ func (s *Service) again(tx store.Tx, who anchorhold.Principal, st receipt.Statem
 		ID: anchorhold.NewID(anchorhold.PrefixRun), Side: anchorhold.SideReplay, Request: r.ID, Opening: before.Opening, Study: before.Study,
 		State: anchorhold.RunQueued, Queued: s.Books.Now(), Replay: &replay, Outputs: []anchorhold.Output{},
 	}, nil
+}
+
+// readable refuses a request over a dataset that was withdrawn: its run would
+// wait for ever.
+func readable(tx store.Tx, r anchorhold.Request) error {
+	for _, ref := range r.Assets {
+		d, err := tx.DatasetHead(ref.Dataset)
+		if err != nil {
+			return err
+		}
+		if d.State == anchorhold.DatasetWithdrawn {
+			return anchorhold.Errorf(anchorhold.Conflict, "nothing of it can be read any more", "the dataset %q was withdrawn", d.Name)
+		}
+	}
+	return nil
 }
 
 // loadReplay reads a replay's request: the data are those of its versions, which

@@ -172,7 +172,7 @@ func (s *Service) execute(ctx context.Context, run anchorhold.Run, claimant stri
 		return
 	}
 	if (ctx.Err() != nil || errors.Is(context.Cause(working), errGaveWay)) && done.state != anchorhold.RunDone {
-		s.giveBack(context.WithoutCancel(ctx), run, claimant)
+		s.giveBack(context.WithoutCancel(ctx), run, claimant, done.usage.CPUSeconds)
 		return
 	}
 	failpoint.Hit("run/performed")
@@ -206,10 +206,12 @@ func (s *Service) charge(ctx context.Context, id string, o outcome) {
 }
 
 // giveBack returns a run to the queue because the site is being stopped, or a
-// trial because a run on private data waits: it costs none of its attempts.
-func (s *Service) giveBack(ctx context.Context, run anchorhold.Run, claimant string) {
+// trial because a run on private data waits: it costs none of its attempts, and
+// its author the processor time that it took.
+func (s *Service) giveBack(ctx context.Context, run anchorhold.Run, claimant string, cpuSeconds float64) {
 	_, err := books.Act(ctx, s.Books, policy.SiteAct(actionReturn, claimant), func(tx store.Tx) (struct{}, books.Record, error) {
-		return struct{}{}, books.Record{Subject: run.ID, Details: about(run)}, tx.ReturnRun(run.ID, claimant)
+		return struct{}{}, books.Record{Subject: run.ID, Details: about(run)},
+			errors.Join(tx.ReturnRun(run.ID, claimant), tx.Spend(run.ID, s.Books.Now(), cpuSeconds))
 	})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		slog.Error("a run could not be returned to the queue; it counts as an attempt", "run", run.ID, "kind", anchorhold.KindOf(err))

@@ -201,6 +201,7 @@ func TestReplay(t *testing.T) {
 	s := newSite(t, people)
 	ctx := context.Background()
 	ada := s.researcher()
+	var last []byte // receipt
 	replay := func(body string) *anchorhold.Replay {
 		t.Helper()
 		r := s.followed(ada, code(body), client.NewDecision{Verdict: anchorhold.Approve})
@@ -208,6 +209,7 @@ func TestReplay(t *testing.T) {
 			t.Fatalf("the run is %s: %s", r.State, r.Runs[0].Reason)
 		}
 		_, _, file := s.released(r.ID)
+		last = file
 		before, err := client.Collect(s.owner().Releases(ctx, ""), 0)
 		if err != nil {
 			t.Fatal(err)
@@ -239,5 +241,11 @@ func TestReplay(t *testing.T) {
 	}
 	if _, err := s.owner().Replay(ctx, []byte("{}")); anchorhold.KindOf(err) != anchorhold.Invalid {
 		t.Errorf("something that is no receipt: %v", err)
+	}
+	if _, err := s.owner().WithdrawDataset(ctx, "heart", "heart", client.Halting{Reason: "consent was taken back"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.owner().Replay(ctx, last); anchorhold.KindOf(err) != anchorhold.Conflict {
+		t.Errorf("a replay over a dataset that was withdrawn: %v", err)
 	}
 }
