@@ -30,7 +30,7 @@ func (s *Service) compare(ctx context.Context, p policy.Permit, d *draft, f *os.
 		return m, err
 	case len(found) > 0 && reason == "":
 		return m, anchorhold.Errorf(anchorhold.Conflict,
-			"have one made from the card instead: --mock "+d.asset+"=generate; or, where that is as it should be, say why: --override-common REASON",
+			"have one made from the card instead: --mock "+d.asset+"=generate; or, where that is as it should be, say why: --override-common REASON (from Python: override_common=...)",
 			"the mock may not be published: %s", strings.Join(found, "; "))
 	case len(found) > 0:
 		d.common = &anchorhold.MockCommon{Reason: reason, By: p.Principal().Name(), Found: found}
@@ -76,7 +76,7 @@ func (s *Service) like(ctx context.Context, d *draft, f *os.File, format string,
 	}
 	if len(said) > 0 {
 		return m, anchorhold.Errorf(anchorhold.Conflict,
-			"mend the mock, have one made with --mock "+d.asset+"=generate, or accept each difference by its code: "+listed(flags, " "),
+			"mend the mock, have one made with --mock "+d.asset+"=generate, or accept each of these, too, by its code: "+listed(flags, " ")+" (from Python: accept_differences=[...])",
 			"the mock is not like the private table: %s", listed(said, "; "))
 	}
 	for _, code := range accept {

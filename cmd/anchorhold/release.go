@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -213,11 +214,15 @@ func outputsWith(ctx context.Context, c *client.Client, asked string, r client.R
 	if asked != r.Request {
 		return all, nil
 	}
-	run, err := c.Run(ctx, r.Output.Run)
+	request, err := c.Request(ctx, r.Request)
 	if err != nil {
 		return nil, err
 	}
-	for _, o := range run.Outputs {
+	at := slices.IndexFunc(request.Runs, func(run anchorhold.Run) bool { return run.ID == r.Output.Run })
+	if at < 0 {
+		return all, nil
+	}
+	for _, o := range request.Runs[at].Outputs {
 		if o.Release == nil || o.Release.ID == r.ID || o.Release.State != anchorhold.ReleaseApproved {
 			continue
 		}

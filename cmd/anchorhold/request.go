@@ -112,6 +112,9 @@ func withRequest(ctx context.Context, a *app, act func(*client.Client) (anchorho
 		}
 		return emit(a, r, func(p *show.Printer, r anchorhold.Request) {
 			p.Printf("%s is %s: %s.\n", r.ID, r.State, meaning(r.State))
+			for _, w := range r.Waits {
+				p.Field("waits for", waiting(w))
+			}
 		})
 	})
 }

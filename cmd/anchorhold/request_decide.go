@@ -9,6 +9,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/client"
+	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
 )
 
 type approveOptions struct {
@@ -64,11 +65,19 @@ func runRequestApprove(ctx context.Context, a *app, id string, o approveOptions)
 	if err != nil {
 		return err
 	}
-	return decide(ctx, a, id, client.NewDecision{
-		Verdict: anchorhold.Approve, Reason: o.reason, Dataset: o.dataset, Terms: anchorhold.Terms{
-			Uses: o.uses, Expires: expires, AutoRelease: o.autoRelease, FailureLimit: o.failureLimit, Params: params,
-			AnyLaterVersion: o.anyLaterVersion, AnyPurpose: o.anyPurpose, For: o.people,
-		},
+	return withRequest(ctx, a, func(c *client.Client) (anchorhold.Request, error) {
+		r, err := c.Decide(ctx, id, client.NewDecision{
+			Verdict: anchorhold.Approve, Reason: o.reason, Dataset: o.dataset, Terms: anchorhold.Terms{
+				Uses: o.uses, Expires: expires, AutoRelease: o.autoRelease, FailureLimit: o.failureLimit, Params: params,
+				AnyLaterVersion: o.anyLaterVersion, AnyPurpose: o.anyPurpose, For: o.people,
+			},
+		})
+		for _, out := range r.Code.Outputs {
+			if err == nil && o.autoRelease && out.Tells() == anchorhold.Individual {
+				show.NewPrinter(a.err).Printf("The output %s tells of single people: a person releases it all the same.\n", out.Name)
+			}
+		}
+		return r, err
 	})
 }
 

@@ -200,7 +200,7 @@ func (a *app) restored(ctx context.Context, do func(context.Context, *client.Cli
 
 func printRestored(p *show.Printer, r client.Restored) {
 	if !r.Frozen {
-		p.Printf("The site is not frozen.\n")
+		p.Printf("The site is not frozen: it goes on.\n")
 		return
 	}
 	p.Printf("The site is frozen: it can be read, and takes nothing.\n")

@@ -60,8 +60,11 @@ func (a *app) periods(ctx context.Context, do func(context.Context, *client.Clie
 		var rows [][]string
 		for _, e := range list {
 			kept := strconv.Itoa(e.Days) + " days"
-			if e.Days == 0 {
+			switch e.Days {
+			case 0:
 				kept = "for ever"
+			case 1:
+				kept = "1 day"
 			}
 			rows = append(rows, []string{e.Kind, kept, e.What})
 		}

@@ -60,6 +60,7 @@ func runUserAdd(ctx context.Context, a *app, email string, o userAddOptions) err
 	if err != nil {
 		return err
 	}
+	a.sayUnknown(ctx, c.Client, roles)
 	where := siteAddress(ctx, c)
 	return emit(a, issued, func(p *show.Printer, t client.IssuedToken) {
 		var words []string
@@ -73,6 +74,20 @@ func runUserAdd(ctx context.Context, a *app, email string, o userAddOptions) err
 		p.Printf("%s may now act as %s.\n", t.Email, strings.Join(words, ", "))
 		printToken(p, t, where)
 	})
+}
+
+// sayUnknown tells of roles for datasets that there are not: meant for later, or
+// a slip of the keyboard that its owner would learn of from the new colleague.
+func (a *app) sayUnknown(ctx context.Context, c *client.Client, roles []client.NewRole) {
+	for _, r := range roles {
+		name, ok := strings.CutPrefix(r.Scope, "dataset:")
+		if !ok {
+			continue
+		}
+		if _, err := c.Dataset(ctx, name); anchorhold.KindOf(err) == anchorhold.NotFound {
+			show.NewPrinter(a.err).Printf("There is no dataset %s: the role holds once there is.\n", name)
+		}
+	}
 }
 
 // rolesOf reads roles as ROLE or ROLE@SCOPE; those without a scope have the

@@ -204,7 +204,7 @@ func (u Unlock) Passphrase(prompt string) (string, error) {
 	if path := u.env(PassphraseFile); path != "" {
 		text, err := readSecret(path)
 		if errors.Is(err, fs.ErrNotExist) {
-			return "", anchorhold.Errorf(anchorhold.Invalid, "set "+PassphraseFile+" to a file that is there", "there is no file %s", path)
+			return "", anchorhold.Errorf(anchorhold.Invalid, "name the file that holds the passphrase", "there is no file %s", path)
 		}
 		return strings.TrimRight(text, "\r\n"), err
 	}
