@@ -9,6 +9,7 @@ package intaketest
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"slices"
@@ -55,7 +56,11 @@ func conn(fd int) (*net.UnixConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.(*net.UnixConn), nil
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return nil, errors.New("no Unix socket")
+	}
+	return u, nil
 }
 
 type session struct {
