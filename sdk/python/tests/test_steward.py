@@ -89,8 +89,11 @@ def test_a_question_over_the_data_of_two_owners(real: Real, here: ah.Site, tmp_p
     with pytest.raises(ah.Denied):
         ana.requests[asked.id].deposit(made)
     pd.DataFrame({"age": [50.1, 49.9]}).to_parquet(made / "result.parquet")
-    with pytest.raises(ah.Invalid, match="description of its columns"):  # no runner wrote it
-        here.requests[asked.id].deposit(made)
+    handed = here.requests[asked.id].deposit(made).wait(timeout=120, progress=False)
+    assert handed.state == "done"
+    (held,) = gil.releases.held()
+    assert list(held.output.value()["age"]) == [50.1, 49.9]
+    assert held.deny("an example", dataset="genes").state == "denied"
 
 
 def test_who_waits_for_whom(real: Real, here: ah.Site) -> None:
