@@ -15,17 +15,18 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/identity/keys"
+	"github.com/anchorhold/anchorhold/intake/intaketest"
 	"github.com/anchorhold/anchorhold/sandbox"
 	"github.com/anchorhold/anchorhold/site"
 )
 
-// closedBox is a sandbox in which nothing is ever started: these tests are
-// about doors, not runs.
+// closedBox is a sandbox in which no run is ever started: these tests are about
+// doors, not runs. What is handed in is read in this process.
 type closedBox struct{ sandbox.Sandbox }
 
 func (closedBox) Close() error { return nil }
 
-func newClosedBox() (sandbox.Sandbox, string, error) { return closedBox{}, "", nil }
+func newClosedBox() (sandbox.Sandbox, string, error) { return intaketest.Sandbox{Sandbox: closedBox{}}, "", nil }
 
 func makeSite(t *testing.T) (dir string, made site.InitResult) {
 	t.Helper()
