@@ -26,7 +26,9 @@ type closedBox struct{ sandbox.Sandbox }
 
 func (closedBox) Close() error { return nil }
 
-func newClosedBox() (sandbox.Sandbox, string, error) { return intaketest.Sandbox{Sandbox: closedBox{}}, "", nil }
+func newClosedBox() (sandbox.Sandbox, string, error) {
+	return intaketest.Sandbox{Sandbox: closedBox{}}, "", nil
+}
 
 func makeSite(t *testing.T) (dir string, made site.InitResult) {
 	t.Helper()
