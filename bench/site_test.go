@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -21,6 +20,7 @@ import (
 	"github.com/anchorhold/anchorhold/output"
 	"github.com/anchorhold/anchorhold/pyenv"
 	"github.com/anchorhold/anchorhold/sandbox"
+	"github.com/anchorhold/anchorhold/sandbox/sandboxtest"
 	"github.com/anchorhold/anchorhold/site"
 )
 
@@ -148,7 +148,7 @@ const parser = "/parser"
 type instant struct{}
 
 func (instant) Start(_ context.Context, s sandbox.Spec) (sandbox.Session, error) {
-	host, guest, err := socketPair()
+	host, guest, err := sandboxtest.Pair()
 	if err != nil {
 		return nil, err
 	}
@@ -249,22 +249,4 @@ func closeAll(control []byte) error {
 		}
 	}
 	return nil
-}
-
-func socketPair() (host, guest *net.UnixConn, err error) {
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	ends := make([]*net.UnixConn, 2)
-	for i, fd := range fds {
-		f := os.NewFile(uintptr(fd), "socket")
-		c, err := net.FileConn(f) // duplicates the descriptor
-		f.Close()
-		if err != nil {
-			return nil, nil, err
-		}
-		ends[i] = c.(*net.UnixConn)
-	}
-	return ends[0], ends[1], nil
 }

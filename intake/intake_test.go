@@ -24,6 +24,7 @@ import (
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/catalog"
 	"github.com/anchorhold/anchorhold/catalog/codec"
+	"github.com/anchorhold/anchorhold/sandbox/sandboxtest"
 )
 
 // guest is a session whose program runs in this process.
@@ -39,25 +40,12 @@ func (g *guest) Kill()               { g.once.Do(func() { close(g.over); _ = g.c
 // pair is a connected pair of sockets.
 func pair(t testing.TB) (*net.UnixConn, *net.UnixConn) {
 	t.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	a, b, err := sandboxtest.Pair()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ends []*net.UnixConn
-	for _, fd := range fds {
-		f := os.NewFile(uintptr(fd), "end")
-		c, err := net.FileConn(f)
-		if err := errors.Join(err, f.Close()); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = c.Close() })
-		u, ok := c.(*net.UnixConn)
-		if !ok {
-			t.Fatal("no Unix socket")
-		}
-		ends = append(ends, u)
-	}
-	return ends[0], ends[1]
+	t.Cleanup(func() { _, _ = a.Close(), b.Close() })
+	return a, b
 }
 
 // here opens files as an Opener does, with a guest that play plays.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/sandbox"
+	"github.com/anchorhold/anchorhold/sandbox/sandboxtest"
 )
 
 func good() sandbox.Spec {
@@ -75,25 +76,12 @@ func TestValidate(t *testing.T) {
 
 func pair(t *testing.T) (*net.UnixConn, *net.UnixConn) {
 	t.Helper()
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	a, b, err := sandboxtest.Pair()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ends [2]*net.UnixConn
-	for i, fd := range fds {
-		f := os.NewFile(uintptr(fd), "socket")
-		c, err := net.FileConn(f)
-		f.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Close() })
-		var ok bool
-		if ends[i], ok = c.(*net.UnixConn); !ok {
-			t.Fatal("not a Unix socket")
-		}
-	}
-	return ends[0], ends[1]
+	t.Cleanup(func() { _, _ = a.Close(), b.Close() })
+	return a, b
 }
 
 func TestSendFiles(t *testing.T) {

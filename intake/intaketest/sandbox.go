@@ -9,15 +9,12 @@ package intaketest
 
 import (
 	"context"
-	"errors"
 	"net"
-	"os"
 	"slices"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/anchorhold/anchorhold/intake"
 	"github.com/anchorhold/anchorhold/sandbox"
+	"github.com/anchorhold/anchorhold/sandbox/sandboxtest"
 )
 
 // Sandbox is another sandbox, save that files are read in this process.
@@ -28,15 +25,7 @@ func (s Sandbox) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Session,
 	if !slices.Contains(spec.Argv, intake.Argument) {
 		return s.Sandbox.Start(ctx, spec)
 	}
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	host, err := conn(fds[0])
-	if err != nil {
-		return nil, err
-	}
-	guest, err := conn(fds[1])
+	host, guest, err := sandboxtest.Pair()
 	if err != nil {
 		return nil, err
 	}
@@ -47,20 +36,6 @@ func (s Sandbox) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Session,
 		_ = intake.Serve(guest) // its end is the host's doing
 	}()
 	return x, nil
-}
-
-func conn(fd int) (*net.UnixConn, error) {
-	f := os.NewFile(uintptr(fd), "socket")
-	defer f.Close()
-	c, err := net.FileConn(f) // duplicates the descriptor
-	if err != nil {
-		return nil, err
-	}
-	u, ok := c.(*net.UnixConn)
-	if !ok {
-		return nil, errors.New("no Unix socket")
-	}
-	return u, nil
 }
 
 type session struct {
