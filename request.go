@@ -152,6 +152,9 @@ type AssetRef struct {
 	Version string `json:"version,omitempty"` // portable version id; in a submission empty: the newest
 }
 
+// ShownRuns is how many runs of a side come with a request, whatever their states.
+const ShownRuns = 5
+
 // Request is a code digest with parameter values, asset versions, purpose and
 // author: immutable, and named by its digest.
 type Request struct {

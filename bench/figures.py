@@ -153,7 +153,7 @@ def p95(values: list[float]) -> float:
     return sorted(values)[min(len(values) - 1, int(0.95 * len(values)))]
 
 
-def asking(site: Site, text: str, name: str, **tables: str) -> Callable[..., Any]:
+def asking(site: Site, text: str, name: str, token: str = "", **tables: str) -> Callable[..., Any]:
     """Prepares a question as a researcher's program asks it: tables names the dataset of each of its assets."""
     import anchorhold
 
@@ -161,6 +161,6 @@ def asking(site: Site, text: str, name: str, **tables: str) -> Callable[..., Any
     source = site.dir.parent / f"{name}.py"
     source.write_text(text)  # a function is collected from the file that it stands in
     exec(compile(text, str(source), "exec"), names)
-    researcher = anchorhold.connect(site.url, token=site.token)
+    researcher = anchorhold.connect(site.url, token=token or site.token)
     assets: dict[str, Any] = {parameter: researcher.datasets[dataset] for parameter, dataset in tables.items()}
     return lambda **values: researcher.submit(names[name], **assets, **values, purpose="bench")

@@ -105,18 +105,11 @@ ALONE = 5
 def measure_crowd(site: Site, people: int, each: int) -> Table:
     """Has many researchers ask at once, and counts what comes back."""
     text = 'def mean_age(patients, k: int):\n    return float(patients["age"].mean()) + 0 * k\n'
-    import anchorhold
-
     site.offer("heart", "patients", TABLE)
-    names: dict[str, Any] = {}
-    source = site.dir.parent / "crowd.py"
-    source.write_text(text)
-    exec(compile(text, str(source), "exec"), names)
-    tokens = [site.user(f"r{n}@example.org") for n in range(people)]
-    ready = [anchorhold.connect(site.url, token=token) for token in tokens]
+    asks = [asking(site, text, "mean_age", site.user(f"r{n}@example.org"), patients="heart") for n in range(people)]
 
     def ask(who: int, k: int) -> Any:
-        return ready[who].submit(names["mean_age"], patients=ready[who].datasets["heart"], k=k, purpose="bench")
+        return asks[who](k=k)
 
     for who in range(people):  # one decision for each person
         first = ask(who, 0)

@@ -187,7 +187,7 @@ type Requests interface {
 	PutRequest(anchorhold.Request) error
 	// Request finds a request by id, with Decisions, Messages, Runs (with outputs
 	// and releases) and its newest Trial, but without State. Of the runs it has the
-	// newest ShownRuns of each side, all that have not ended, all with a release that
+	// newest anchorhold.ShownRuns of each side, all that have not ended, all with a release that
 	// is held, and that of the newest release; ListRuns has all.
 	Request(id string) (anchorhold.Request, error)
 	RequestByDigest(digest string) (anchorhold.Request, error)
@@ -216,9 +216,6 @@ type Requests interface {
 	// first.
 	SeenOf(digest string) ([]anchorhold.Seen, error)
 }
-
-// ShownRuns is how many runs of a side come with a request, whatever their states.
-const ShownRuns = 5
 
 // RunFilter selects runs of one side; further fields, where not empty, too.
 type RunFilter struct {

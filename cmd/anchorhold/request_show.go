@@ -313,7 +313,7 @@ func printRuns(p *show.Printer, r anchorhold.Request) {
 		rows = append(rows, []string{run.ID, string(run.State), show.Time(run.Queued), show.TimeOf(run.Finished), outputsOf(run), run.Reason})
 	}
 	p.Table("", []string{"ID", "STATE", "QUEUED", "FINISHED", "OUTPUTS", "REASON"}, rows)
-	if len(runs) > 4 {
+	if len(runs) >= anchorhold.ShownRuns {
 		p.Printf("All of them: anchorhold run ls --request %s\n", r.ID)
 	}
 }

@@ -28,15 +28,7 @@ import (
 // away is an owner on another machine, as it were.
 func (s *site) away() *client.Client {
 	s.t.Helper()
-	u, err := s.owner().AddUser(context.Background(), client.NewUser{Email: "olga@example.org", Role: anchorhold.RoleOwner})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	c, err := client.New("http://"+s.addr, patient(u.Token))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return c
+	return s.person("olga@example.org", anchorhold.RoleOwner)
 }
 
 // handIn sends a file and offers it as a dataset.

@@ -285,7 +285,13 @@ func (s *site) owner() *client.Client {
 
 func (s *site) researcher() *client.Client {
 	s.t.Helper()
-	u, err := s.owner().AddUser(context.Background(), client.NewUser{Email: "ada@example.org", Role: anchorhold.RoleResearcher})
+	return s.person("ada@example.org", anchorhold.RoleResearcher)
+}
+
+// person is somebody with an account of their own, over the network.
+func (s *site) person(email string, role anchorhold.Role) *client.Client {
+	s.t.Helper()
+	u, err := s.owner().AddUser(context.Background(), client.NewUser{Email: email, Role: role})
 	if err != nil {
 		s.t.Fatal(err)
 	}

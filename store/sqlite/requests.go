@@ -127,7 +127,7 @@ func (t *tx) fillRequests(requests []anchorhold.Request) error {
 	if err != nil {
 		return err
 	}
-	runs, err := t.runs(runsOfRequests, list, store.ShownRuns)
+	runs, err := t.runs(runsOfRequests, list, anchorhold.ShownRuns)
 	if err != nil {
 		return err
 	}

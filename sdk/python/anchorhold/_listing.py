@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -101,7 +102,7 @@ class Listing(Sequence[T], Generic[T]):
         return table_html(self._head, map(self._row, self._list)) if self._list else "<em>(none)</em>"
 
 
-class Collection(Generic[T]):
+class Collection(ABC, Generic[T]):
     """Things of one kind at a site: one by its id, or all of them as a list that shows itself."""
 
     _path: str
@@ -109,12 +110,12 @@ class Collection(Generic[T]):
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    def _one(self, data: Json) -> T:
-        raise NotImplementedError
+    @abstractmethod
+    def _one(self, data: Json) -> T: ...
 
+    @abstractmethod
     def all(self) -> Listing[T]:
         """All that you may see, newest first."""
-        raise NotImplementedError
 
     def __getitem__(self, id: str) -> T:  # noqa: A002
         return self._one(self._http.get(f"{self._path}/{quote(id)}"))

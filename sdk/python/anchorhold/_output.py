@@ -212,7 +212,7 @@ class Release(Record):
     def output(self) -> RunOutput:
         """What would leave, or has left."""
         if not isinstance(self._data.get("output"), dict):
-            self._data = self._http.get(f"/v1/releases/{quote(self.id)}")
+            self._load()
         found = self._data.get("output")
         return RunOutput(self._http, found if isinstance(found, dict) else {}, self.id)
 
@@ -225,7 +225,7 @@ class Release(Record):
     def waits_for(self) -> Listing[Json]:
         """The datasets whose decisions it still waits for."""
         if self.state == "held" and "waits_for" not in self._data:  # a list leaves it out
-            self._data = self._http.get(f"/v1/releases/{quote(self.id)}")
+            self._load()
         head = ("dataset", "approvals", "of", "who may decide")
         return Listing(self._items("waits_for"), head, wait_row)
 
@@ -244,6 +244,9 @@ class Release(Record):
     def receipt(self) -> Receipt:
         """The receipt of a release that was approved."""
         return Receipt(self._http.file(f"/v1/releases/{quote(self.id)}/receipt"))
+
+    def _load(self) -> None:
+        self._data = self._http.get(f"/v1/releases/{quote(self.id)}")
 
     def _decide(self, verdict: str, reason: str, dataset: str | None) -> Release:
         body = {"verdict": verdict, "reason": reason, "dataset": dataset or ""}

@@ -77,9 +77,12 @@ class NewUser:
 class Users(Collection[Principal]):
     """The users of a site; for owners."""
 
+    def _one(self, data: Json) -> Principal:
+        return Principal(data)
+
     def all(self) -> Listing[Principal]:
         """Everybody who is known here."""
-        found = [Principal(p) for p in self._http.pages("/v1/users")]
+        found = [self._one(p) for p in self._http.pages("/v1/users")]
         return Listing(found, ("id", "email", "roles"), lambda p: [p.id, p.email, ", ".join(p.roles)])
 
     def __getitem__(self, email: str) -> Principal:
