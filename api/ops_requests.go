@@ -165,18 +165,17 @@ func (a *API) messageOperations() {
 // onSubmission asks about every dataset by itself, so that one that is hidden
 // and one that does not exist are refused in the same words.
 func (a *API) onSubmission(ctx context.Context, in *submission) ([]policy.Resource, error) {
-	study := ""
-	if caller(ctx).In(anchorhold.ScopeStudy(in.Body.Study)) {
-		study = in.Body.Study
-	}
-	return a.everyDataset(ctx, study, in.Body.Datasets(), policy.RequestSubmit)
+	return a.everyDataset(ctx, in.Body.Study, in.Body.Datasets(), policy.RequestSubmit)
 }
 
 // everyDataset asks about every action on each dataset in turn, in the name of a
-// study to which the caller belongs, or of none.
+// study where the caller belongs to it.
 func (a *API) everyDataset(ctx context.Context, study string, names []string, actions ...policy.Action) (out []policy.Resource, err error) {
 	if len(names) == 0 {
 		return nil, anchorhold.Errorf(anchorhold.Invalid, "give at least one asset", "the request uses no asset")
+	}
+	if !caller(ctx).In(anchorhold.ScopeStudy(study)) {
+		study = ""
 	}
 	for _, name := range names {
 		res, err := a.datasetResource(ctx, name)

@@ -26,7 +26,7 @@ func (a *API) trialResource(tx store.Tx, run anchorhold.Run) (policy.Resource, e
 	if err != nil {
 		return policy.Resource{}, err
 	}
-	res, err := request.Resource(tx, anchorhold.Request{ID: run.ID, Author: t.Author, Assets: t.Assets})
+	res, err := request.Resource(tx, anchorhold.Request{ID: run.ID, Author: t.Author, Study: run.Study, Assets: t.Assets})
 	res.Type, res.Mock, res.Reviewed = policy.TypeRun, true, run.Request != ""
 	return res, err
 }
@@ -34,7 +34,7 @@ func (a *API) trialResource(tx store.Tx, run anchorhold.Run) (policy.Resource, e
 func (a *API) trialOperations() {
 	add(a, op("try", http.MethodPost, "/trials", "Run code on the mocks of its assets, in the environment and the sandbox of the site"), policy.RunTry,
 		func(ctx context.Context, in *attempt) ([]policy.Resource, error) {
-			return a.everyDataset(ctx, "", in.Body.Datasets(), policy.RunTry, policy.DatasetMock)
+			return a.everyDataset(ctx, in.Body.Study, in.Body.Datasets(), policy.RunTry, policy.DatasetMock)
 		},
 		func(ctx context.Context, p policy.Permit, in *attempt) (*body[anchorhold.Run], error) {
 			run, err := a.Requests.Try(ctx, p, in.Body)

@@ -16,6 +16,7 @@ type NewTrial struct {
 	Code   anchorhold.Code            `json:"code"`
 	Assets map[string]AssetName       `json:"assets"`     // by parameter name
 	Values map[string]json.RawMessage `json:"parameters"` // by parameter name
+	Study  string                     `json:"study,omitempty"`
 	Expect *anchorhold.Resources      `json:"expect,omitempty"`
 }
 

@@ -145,8 +145,8 @@ type Resource struct {
 	Type   Type
 	ID     string
 	Scopes []Scope // the datasets concerned; none for what belongs to the site
-	// Study is the study of a request whose author belongs to it: roles in that
-	// study hold. What an author alone says it belongs to gives nobody a role.
+	// Study is the study of a request or a trial whose author belongs to it: roles
+	// in that study hold. What an author alone says it belongs to gives nobody a role.
 	Study    string
 	Author   string // principal id of the request's author, or of who applies
 	Released bool   // of a release: it has been let out
@@ -255,9 +255,6 @@ func (a *Authorizer) Check(who anchorhold.Principal, action Action, res Resource
 	if res.Type == TypeDataset && len(partsOf(action, res)) > 0 { // that it is there, and hidden, is not told either
 		return Permit{}, MissingPart(action, res.ID)
 	}
-	if res.Type == TypeDataset {
-		res.Study = "" // a role in a study shows requests, and no dataset
-	}
 	if read, hidden := readOf[res.Type]; hidden {
 		if _, sees := a.decide(who, read, res); !sees && res.ID != "" {
 			return Permit{}, Missing(res.Type, res.ID)
@@ -351,7 +348,7 @@ func (s Scope) shown(who anchorhold.Principal, parts []anchorhold.Part, named bo
 // dataset concerned, partRoles those that hold for at least one.
 func contextOf(who anchorhold.Principal, action Action, res Resource) cedar.Record {
 	site := rolesIn(who, anchorhold.ScopeSite)
-	if res.Study != "" {
+	if res.Study != "" && holdsInStudy(who, action, res) {
 		site = append(site, rolesIn(who, anchorhold.ScopeStudy(res.Study))...)
 	}
 	all, part := site, slices.Clone(site)
@@ -376,6 +373,16 @@ func contextOf(who anchorhold.Principal, action Action, res Resource) cedar.Reco
 		"namesFiles": cedar.Boolean(res.NamesFiles),
 		"roles":      roleSet(all), "partRoles": roleSet(part),
 	})
+}
+
+// holdsInStudy says whether roles in a study count for an act: they let people ask
+// in its name and show what others ask so, but no dataset, and no mock to who tries
+// something on it.
+func holdsInStudy(who anchorhold.Principal, action Action, res Resource) bool {
+	if res.Type == TypeDataset {
+		return action == RequestSubmit || action == RunTry
+	}
+	return !res.Mock || res.Author != who.ID
 }
 
 func rolesIn(who anchorhold.Principal, scope string) []anchorhold.Role {

@@ -39,6 +39,9 @@ func TestRolesInAStudy(t *testing.T) {
 		{"and not the whole log", in(anchorhold.RoleAuditor), AuditRead, Site(), false},
 		{"its researcher submits in it", in(anchorhold.RoleResearcher), RequestSubmit, of(TypeDataset, "s1"), true},
 		{"not outside of it", in(anchorhold.RoleResearcher), RequestSubmit, of(TypeDataset, ""), false},
+		{"and tries in it", in(anchorhold.RoleResearcher), RunTry, of(TypeDataset, "s1"), true},
+		{"not outside of it", in(anchorhold.RoleResearcher), RunTry, of(TypeDataset, ""), false},
+		{"nor in another", in(anchorhold.RoleResearcher), RunTry, of(TypeDataset, "s2"), false},
 		{"its owner does not run the site", in(anchorhold.RoleOwner), UserAdd, Site(), false},
 		{"nor sees where its data lie", in(anchorhold.RoleOwner), DatasetPrivate, of(TypeDataset, ""), false},
 	} {

@@ -116,6 +116,9 @@ func asked(r anchorhold.Request) anchorhold.File {
 		fmt.Fprintf(&b, "expects %s\n", what)
 	}
 	fmt.Fprintf(&b, "environment %s\npurpose %s\n", r.Code.Environment, r.Purpose)
+	if r.Study != "" {
+		fmt.Fprintf(&b, "study %s\n", r.Study)
+	}
 	return anchorhold.File{Path: "(what is asked)", Text: b.String()}
 }
 

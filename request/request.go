@@ -127,8 +127,8 @@ func (s *Service) check(sub Submission) (codeDigest string, values map[string]js
 	if err := CheckText("purpose", sub.Purpose, true); err != nil {
 		return "", nil, err
 	}
-	if len(sub.Study) > 200 || strings.ContainsFunc(sub.Study, unicode.IsControl) || !utf8.ValidString(sub.Study) {
-		return "", nil, anchorhold.Errorf(anchorhold.Invalid, "use a short plain name", "the study's name is too long or holds control characters")
+	if err := checkStudy(sub.Study); err != nil {
+		return "", nil, err
 	}
 	if !s.HasEnvironment(sub.Code.Environment) {
 		return "", nil, anchorhold.Errorf(anchorhold.Invalid, "submit with one that the site lists, or ask the owner to add yours",
@@ -139,6 +139,13 @@ func (s *Service) check(sub Submission) (codeDigest string, values map[string]js
 	}
 	codeDigest, err = digest.Code(sub.Code)
 	return codeDigest, values, err
+}
+
+func checkStudy(name string) error {
+	if len(name) > 200 || strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name) {
+		return anchorhold.Errorf(anchorhold.Invalid, "use a short plain name", "the study's name is too long or holds control characters")
+	}
+	return nil
 }
 
 // CheckText refuses what people write when it is too long, is no plain text or,

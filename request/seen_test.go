@@ -3,6 +3,7 @@ package request_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,6 +103,19 @@ func TestEveryLineIsReadBeforeAnApproval(t *testing.T) {
 	b.Clock.Move(time.Minute)
 	want(t, b.submit(submission("heart", "1")), anchorhold.StateQueued, 2)
 	b.wantEvents("request.seen")
+}
+
+// In whose name it is asked decides which roles hold, and is read like the rest.
+func TestTheStudyIsRead(t *testing.T) {
+	b := newBench(t)
+	sub := submission("heart", "1")
+	sub.Study = "s1"
+	for _, part := range b.reading(b.submit(sub), owner).Parts {
+		if part.Path == "(what is asked)" && strings.HasSuffix(part.Text, "\nstudy s1\n") {
+			return
+		}
+	}
+	t.Error("what is read does not name the study")
 }
 
 // A denial needs no reading.

@@ -24,6 +24,7 @@ type Attempt struct {
 	Code   anchorhold.Code                `json:"code"`
 	Assets map[string]anchorhold.AssetRef `json:"assets"` // dataset and asset by parameter name
 	Values map[string]json.RawMessage     `json:"parameters,omitempty"`
+	Study  string                         `json:"study,omitempty"`
 	Expect *anchorhold.Resources          `json:"expect,omitempty"`
 }
 
@@ -35,6 +36,9 @@ func (a Attempt) Datasets() []string { return datasets(a.Assets) }
 // like, and here they do it in the environment and the sandbox of the site.
 func (s *Service) Try(ctx context.Context, p policy.Permit, a Attempt) (anchorhold.Run, error) {
 	if err := digest.ValidateCode(a.Code); err != nil {
+		return anchorhold.Run{}, err
+	}
+	if err := checkStudy(a.Study); err != nil {
 		return anchorhold.Run{}, err
 	}
 	values, err := digest.CheckValues(a.Code, a.Values)
@@ -62,7 +66,7 @@ func (s *Service) Try(ctx context.Context, p policy.Permit, a Attempt) (anchorho
 		}
 		run, err := s.queueTrial(tx, anchorhold.Trial{
 			Author: p.Principal().ID, AuthorName: p.Principal().Name(), Code: a.Code, Assets: assets, Values: values, Expect: a.Expect,
-		}, anchorhold.Request{})
+		}, anchorhold.Request{Study: a.Study})
 		return run, books.Record{Subject: run.ID, Digest: codeDigest, Details: map[string]string{"side": string(anchorhold.SideMock)}}, err
 	})
 	if err == nil {

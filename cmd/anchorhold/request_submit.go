@@ -19,7 +19,7 @@ import (
 type codeOptions struct {
 	entry, environment      string
 	assets, params, outputs []string
-	memory                  string
+	memory, study           string
 	cpu, wall               time.Duration
 }
 
@@ -31,13 +31,14 @@ func (o *codeOptions) flags(c *cobra.Command) {
 	c.Flags().DurationVar(&o.cpu, "cpu", 0, "processor time that a run may use at most, such as 90s (default: the site's limit)")
 	c.Flags().StringVar(&o.memory, "memory", "", "memory that a run may use at most, such as 2GiB (default: the site's limit)")
 	c.Flags().DurationVar(&o.wall, "time", 0, "time that a run may take at most, such as 5m (default: the site's limit)")
+	c.Flags().StringVar(&o.study, "study", "", "the study that it belongs to; roles that you have in that study hold")
 	c.Flags().StringVar(&o.environment, "env", "", "the lock or the name of the environment to run in (default: the site's default)")
 }
 
 type submitOptions struct {
 	codeOptions
-	purpose, study string
-	wait           bool
+	purpose string
+	wait    bool
 }
 
 func newRequestSubmit(a *app) *cobra.Command {
@@ -72,7 +73,6 @@ It needs Python 3.9 or newer: python3, or the program in ANCHORHOLD_PYTHON.`,
 	}
 	o.flags(c)
 	c.Flags().StringVar(&o.purpose, "purpose", "", "what the answer is for; the owner reads it")
-	c.Flags().StringVar(&o.study, "study", "", "the study that it belongs to")
 	c.Flags().BoolVar(&o.wait, "wait", false, "wait until there is an answer, or there will be none")
 	return c
 }
@@ -98,7 +98,7 @@ func runRequestSubmit(ctx context.Context, a *app, file string, o submitOptions)
 	if err != nil {
 		return err
 	}
-	return a.submit(ctx, c.Client, client.NewRequest{Code: q.Code, Assets: q.Assets, Values: q.Values, Purpose: o.purpose, Study: o.study, Expect: q.Expect}, o.wait)
+	return a.submit(ctx, c.Client, client.NewRequest{Code: q.Code, Assets: q.Assets, Values: q.Values, Purpose: o.purpose, Study: q.Study, Expect: q.Expect}, o.wait)
 }
 
 // prepare gathers code and finds what it is given, and shows what was gathered.
@@ -136,7 +136,7 @@ func (a *app) prepare(ctx context.Context, c *client.Client, file string, o code
 	if q.Values, err = valuesOf(gathered.Code, params); err != nil {
 		return q, err
 	}
-	q.Assets = used
+	q.Assets, q.Study = used, o.study
 	gathered.print(show.NewPrinter(a.err))
 	return q, nil
 }

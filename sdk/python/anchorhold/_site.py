@@ -197,18 +197,12 @@ class Site:
         ``[ah.Output("table", kind="table"), ah.Output("fit", sensitivity="model")]``;
         the function then returns a dict or a tuple of them. ``expect`` says what a run
         may use at most: ``ah.Resources(cpu_seconds=90, memory="2 GiB", wall="5 min")``.
+        ``study`` names the study that it belongs to; roles that you have in it hold.
         """
         captured = self.capture(fn, entry=entry, outputs=outputs, environment=environment, **arguments)
         if interactive():
             print(f"Submitting {captured.summary}", file=sys.stderr)
-        body: Json = {
-            "code": captured.code,
-            "assets": {p: {"dataset": a.dataset, "asset": a.name} for p, a in captured.assets.items()},
-            "parameters": captured.values,
-            "purpose": purpose,
-            **({"expect": expect.as_json()} if expect is not None else {}),
-        }
-        data = self._http.post("/v1/requests", {**body, "study": study} if study else body)
+        data = self._http.post("/v1/requests", {**asked(captured, expect, study), "purpose": purpose})
         if data.get("code_digest") != captured.digest:
             raise InvalidResult(
                 "the site names the code by another digest than this package", "update this package, or tell the owner"
@@ -223,6 +217,7 @@ class Site:
         entry: str = "",
         outputs: Iterable[Output | str] = (),
         expect: Resources | None = None,
+        study: str | None = None,
         environment: str | None = None,
         **arguments: Any,
     ) -> Trial:
@@ -233,13 +228,7 @@ class Site:
         ``.failure`` (the traceback) and ``.usage``. Pass the same arguments as to submit.
         """
         captured = self.capture(fn, entry=entry, outputs=outputs, environment=environment, **arguments)
-        body: Json = {
-            "code": captured.code,
-            "assets": {p: {"dataset": a.dataset, "asset": a.name} for p, a in captured.assets.items()},
-            "parameters": captured.values,
-            **({"expect": expect.as_json()} if expect is not None else {}),
-        }
-        return Trial(self._http, self._http.post("/v1/trials", body)).wait()
+        return Trial(self._http, self._http.post("/v1/trials", asked(captured, expect, study))).wait()
 
     def ledger(self) -> Listing[Json]:
         """Who has learnt what so far: one line for each release and each disclosed fact."""
@@ -262,6 +251,17 @@ class Site:
         you = f"{self.me.email} ({', '.join(self.me.roles)})"
         address = "on this machine" if self._http.local else self.url
         return [("address", address), ("you", you), ("key", self.key), ("version", self._about.get("version"))]
+
+
+def asked(captured: Captured, expect: Resources | None, study: str | None) -> Json:
+    """What a request and a trial have in common, as the site reads it."""
+    return {
+        "code": captured.code,
+        "assets": {p: {"dataset": a.dataset, "asset": a.name} for p, a in captured.assets.items()},
+        "parameters": captured.values,
+        **({"expect": expect.as_json()} if expect is not None else {}),
+        **({"study": study} if study else {}),
+    }
 
 
 def ledger_row(e: Json) -> list[object]:

@@ -43,6 +43,8 @@ def test_a_trial_gives_what_the_function_returned(site: FakeSite, ada: ah.Site, 
     assert sent["code"]["environment"] == LOCK
     assert sent["parameters"] == {"k": 2}
     assert not site.calls("POST", "/v1/requests")
+    ada.try_on_mock(code.by_diagnosis, patients=ada.datasets["heart"], study="s1")
+    assert site.calls("POST", "/v1/trials")[1]["body"]["study"] == "s1"
 
 
 def test_a_trial_is_the_code_that_would_be_submitted(site: FakeSite, ada: ah.Site, code: Any) -> None:
