@@ -100,16 +100,22 @@ type Kind[T any] struct {
 	Find func(store.Tx, string) (T, error)
 }
 
+// again finds what was done before by its name.
+func (k Kind[T]) again(tx store.Tx, kept string) (T, error) {
+	out, err := k.Find(tx, kept)
+	if errors.Is(err, store.ErrNotFound) {
+		err = anchorhold.Errorf(anchorhold.Conflict, "use a new key for a new request", "this was done before, and what it made is there no more")
+	}
+	return out, err
+}
+
 // On is Act for what has a name. A repetition finds it as it stands then, which
 // may be otherwise than at the first time, or gone.
 func On[T any](ctx context.Context, b *Books, p policy.Permit, k Kind[T], fn func(store.Tx) (T, Record, error)) (T, error) {
 	var out T
 	err := act(ctx, b, p,
 		func(tx store.Tx, kept string) (err error) {
-			out, err = k.Find(tx, kept)
-			if errors.Is(err, store.ErrNotFound) {
-				err = anchorhold.Errorf(anchorhold.Conflict, "use a new key for a new request", "this was done before, and what it made is there no more")
-			}
+			out, err = k.again(tx, kept)
 			return err
 		},
 		func(tx store.Tx) (kept string, rec Record, err error) {
@@ -119,6 +125,21 @@ func On[T any](ctx context.Context, b *Books, p policy.Permit, k Kind[T], fn fun
 			return kept, rec, err
 		})
 	return out, err
+}
+
+// Again finds what On would only find again, done before under the context's
+// key. Who prepares an act outside of its transaction asks first: what it was
+// prepared from may have ended with it.
+func Again[T any](ctx context.Context, b *Books, p policy.Permit, k Kind[T]) (out T, done bool, err error) {
+	err = b.View(ctx, func(tx store.Tx) error {
+		kept, before, err := recall(ctx, tx, p)
+		if done = before; err != nil || !done {
+			return err
+		}
+		out, err = k.again(tx, kept)
+		return err
+	})
+	return out, done, err
 }
 
 // Setting is the Kind of what there is one of.

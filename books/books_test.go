@@ -102,6 +102,12 @@ func TestNamesAreKeptAndFoundAgain(t *testing.T) {
 	if d, err := do(ctx, "a private title"); err != nil || d.Title != "another" {
 		t.Error("not as it stands:", d, err)
 	}
+	if d, done, err := books.Again(ctx, s.Books, p, books.Datasets()); err != nil || !done || d.Title != "another" {
+		t.Error("what was done is not found again:", d, done, err)
+	}
+	if d, done, err := books.Again(context.Background(), s.Books, p, books.Datasets()); err != nil || done {
+		t.Error("without a key something was done:", d, done, err)
+	}
 	if n := len(s.Events()); n != 2 {
 		t.Errorf("%d entries for two acts", n)
 	}

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/blob"
@@ -166,19 +167,11 @@ func (s *Service) Add(ctx context.Context, p policy.Permit, n New) (anchorhold.D
 	if err := n.check(); err != nil {
 		return anchorhold.Dataset{}, err
 	}
-	d := anchorhold.Dataset{
-		ID: anchorhold.NewID(anchorhold.PrefixDataset), Name: n.Name, Title: n.Title, Description: n.Description,
-		License: n.License, Population: n.Population, Visibility: n.Visibility, Quorum: max(n.Quorum, 1), Created: s.Books.Now(),
-		Review: n.Review, RequestDays: n.RequestDays, Priority: n.Priority,
+	if d, done, err := books.Again(ctx, s.Books, p, books.Datasets()); done || err != nil {
+		return d, err
 	}
-	if d.Population == "" {
-		d.Population = d.Name
-	}
-	if d.Visibility == "" {
-		d.Visibility = anchorhold.VisibleToUsers
-	}
-	d.Tags, d.DUO, d.Contacts, d.Asking, d.Parts = n.Tags, n.DUO, n.Contacts, n.Asking, n.Parts
-	if err := CheckCard(&d); err != nil {
+	d, err := n.described(s.Books.Now())
+	if err != nil {
 		return d, err
 	}
 	if _, err := s.Find(ctx, n.Name); err == nil {
@@ -223,12 +216,33 @@ func exists(name string) error {
 		"there is already a dataset %q", name)
 }
 
+// described is the dataset without its assets.
+func (n New) described(now time.Time) (anchorhold.Dataset, error) {
+	d := anchorhold.Dataset{
+		ID: anchorhold.NewID(anchorhold.PrefixDataset), Name: n.Name, Title: n.Title, Description: n.Description,
+		License: n.License, Population: n.Population, Visibility: n.Visibility, Quorum: max(n.Quorum, 1), Created: now,
+		Review: n.Review, RequestDays: n.RequestDays, Priority: n.Priority,
+	}
+	if d.Population == "" {
+		d.Population = d.Name
+	}
+	if d.Visibility == "" {
+		d.Visibility = anchorhold.VisibleToUsers
+	}
+	d.Tags, d.DUO, d.Contacts, d.Asking, d.Parts = n.Tags, n.DUO, n.Contacts, n.Asking, n.Parts
+	err := CheckCard(&d)
+	return d, err
+}
+
 // AddVersion registers a changed file as the asset's next version. What is left
 // out of n stays as it was: the path, the texts that mean no value, the stated
 // columns, and the mock.
 func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asset string, n NewAsset) (anchorhold.Dataset, error) {
-	d, err := s.Find(ctx, dataset)
-	if err != nil {
+	d, done, err := books.Again(ctx, s.Books, p, books.Datasets())
+	if done || err != nil {
+		return d, err
+	}
+	if d, err = s.Find(ctx, dataset); err != nil {
 		return d, err
 	}
 	if d.State == anchorhold.DatasetWithdrawn {

@@ -123,6 +123,39 @@ func TestCopiedIn(t *testing.T) {
 	b.VerifyLog()
 }
 
+// TestTakenOnce: who did not hear that an upload was taken asks again under the
+// same key, and hears it; the upload is gone by then, and the name in use.
+func TestTakenOnce(t *testing.T) {
+	b := newBench(t)
+	for _, c := range []struct {
+		name string
+		ask  func(ctx context.Context, n dataset.NewAsset) (anchorhold.Dataset, error)
+	}{
+		{"add", func(ctx context.Context, n dataset.NewAsset) (anchorhold.Dataset, error) {
+			n.Name = "patients"
+			return b.Add(ctx, b.permit(olga, policy.DatasetAdd), dataset.New{Name: "heart", Assets: []dataset.NewAsset{n}})
+		}},
+		{"version", func(ctx context.Context, n dataset.NewAsset) (anchorhold.Dataset, error) {
+			return b.AddVersion(ctx, b.permit(olga, policy.DatasetVersion), "heart", "patients", n)
+		}},
+	} {
+		n := dataset.NewAsset{Upload: b.send(c.name+".csv", []byte("id,score\n1,0.5\n2,1.5\n"))}
+		ctx := books.WithKey(t.Context(), c.name, []byte("body"))
+		first, err := c.ask(ctx, n)
+		if err != nil {
+			t.Fatal(c.name, err)
+		}
+		entries := len(b.Events())
+		again, err := c.ask(ctx, n)
+		if err != nil || b.patients(again).ID != b.patients(first).ID || len(b.Events()) != entries {
+			t.Errorf("%s: %+v, %v and %d entries; want what was done, once", c.name, again, err, len(b.Events())-entries)
+		}
+		if _, err := c.ask(books.WithKey(t.Context(), c.name, []byte("another body")), n); anchorhold.KindOf(err) != anchorhold.Conflict {
+			t.Errorf("%s: one key for two acts: %v", c.name, err)
+		}
+	}
+}
+
 // TestUploadsAreWholeAndOnesOwn is what goes wrong on the way.
 func TestUploadsAreWholeAndOnesOwn(t *testing.T) {
 	b := newBench(t)

@@ -291,15 +291,21 @@ func (s *site) researcher() *client.Client {
 // person is somebody with an account of their own, over the network.
 func (s *site) person(email string, role anchorhold.Role) *client.Client {
 	s.t.Helper()
-	u, err := s.owner().AddUser(context.Background(), client.NewUser{Email: email, Role: role})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	c, err := client.New("http://"+s.addr, patient(u.Token))
+	c, err := client.New("http://"+s.addr, patient(s.token(email, role)))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return c
+}
+
+// token makes an account and gives what proves it.
+func (s *site) token(email string, role anchorhold.Role) string {
+	s.t.Helper()
+	u, err := s.owner().AddUser(context.Background(), client.NewUser{Email: email, Role: role})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return u.Token
 }
 
 func patient(token string) client.Options {
