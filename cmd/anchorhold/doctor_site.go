@@ -52,7 +52,7 @@ func (m machine) weakness(path string) string {
 	if err != nil {
 		return "cannot be looked at"
 	}
-	if info.Mode().Perm()&0o007 != 0 {
+	if info.Mode().Perm()&0o007 != 0 && passable(filepath.Dir(path)) {
 		return "may be used by every account of this machine"
 	}
 	device, err := deviceOf(path)
@@ -63,6 +63,22 @@ func (m machine) weakness(path string) string {
 		return "lies on a volume that is " + string(at)
 	}
 	return ""
+}
+
+// passable says whether every account gets into a folder: it and each one above
+// must let them pass.
+func passable(dir string) bool {
+	for {
+		info, err := os.Stat(dir)
+		if err != nil || info.Mode().Perm()&0o001 == 0 {
+			return err != nil // what cannot be looked at may be open
+		}
+		above := filepath.Dir(dir)
+		if above == dir {
+			return true
+		}
+		dir = above
+	}
 }
 
 // examineProduction is the list of what a site needs before it is used in

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -67,7 +69,24 @@ func TestSecrecyOfVolumes(t *testing.T) {
 	}
 }
 
-// Keys in the clear beside the data are warned of, unless the disk is encrypted.
+// safeDisk is a machine on which the device of a path is encrypted, also where
+// it is one of several disks, which the list of mounts names.
+func safeDisk(t *testing.T, path string) machine {
+	t.Helper()
+	device, err := deviceOf(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return disks(t, map[string]string{
+		"sys/dev/block/" + device + "/dm/uuid": "CRYPT-LUKS2-x",
+		"proc/self/mountinfo":                  "22 1 " + device + " / / rw - btrfs /dev/mapper/safe rw\n",
+		"dev/mapper/safe":                      "", // no device, which is numbered 0:0
+		"sys/dev/block/0:0/dm/uuid":            "CRYPT-LUKS2-x",
+	})
+}
+
+// Keys in the clear beside the data, or under a key beside it, are warned of,
+// unless the disk is encrypted.
 func TestExamineKeys(t *testing.T) {
 	t.Setenv("ANCHORHOLD_ENVS", t.TempDir())
 	dir := filepath.Join(t.TempDir(), "site")
@@ -77,18 +96,96 @@ func TestExamineKeys(t *testing.T) {
 	if f := examineKeys(disks(t, nil), dir); !f.OK || !f.Warning || f.Remedy == "" {
 		t.Errorf("in the clear: %+v", f)
 	}
-	device, err := deviceOf(dir)
+	if f := examineKeys(safeDisk(t, dir), dir); !f.OK || f.Warning {
+		t.Errorf("on an encrypted disk: %+v", f)
+	}
+	key := filepath.Join(t.TempDir(), "heart.key")
+	root := newRoot(&app{env: os.Getenv, out: io.Discard, err: io.Discard})
+	root.SetArgs([]string{"key", "protect", "key-file", "--key-file", key, "--dir", dir})
+	if err := root.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	if f := examineKeys(disks(t, nil), dir); !f.OK || !f.Warning || !strings.Contains(f.Detail, key) {
+		t.Errorf("under a key on the same disk: %+v", f)
+	}
+	// Under a key that lies elsewhere: what is meant is the path.
+	file := filepath.Join(dir, "keys.json")
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(file, bytes.ReplaceAll(text, []byte(key), []byte(os.DevNull)), 0o600)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	safe := map[string]string{"sys/dev/block/" + device + "/dm/uuid": "CRYPT-LUKS2-x"}
-	if major, _, _ := strings.Cut(device, ":"); major != "0" { // a file system that says on which disk it lies
-		if f := examineKeys(disks(t, safe), dir); !f.OK || f.Warning {
-			t.Errorf("on an encrypted disk: %+v", f)
-		}
+	if f := examineKeys(disks(t, nil), dir); !f.OK || f.Warning || !strings.Contains(f.Detail, os.DevNull) {
+		t.Errorf("under a key on another disk: %+v", f)
 	}
 	if f := examineKeys(disks(t, nil), t.TempDir()); f.OK {
 		t.Errorf("no keys: %+v", f)
+	}
+}
+
+// What is warned of a file that is referenced where it lies: that others can use
+// it, or that its volume is not encrypted. Of a copy nothing is, which the site
+// encrypts.
+func TestExaminePrivate(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "patients.csv")
+	if err := os.WriteFile(file, []byte("a\n1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	look := func(m machine, path string) finding {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/v1/datasets" {
+				fmt.Fprint(w, `{"items":[{"name":"heart"}]}`)
+				return
+			}
+			fmt.Fprintf(w, `{"name":"heart","assets":[{"name":"patients","version":{"private":{"path":%q}}},{"name":"mock"}]}`, path)
+		}))
+		defer s.Close()
+		c, err := client.New(s.URL, client.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		return examinePrivate(context.Background(), m, c)
+	}
+	open := func(of string, mode os.FileMode) {
+		t.Helper()
+		if err := os.Chmod(of, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	safe, plainly := safeDisk(t, file), safeDisk(t, file)
+	uuids, err := filepath.Glob(filepath.Join(plainly.root, "sys/dev/block/*/dm/uuid"))
+	if err != nil || len(uuids) != 2 {
+		t.Fatal(uuids, err)
+	}
+	for _, uuid := range uuids {
+		if err := os.Remove(uuid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		prepare func()
+		m       machine
+		path    string
+		want    string // of the warning; empty: none
+	}{
+		{"on an encrypted volume", func() {}, safe, file, ""},
+		{"on a plain one", func() {}, plainly, file, "heart/patients lies on a volume that is not encrypted"},
+		{"on one that says nothing", func() {}, disks(t, nil), file, "heart/patients lies on a volume that is of a kind that does not say"},
+		{"open to others", func() { open(file, 0o604) }, safe, file, "heart/patients may be used by every account"},
+		{"in a folder closed to them", func() { open(dir, 0o700) }, safe, file, ""},
+		{"not there", func() {}, safe, file + ".gone", "heart/patients cannot be looked at"},
+		{"copied in", func() {}, disks(t, nil), "patients.csv", ""},
+	} {
+		c.prepare()
+		f := look(c.m, c.path)
+		if f.Name != "private files" || !f.OK || f.Warning != (c.want != "") || !strings.Contains(f.Detail, c.want) || f.Warning && f.Remedy == "" {
+			t.Errorf("%s: %+v", c.name, f)
+		}
 	}
 }
 
