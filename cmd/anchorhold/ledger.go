@@ -11,7 +11,7 @@ import (
 )
 
 func newLedger(a *app) *cobra.Command {
-	return group("ledger", "See what others have learnt from the data", newLedgerShow(a))
+	return group("ledger", "See what others have learnt from the data", newLedgerShow(a), newLedgerPlan(a))
 }
 
 func newLedgerShow(a *app) *cobra.Command {

@@ -50,6 +50,8 @@ var floors = []place{
 	{"intake", 2, "has what owners hand in read behind the boundary, as hostile bytes"},
 	{"output", 2, "parses what foreign code wrote, as hostile bytes"},
 
+	{"dp/account", 2, "a library by itself: how much answers may have revealed, and nothing of who asked"},
+
 	{"keep", 3, "what becomes of a site's records over the years"},
 	{"books", 3, "one durable act together with its audit entry"},
 	{"policy", 3, "who may do what, and by which rule"},
