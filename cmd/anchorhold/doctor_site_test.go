@@ -156,6 +156,7 @@ func TestExaminePrivate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	open(filepath.Dir(dir), 0o755) // which is the test's own
 	safe, plainly := safeDisk(t, file), safeDisk(t, file)
 	uuids, err := filepath.Glob(filepath.Join(plainly.root, "sys/dev/block/*/dm/uuid"))
 	if err != nil || len(uuids) != 2 {
@@ -177,7 +178,7 @@ func TestExaminePrivate(t *testing.T) {
 		{"on a plain one", func() {}, plainly, file, "heart/patients lies on a volume that is not encrypted"},
 		{"on one that says nothing", func() {}, disks(t, nil), file, "heart/patients lies on a volume that is of a kind that does not say"},
 		{"open to others", func() { open(file, 0o604) }, safe, file, "heart/patients may be used by every account"},
-		{"in a folder closed to them", func() { open(dir, 0o700) }, safe, file, ""},
+		{"in a folder closed to them", func() { open(filepath.Dir(dir), 0o700) }, safe, file, ""},
 		{"not there", func() {}, safe, file + ".gone", "heart/patients cannot be looked at"},
 		{"copied in", func() {}, disks(t, nil), "patients.csv", ""},
 	} {
