@@ -184,8 +184,7 @@ func (t *tx) PutVersion(dataset, asset string, v anchorhold.Version) error {
 }
 
 func (t *tx) Version(id string) (anchorhold.AssetRef, anchorhold.Version, error) {
-	row := t.tx.QueryRowContext(t.ctx, "SELECT "+versionColumns+" FROM version WHERE id = ?", id)
-	ref, v, err := scanVersion(row.Scan)
+	ref, v, err := scanVersion(t.row("SELECT "+versionColumns+" FROM version WHERE id = ?", id).Scan)
 	if err == sql.ErrNoRows { //nolint:errorlint // Scan returns it bare
 		err = store.ErrNotFound
 	}

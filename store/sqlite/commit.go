@@ -85,6 +85,7 @@ func (s *Store) transact(group []*pending) error {
 	if err != nil {
 		return busy(err)
 	}
+	defer s.writes.learn()
 	defer t.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
 	kept, late, touched := 0, map[string]func(store.Tx) error{}, map[string]bool{}
 	added := s.edge.then() // by the updates that stay
@@ -128,11 +129,11 @@ func (s *Store) transact(group []*pending) error {
 
 // within is an open transaction as updates see it.
 func (s *Store) within(t *sql.Tx, late map[string]func(store.Tx) error, added *edge) *tx {
-	known := []*edge{s.edge, added, added.then()}
+	edges := []*edge{s.edge, added, added.then()}
 	if added.anew {
-		known = known[1:]
+		edges = edges[1:]
 	}
-	return &tx{ctx: context.Background(), tx: t, hot: s.hot, late: late, known: known}
+	return &tx{ctx: context.Background(), tx: t, known: s.writes, late: late, edges: edges}
 }
 
 // apply runs one update, within a savepoint unless it is alone. The error is the

@@ -15,8 +15,7 @@ import (
 	"github.com/anchorhold/anchorhold/store"
 )
 
-// The statements of every act. They are parsed once, at Open: parsing would cost
-// an act more than the statements do.
+// The statements of every act.
 const (
 	sqlSize          = "SELECT COALESCE(MAX(idx) + 1, 0) FROM audit_entry"
 	sqlAppendEntry   = "INSERT INTO audit_entry(idx, at, hashes, checkpoint, ciphertext) VALUES (?, ?, ?, ?, ?)"
@@ -33,14 +32,8 @@ func sqlMany() string {
 	return sqlAppendMany + "(?, ?, ?, ?)" + strings.Repeat(", (?, ?, ?, ?)", manyEntries-1)
 }
 
-func hotQueries() []string {
-	return []string{
-		sqlMany(), sqlSavepoint, sqlRollbackTo, sqlRelease, sqlSize, sqlAppendEntry, sqlHashes, sqlIdempotent, sqlPutIdempotent,
-	}
-}
-
 // own is what this update itself adds to the edge.
-func (t *tx) own() *edge { return t.known[len(t.known)-1] }
+func (t *tx) own() *edge { return t.edges[len(t.edges)-1] }
 
 func (t *tx) Size() (int64, error) {
 	own := t.own()
@@ -69,7 +62,7 @@ func (t *tx) Take() (all []audit.Queued, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range t.known {
+	for _, e := range t.edges {
 		all = append(all, e.queued...)
 		e.queued = nil
 	}
@@ -176,7 +169,7 @@ func (t *tx) Hashes(indexes []int64) ([][32]byte, error) {
 }
 
 func (t *tx) remembers(index int64, into *[32]byte) bool {
-	for _, e := range t.known {
+	for _, e := range t.edges {
 		if h, ok := e.find(index); ok {
 			*into = h
 			return true

@@ -60,7 +60,7 @@ func (t *tx) EndLog(l store.PastLog) error {
 		return err
 	}
 	// What was remembered of the log that ended must not be taken for the new one.
-	t.known = []*edge{{size: 0, hashes: map[int64][32]byte{}, anew: true}}
+	t.edges = []*edge{{size: 0, hashes: map[int64][32]byte{}, anew: true}}
 	return nil
 }
 
@@ -132,7 +132,7 @@ func (p pastReader) Entries(first int64, n int) ([][]byte, error) {
 
 // change carries out a statement and gives how many rows it changed.
 func (t *tx) change(query string, args ...any) (int, error) {
-	r, err := t.tx.ExecContext(t.ctx, query, args...)
+	r, err := t.run(query, args...)
 	if err != nil {
 		return 0, err
 	}

@@ -111,15 +111,12 @@ func (t *tx) EndLeases() error {
 }
 
 func (t *tx) ExtendLease(run, claimant string, lease time.Time) error {
-	res, err := t.tx.ExecContext(t.ctx,
+	n, err := t.change(
 		"UPDATE run SET lease = ? WHERE id = ? AND claimant = ? AND state IN ('running', 'checking')", lease.UnixNano(), run, claimant)
-	if err != nil {
-		return err
+	if err == nil && n == 0 {
+		err = store.ErrNotFound
 	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return store.ErrNotFound
-	}
-	return nil
+	return err
 }
 
 func (t *tx) ReturnRun(run, claimant string) error {

@@ -35,7 +35,9 @@ type Store struct {
 	path  string
 	write *sql.DB // exactly one connection: the single writer
 	read  *sql.DB
-	hot   map[string]*sql.Stmt // prepared on write
+	// What was asked by each, parsed.
+	writes, reads *statements
+
 	queue queue
 	edge  *edge // used by whoever leads the queue
 
@@ -61,13 +63,8 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return nil, errors.Join(err, write.Close())
 	}
 	read.SetMaxOpenConns(readers)
-	s := &Store{path: path, write: write, read: read, hot: map[string]*sql.Stmt{}, edge: newEdge()}
-	for _, query := range hotQueries() {
-		if s.hot[query], err = write.PrepareContext(ctx, query); err != nil {
-			return nil, errors.Join(err, s.Close())
-		}
-	}
-	return s, nil
+	read.SetMaxIdleConns(readers)
+	return &Store{path: path, write: write, read: read, writes: newStatements(write), reads: newStatements(read), edge: newEdge()}, nil
 }
 
 // createPrivate makes an empty database file that only its owner can read,
@@ -170,8 +167,9 @@ func (s *Store) View(ctx context.Context, fn func(store.Tx) error) error {
 	if err != nil {
 		return busy(err)
 	}
+	defer s.reads.learn()
 	defer t.Rollback() //nolint:errcheck // a read has nothing to keep
-	return fn(&tx{ctx: ctx, tx: t, known: []*edge{newEdge()}})
+	return fn(&tx{ctx: ctx, tx: t, known: s.reads, edges: []*edge{newEdge()}})
 }
 
 // busy turns the driver's error into one that a person can act on.
@@ -185,23 +183,18 @@ func busy(err error) error {
 
 // Close implements store.Store.
 func (s *Store) Close() error {
-	var errs []error
-	for _, st := range s.hot {
-		if st != nil {
-			errs = append(errs, st.Close())
-		}
-	}
-	return errors.Join(append(errs, s.read.Close(), s.write.Close())...)
+	return errors.Join(s.reads.close(), s.writes.close(), s.read.Close(), s.write.Close())
 }
 
 // tx implements store.Tx over an open transaction.
 type tx struct {
 	ctx   context.Context
 	tx    *sql.Tx
-	hot   map[string]*sql.Stmt            // statements that need not be parsed again
-	known []*edge                         // what is remembered of the audit log; the last is this update's own
+	known *statements
+	edges []*edge                         // what is remembered of the audit log; the last is this update's own
 	late  map[string]func(store.Tx) error // to be called before the commit, by name
 
+	reading map[string]bool // queries whose rows are being read
 	touched map[string]bool // ids of requests whose state may be another now; nil: not kept
 }
 
@@ -213,24 +206,13 @@ func (t *tx) BeforeCommit(name string, fn func(store.Tx) error) {
 }
 
 func (t *tx) exec(query string, args ...any) error {
-	var err error
-	if st := t.hot[query]; st != nil {
-		_, err = t.tx.StmtContext(t.ctx, st).ExecContext(t.ctx, args...)
-	} else {
-		_, err = t.tx.ExecContext(t.ctx, query, args...)
-	}
+	_, err := t.run(query, args...)
 	return err
 }
 
 // scan reads one row; absent is store.ErrNotFound.
 func (t *tx) scan(query string, args []any, into ...any) error {
-	var row *sql.Row
-	if st := t.hot[query]; st != nil {
-		row = t.tx.StmtContext(t.ctx, st).QueryRowContext(t.ctx, args...)
-	} else {
-		row = t.tx.QueryRowContext(t.ctx, query, args...)
-	}
-	err := row.Scan(into...)
+	err := t.row(query, args...).Scan(into...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.ErrNotFound
 	}
@@ -239,13 +221,8 @@ func (t *tx) scan(query string, args []any, into ...any) error {
 
 // each calls row for every row of a query.
 func (t *tx) each(query string, args []any, row func(*sql.Rows) error) error {
-	var rows *sql.Rows
-	var err error
-	if st := t.hot[query]; st != nil {
-		rows, err = t.tx.StmtContext(t.ctx, st).QueryContext(t.ctx, args...)
-	} else {
-		rows, err = t.tx.QueryContext(t.ctx, query, args...)
-	}
+	rows, done, err := t.rows(query, args...)
+	defer done()
 	if err != nil {
 		return err
 	}
