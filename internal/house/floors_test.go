@@ -51,6 +51,7 @@ var floors = []place{
 	{"output", 2, "parses what foreign code wrote, as hostile bytes"},
 
 	{"dp/account", 2, "a library by itself: how much answers may have revealed, and nothing of who asked"},
+	{"dp", 2, "differential privacy by itself: exact mechanisms, and nothing of ours"},
 
 	{"keep", 3, "what becomes of a site's records over the years"},
 	{"books", 3, "one durable act together with its audit entry"},
