@@ -20,6 +20,7 @@ type TLSKeys struct {
 	Pin       string     `json:"pin,omitempty" doc:"of the key in use; absent where the site has none of its own"`
 	Next      string     `json:"next,omitempty" doc:"of the key that is announced"`
 	Announced *time.Time `json:"announced,omitempty" doc:"since when"`
+	On        *time.Time `json:"on,omitempty" doc:"when the site changes to it by itself"`
 	Connect   string     `json:"connect,omitempty" doc:"the connection string of today; absent while the site does not serve"`
 }
 
@@ -27,10 +28,19 @@ type TLSKeys struct {
 type TLSDoor interface {
 	// TLSKeys tells of the keys that there are.
 	TLSKeys(ctx context.Context) (TLSKeys, error)
-	// RotateTLS makes the next key and announces it under the one in use.
-	RotateTLS(ctx context.Context, p policy.Permit) (TLSKeys, error)
+	// RotateTLS makes the next key and announces it under the one in use. At a
+	// time that is given the door changes to it by itself.
+	RotateTLS(ctx context.Context, p policy.Permit, on *time.Time) (TLSKeys, error)
 	// SwitchTLS serves the key that was announced, and drops the one before.
 	SwitchTLS(ctx context.Context, p policy.Permit) (TLSKeys, error)
+	// WithdrawTLS drops the key that was announced: the one in use stays.
+	WithdrawTLS(ctx context.Context, p policy.Permit) (TLSKeys, error)
+}
+
+type nextKey struct {
+	Body struct {
+		On *time.Time `json:"on,omitempty" doc:"when the site changes to it by itself; absent: when somebody says so"`
+	}
 }
 
 type newBackup struct {
@@ -138,13 +148,18 @@ func (a *API) keepOperations() {
 			return &body[TLSKeys]{k}, err
 		})
 	add(a, op("rotate-tls", http.MethodPost, "/tls/next", "Make the next key of the TLS door, and announce it under the one in use"), policy.TLSRotate, onSite,
-		func(ctx context.Context, p policy.Permit, _ *struct{}) (*body[TLSKeys], error) {
-			k, err := a.TLS.RotateTLS(ctx, p)
+		func(ctx context.Context, p policy.Permit, in *nextKey) (*body[TLSKeys], error) {
+			k, err := a.TLS.RotateTLS(ctx, p, in.Body.On)
 			return &body[TLSKeys]{k}, err
 		})
 	add(a, op("switch-tls", http.MethodPost, "/tls/switch", "Serve the key that was announced, and drop the one before"), policy.TLSSwitch, onSite,
 		func(ctx context.Context, p policy.Permit, _ *struct{}) (*body[TLSKeys], error) {
 			k, err := a.TLS.SwitchTLS(ctx, p)
+			return &body[TLSKeys]{k}, err
+		})
+	add(a, op("withdraw-tls", http.MethodDelete, "/tls/next", "Drop the key that was announced; the one in use stays"), policy.TLSWithdraw, onSite,
+		func(ctx context.Context, p policy.Permit, _ *struct{}) (*body[TLSKeys], error) {
+			k, err := a.TLS.WithdrawTLS(ctx, p)
 			return &body[TLSKeys]{k}, err
 		})
 	add(a, op("audit-logs", http.MethodGet, "/audit/logs", "Logs that ended when the site was restored, oldest first"), policy.AuditCheckpoint, onSite, a.pastLogs)

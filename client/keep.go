@@ -94,6 +94,7 @@ type TLSKeys struct {
 	Pin       string     `json:"pin,omitempty"`       // of the key in use
 	Next      string     `json:"next,omitempty"`      // of the key that is announced
 	Announced *time.Time `json:"announced,omitempty"` // since when
+	On        *time.Time `json:"on,omitempty"`        // when the site changes to it by itself
 	Connect   string     `json:"connect,omitempty"`   // absent while the site does not serve
 }
 
@@ -103,9 +104,16 @@ func (c *Client) TLSKeys(ctx context.Context) (TLSKeys, error) {
 }
 
 // RotateTLS makes the next key of the TLS door and announces it under the one in
-// use.
-func (c *Client) RotateTLS(ctx context.Context) (TLSKeys, error) {
-	return send[TLSKeys](ctx, c, http.MethodPost, "/tls/next", nil)
+// use. At a time that is given the site changes to it by itself.
+func (c *Client) RotateTLS(ctx context.Context, on *time.Time) (TLSKeys, error) {
+	return send[TLSKeys](ctx, c, http.MethodPost, "/tls/next", struct {
+		On *time.Time `json:"on,omitempty"`
+	}{on})
+}
+
+// WithdrawTLS drops the key that was announced.
+func (c *Client) WithdrawTLS(ctx context.Context) (TLSKeys, error) {
+	return send[TLSKeys](ctx, c, http.MethodDelete, "/tls/next", nil)
 }
 
 // SwitchTLS has the door serve the key that was announced.

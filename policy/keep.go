@@ -16,4 +16,5 @@ const (
 	TLSRead           Action = "tls.read"
 	TLSRotate         Action = "tls.rotate"
 	TLSSwitch         Action = "tls.switch"
+	TLSWithdraw       Action = "tls.withdraw"
 )

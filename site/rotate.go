@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -32,12 +33,14 @@ const tlsNextFile = "tls-next.pem"
 // into its place after they say so, at once or at the next start.
 const tlsSetting = "tls"
 
-// tlsPlan is a decided change: to the key that is announced, or made to another.
-// Both are fragments of connection strings.
+// tlsPlan is a decided change: to the key that is announced, or made to another,
+// or one that was taken back. All are fragments of connection strings.
 type tlsPlan struct {
 	Next      string    `json:"next,omitempty"`
 	Announced time.Time `json:"announced,omitzero"`
+	On        time.Time `json:"on,omitzero"` // when the site changes to it by itself
 	Changed   string    `json:"changed,omitempty"`
+	Withdrawn string    `json:"withdrawn,omitempty"`
 }
 
 func readTLSPlan(tx store.Tx) (p tlsPlan, err error) {
@@ -62,9 +65,13 @@ func writeTLSPlan(tx store.Tx, p tlsPlan) error {
 // certificateIn reads a certificate beside its key; without a file, none.
 func (s *Site) certificateIn(file string) (*x509.Certificate, error) {
 	path := filepath.Join(s.dir, file)
-	c, err := tls.LoadX509KeyPair(path, path)
+	text, err := os.ReadFile(path) // once: another key may take its place meanwhile
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
+	}
+	var c tls.Certificate
+	if err == nil {
+		c, err = tls.X509KeyPair(text, text)
 	}
 	if err != nil {
 		return nil, anchorhold.Errorf(anchorhold.Invalid, "restore it from a copy, or remove it", "%s does not hold a TLS key and certificate", path).Because(err)
@@ -107,6 +114,15 @@ func (s *Site) settleTLS(ctx context.Context) (next identity.Pins, err error) {
 			return nil, err
 		}
 	}
+	withdrawn, err := s.held(plan.Withdrawn)
+	if err != nil {
+		return nil, err
+	}
+	if withdrawn != nil {
+		if err := s.dropKey(); err != nil {
+			return nil, err
+		}
+	}
 	announced, err := s.held(plan.Next)
 	if err != nil {
 		return nil, err
@@ -123,6 +139,14 @@ func (s *Site) settleTLS(ctx context.Context) (next identity.Pins, err error) {
 // moveKey puts the next key in the place of the one before, durably.
 func (s *Site) moveKey() error {
 	if err := os.Rename(filepath.Join(s.dir, tlsNextFile), filepath.Join(s.dir, tlsFile)); err != nil {
+		return unusable(s.dir, err)
+	}
+	return syncDir(s.dir)
+}
+
+// dropKey removes the next key, durably.
+func (s *Site) dropKey() error {
+	if err := os.Remove(filepath.Join(s.dir, tlsNextFile)); err != nil {
 		return unusable(s.dir, err)
 	}
 	return syncDir(s.dir)
@@ -148,6 +172,9 @@ func (s *Site) TLSKeys(ctx context.Context) (k api.TLSKeys, err error) {
 		return k, err
 	}
 	k.Next, k.Announced = pinText(plan.Next), &plan.Announced
+	if !plan.On.IsZero() {
+		k.On = &plan.On
+	}
 	return k, nil
 }
 
@@ -156,7 +183,11 @@ func pinText(fragment string) string { return strings.TrimPrefix(fragment, "sha2
 
 // RotateTLS implements api.TLSDoor: the next key lies on the disk before the
 // books know of it, and they know before anybody else is told.
-func (s *Site) RotateTLS(ctx context.Context, p policy.Permit) (api.TLSKeys, error) {
+func (s *Site) RotateTLS(ctx context.Context, p policy.Permit, on *time.Time) (api.TLSKeys, error) {
+	if now := s.books.Now(); on != nil && (!on.After(now) || on.After(now.Add(farthestChange))) {
+		return api.TLSKeys{}, anchorhold.Errorf(anchorhold.Invalid, "name a time between now and a year from now, after people have connected once",
+			"the key cannot be changed at that time")
+	}
 	return s.changeTLS(ctx, p, func(tx store.Tx, plan *tlsPlan) (map[string]string, error) {
 		current, err := s.certificateIn(tlsFile)
 		if err != nil {
@@ -169,16 +200,24 @@ func (s *Site) RotateTLS(ctx context.Context, p policy.Permit) (api.TLSKeys, err
 		if next, err := s.held(plan.Next); err != nil {
 			return nil, err
 		} else if next != nil {
-			return nil, anchorhold.Errorf(anchorhold.Conflict, "change to it with `anchorhold tls switch`", "the next key is announced already")
+			return nil, anchorhold.Errorf(anchorhold.Conflict, "change to it with `anchorhold tls switch`, or take it back with `anchorhold tls withdraw`", "the next key is announced already")
 		}
 		next, err := s.makeNext(current)
 		if err != nil {
 			return nil, err
 		}
+		details := map[string]string{"key": identity.PinOf(current).Fragment(), "next": next.Fragment()}
 		*plan = tlsPlan{Next: next.Fragment(), Announced: s.books.Now(), Changed: plan.Changed}
-		return map[string]string{"key": identity.PinOf(current).Fragment(), "next": plan.Next}, writeTLSPlan(tx, *plan)
+		if on != nil {
+			plan.On = on.UTC()
+			details["on"] = plan.On.Format(time.RFC3339)
+		}
+		return details, writeTLSPlan(tx, *plan)
 	})
 }
+
+// farthestChange is how far ahead the time of a change may lie.
+const farthestChange = 366 * 24 * time.Hour
 
 // makeNext writes a new key, with a certificate for the names of the one in use.
 func (s *Site) makeNext(current *x509.Certificate) (identity.Pins, error) {
@@ -202,17 +241,95 @@ func (s *Site) makeNext(current *x509.Certificate) (identity.Pins, error) {
 
 // SwitchTLS implements api.TLSDoor. The old key is gone afterwards.
 func (s *Site) SwitchTLS(ctx context.Context, p policy.Permit) (api.TLSKeys, error) {
+	return s.changeTLS(ctx, p, s.toNext)
+}
+
+func (s *Site) toNext(tx store.Tx, plan *tlsPlan) (map[string]string, error) {
+	next, err := s.held(plan.Next)
+	if err != nil {
+		return nil, err
+	}
+	if next == nil {
+		return nil, noneAnnounced("announce one with `anchorhold tls rotate`, and give people time to see it")
+	}
+	*plan = tlsPlan{Changed: plan.Next}
+	return map[string]string{"key": plan.Changed}, writeTLSPlan(tx, *plan)
+}
+
+func noneAnnounced(remedy string) error {
+	return anchorhold.Errorf(anchorhold.Conflict, remedy, "no next key is announced")
+}
+
+// WithdrawTLS implements api.TLSDoor. Nobody gets the announced key any more, and
+// who learnt of it forgets it with the next answer.
+func (s *Site) WithdrawTLS(ctx context.Context, p policy.Permit) (api.TLSKeys, error) {
 	return s.changeTLS(ctx, p, func(tx store.Tx, plan *tlsPlan) (map[string]string, error) {
 		next, err := s.held(plan.Next)
 		if err != nil {
 			return nil, err
 		}
 		if next == nil {
-			return nil, anchorhold.Errorf(anchorhold.Conflict, "announce one with `anchorhold tls rotate`, and give people time to see it", "no next key is announced")
+			return nil, noneAnnounced("nothing needs to be done")
 		}
-		*plan = tlsPlan{Changed: plan.Next}
-		return map[string]string{"key": plan.Changed}, writeTLSPlan(tx, *plan)
+		*plan = tlsPlan{Withdrawn: plan.Next}
+		return map[string]string{"next": plan.Withdrawn}, writeTLSPlan(tx, *plan)
 	})
+}
+
+// untilChange is how long it takes until the door changes to the announced key by
+// itself; never, where nobody said when.
+func (s *Site) untilChange(ctx context.Context) (time.Duration, bool, error) {
+	var plan tlsPlan
+	err := s.store.View(ctx, func(tx store.Tx) (err error) {
+		plan, err = readTLSPlan(tx)
+		return err
+	})
+	if err != nil || plan.On.IsZero() {
+		return 0, false, err
+	}
+	next, err := s.held(plan.Next)
+	return plan.On.Sub(s.books.Now()), next != nil, err
+}
+
+// planAgain is how often the time of a change is looked at: a clock may be set.
+const planAgain = time.Minute
+
+// changeKeysInTime changes to the announced key when its time has come, also where
+// the site did not serve then, until the context ends.
+func (s *Site) changeKeysInTime(ctx context.Context) {
+	for {
+		changed := s.books.Changed()
+		wait, planned, err := s.untilChange(ctx)
+		if err == nil && planned && wait <= 0 {
+			_, err = s.changeTLS(ctx, policy.SiteAct(policy.TLSSwitch, string(policy.TLSRotate)), s.toNextInTime)
+			wait = planAgain
+		}
+		if err != nil && ctx.Err() == nil {
+			slog.Warn("the key of the TLS door is not changed yet", "err", err)
+			changed = nil // not at once again
+		}
+		if !planned || wait > planAgain {
+			wait = planAgain
+		}
+		again := time.NewTimer(wait)
+		select {
+		case <-again.C:
+		case <-changed:
+		case <-ctx.Done():
+		}
+		again.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// toNextInTime is toNext, if that is still what is planned.
+func (s *Site) toNextInTime(tx store.Tx, plan *tlsPlan) (map[string]string, error) {
+	if plan.On.IsZero() || plan.On.After(s.books.Now()) {
+		return nil, noneAnnounced("nothing needs to be done")
+	}
+	return s.toNext(tx, plan)
 }
 
 // changeTLS decides on a change in the books and then carries it out. What a

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -75,11 +76,11 @@ func TestPlannedKey(t *testing.T) {
 	}
 	refusedBy(t, "before", before, stranger)
 
-	k, err := local.RotateTLS(t.Context())
+	k, err := local.RotateTLS(t.Context(), nil)
 	if err != nil || k.Next == "" || k.Announced == nil || k.Connect != before+","+k.Next {
 		t.Fatalf("announced %+v, %v", k, err)
 	}
-	if _, err := local.RotateTLS(t.Context()); anchorhold.KindOf(err) != anchorhold.Conflict {
+	if _, err := local.RotateTLS(t.Context(), nil); anchorhold.KindOf(err) != anchorhold.Conflict {
 		t.Errorf("two keys are announced: %v", err)
 	}
 	if got := identity.PinOf(presented(t, strings.TrimPrefix(url, "https://"))).Fragment(); !strings.HasSuffix(before, got) {
@@ -127,6 +128,96 @@ func TestPlannedKey(t *testing.T) {
 	}
 }
 
+// TestKeyAtADate: the door changes to the announced key when its time has come,
+// by the site's own act, also if it came while nobody served. A date that says
+// nothing, and a key that was taken back, change nothing.
+func TestKeyAtADate(t *testing.T) {
+	dir, _ := makeSite(t)
+	_, before, stop := serveWith(t, dir, site.ServeOptions{Listen: "127.0.0.1:0", SelfSigned: true})
+	local := client.NewSocket(site.SocketPath(dir), client.Options{})
+	defer local.Close()
+	soon := func(d time.Duration) *time.Time { at := time.Now().Add(d); return &at }
+	for _, on := range []*time.Time{soon(-time.Hour), soon(2 * 366 * 24 * time.Hour)} {
+		if _, err := local.RotateTLS(t.Context(), on); anchorhold.KindOf(err) != anchorhold.Invalid {
+			t.Errorf("on %s: %v", on, err)
+		}
+	}
+	if _, err := local.WithdrawTLS(t.Context()); anchorhold.KindOf(err) != anchorhold.Conflict {
+		t.Errorf("no key was withdrawn: %v", err)
+	}
+
+	// Taken back before its time: it is gone, and who learnt of it forgets it.
+	follower, err := asks(t, before, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := local.RotateTLS(t.Context(), soon(time.Hour))
+	if err != nil || k.On == nil || time.Until(*k.On) < 50*time.Minute {
+		t.Fatalf("announced %+v, %v", k, err)
+	}
+	if _, err := follower.Site(t.Context()); err != nil || follower.Address() != k.Connect {
+		t.Errorf("announced: %s, %v", follower.Address(), err)
+	}
+	if k, err = local.WithdrawTLS(t.Context()); err != nil || k.Next != "" || k.On != nil || k.Connect != before {
+		t.Errorf("withdrawn: %+v, %v", k, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "tls-next.pem")); !os.IsNotExist(err) {
+		t.Errorf("a withdrawn key lies there still: %v", err)
+	}
+	if _, err := follower.Site(t.Context()); err != nil || follower.Address() != before {
+		t.Errorf("withdrawn: %s, %v", follower.Address(), err)
+	}
+
+	// Its time comes while the site serves.
+	if k, err = local.RotateTLS(t.Context(), soon(2*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	changedTo(t, local, k.Next)
+	if _, err := asks(t, k.Connect, client.Options{}); err != nil {
+		t.Errorf("with a string of both keys: %v", err)
+	}
+	entries, err := local.AuditLatest(t.Context(), 1)
+	if err != nil || len(entries) != 1 || entries[0].Event.Action != "tls.switch" || entries[0].Event.Actor != "site" || entries[0].Event.Rule != "tls.rotate" {
+		t.Errorf("the audit log ends with %+v, %v", entries, err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	// And while it does not.
+	var on *time.Time
+	k = inFolder(t, dir, func(c *client.Client, ctx context.Context) (client.TLSKeys, error) { //nolint:revive // as above
+		on = soon(time.Second)
+		return c.RotateTLS(ctx, on)
+	})
+	for time.Now().Before(*on) {
+		runtime.Gosched()
+	}
+	_, _, stop = serveWith(t, dir, site.ServeOptions{Listen: "127.0.0.1:0", SelfSigned: true})
+	again := client.NewSocket(site.SocketPath(dir), client.Options{})
+	defer again.Close()
+	changedTo(t, again, k.Next)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// changedTo waits until the key in use is the one that was announced.
+func changedTo(t *testing.T, c *client.Client, pin string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		k, err := c.TLSKeys(ctx)
+		if err != nil {
+			t.Fatalf("the key is not changed: %v", err)
+		}
+		if k.Pin == pin && k.Next == "" {
+			return
+		}
+	}
+}
+
 // decideOnly changes the key of a site that does not serve, and then puts the
 // files back as a crash between the decision and the files leaves them.
 func decideOnly(t *testing.T, dir string, do func(*client.Client, context.Context) (client.TLSKeys, error)) client.TLSKeys {
@@ -146,6 +237,11 @@ func decideOnly(t *testing.T, dir string, do func(*client.Client, context.Contex
 		}
 	}
 	return k
+}
+
+// rotate is client.Client.RotateTLS without a date.
+func rotate(c *client.Client, ctx context.Context) (client.TLSKeys, error) { //nolint:revive // the form of a method's expression
+	return c.RotateTLS(ctx, nil)
 }
 
 func inFolder(t *testing.T, dir string, do func(*client.Client, context.Context) (client.TLSKeys, error)) client.TLSKeys {
@@ -191,7 +287,7 @@ func TestKeyAfterACrash(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	k := inFolder(t, dir, (*client.Client).RotateTLS)
+	k := inFolder(t, dir, rotate)
 	if connect, stop = start(); !strings.HasSuffix(connect, k.Pin+","+k.Next) {
 		t.Errorf("announced while the site was down: %s, want %+v", connect, k)
 	}
@@ -200,9 +296,15 @@ func TestKeyAfterACrash(t *testing.T) {
 	}
 	decideOnly(t, dir, (*client.Client).SwitchTLS)
 	// The next key is made only after the one before is in its place.
-	again := inFolder(t, dir, (*client.Client).RotateTLS)
+	again := inFolder(t, dir, rotate)
 	if again.Pin != k.Next || again.Next == k.Next {
 		t.Errorf("after a crash: %+v, want the key %s", again, k.Next)
+	}
+	// A key that was taken back is removed before the next is made, and never served.
+	decideOnly(t, dir, (*client.Client).WithdrawTLS)
+	withdrawn := again.Next
+	if again = inFolder(t, dir, rotate); again.Pin != k.Next || again.Next == withdrawn {
+		t.Errorf("after a crash while %s was withdrawn: %+v", withdrawn, again)
 	}
 	decideOnly(t, dir, (*client.Client).SwitchTLS)
 	connect, stop = start()
@@ -214,5 +316,48 @@ func TestKeyAfterACrash(t *testing.T) {
 	}
 	if again.Announced == nil || time.Since(*again.Announced) > time.Hour {
 		t.Errorf("announced %v", again.Announced)
+	}
+}
+
+// TestRestoredDoor: a backup holds no key of the door, so nobody who has one can
+// stand where the site stood. A restored site makes another key, or goes on with
+// the one that its owner kept and put there; a change that was planned ends.
+func TestRestoredDoor(t *testing.T) {
+	dir, _ := makeSite(t)
+	secure := site.ServeOptions{Listen: "127.0.0.1:0", SelfSigned: true}
+	_, before, stop := serveWith(t, dir, secure)
+	local := client.NewSocket(site.SocketPath(dir), client.Options{})
+	defer local.Close()
+	soon := time.Now().Add(time.Hour)
+	if _, err := local.RotateTLS(t.Context(), &soon); err != nil {
+		t.Fatal(err)
+	}
+	saved := makeBackup(t, local)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, kept := range []bool{false, true} {
+		back, _ := restore(t, saved)
+		if found, err := filepath.Glob(filepath.Join(back, "tls*")); err != nil || len(found) > 0 {
+			t.Errorf("the backup held %v, %v", found, err)
+		}
+		if kept {
+			key, err := os.ReadFile(filepath.Join(dir, "tls.pem"))
+			if err == nil {
+				err = os.WriteFile(filepath.Join(back, "tls.pem"), key, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, after, stop := serveWith(t, back, secure)
+		_, was, _ := strings.Cut(before, "#")
+		_, is, _ := strings.Cut(after, "#")
+		if (was == is) != kept || pinsIn(after) != 1 {
+			t.Errorf("kept %v: the key was %s and is %s", kept, was, is)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -85,6 +85,7 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 	wg.Go(func() { s.runs.Work(working) })
 	wg.Go(func() { s.notify.Work(working) })
 	wg.Go(func() { s.keep.Work(working) })
+	wg.Go(func() { s.changeKeysInTime(working) })
 	failed := make(chan error, len(d.open))
 	for _, one := range d.open {
 		wg.Go(func() { failed <- one.server.Serve(one.listener) })

@@ -113,6 +113,9 @@ func examineTLS(ctx context.Context, c *client.Client) finding {
 	}
 	const change = "when everybody has connected once: anchorhold tls switch"
 	said := fmt.Sprintf("%s; %s is announced since %s", k.Pin, k.Next, show.Time(*k.Announced))
+	if k.On != nil {
+		return found("TLS key", said+"; the site changes to it on "+show.Time(*k.On), nil)
+	}
 	if time.Since(*k.Announced) > nextKeyAge {
 		return warned("TLS key", change, "%s", said)
 	}

@@ -59,9 +59,8 @@ func parseExpiry(s string, now time.Time) (*time.Time, error) {
 	if s == "" {
 		return nil, nil
 	}
-	at, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		at, err = time.ParseInLocation("2006-01-02", s, now.Location())
+	at, day, err := parseTime(s, now)
+	if day {
 		at = at.AddDate(0, 0, 1)
 	}
 	if err != nil {
@@ -71,8 +70,43 @@ func parseExpiry(s string, now time.Time) (*time.Time, error) {
 		}
 		at = now.Add(span)
 	}
+	return future("expires", s, at, now)
+}
+
+// parseWhen reads when something shall be done: after a length of time, or on a
+// date (when it begins, local time) or at an RFC 3339 time. Neither is none.
+func parseWhen(after, on string, now time.Time) (*time.Time, error) {
+	switch {
+	case after != "" && on != "":
+		return nil, usagef("leave one out", "--after and --on do not go together")
+	case after != "":
+		span, err := parseSpan("after", after)
+		if err != nil {
+			return nil, err
+		}
+		return future("after", after, now.Add(span), now)
+	case on == "":
+		return nil, nil
+	}
+	at, _, err := parseTime(on, now)
+	if err != nil {
+		return nil, usagef("write it as 2027-01-31 or 2027-01-31T06:00:00Z", "--on %s is not a date or a time", on)
+	}
+	return future("on", on, at, now)
+}
+
+// parseTime reads an RFC 3339 time, or the beginning of a day in local time.
+func parseTime(s string, now time.Time) (at time.Time, day bool, err error) {
+	if at, err = time.Parse(time.RFC3339, s); err == nil {
+		return at, false, nil
+	}
+	at, err = time.ParseInLocation(time.DateOnly, s, now.Location())
+	return at, err == nil, err
+}
+
+func future(flag, s string, at, now time.Time) (*time.Time, error) {
 	if !at.After(now) {
-		return nil, usagef("name a moment in the future", "--expires %s has passed", s)
+		return nil, usagef("name a moment in the future", "--%s %s has passed", flag, s)
 	}
 	at = at.UTC().Truncate(time.Second)
 	return &at, nil
