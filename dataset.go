@@ -76,6 +76,7 @@ type Dataset struct {
 	Halt     *Halt          `json:"halt,omitempty"` // since when it is not open, and why
 	Samples  *SampleRule    `json:"samples,omitempty"`
 	Priority int            `json:"priority,omitempty"` // of the runs over it; owners only
+	Privacy  *Privacy       `json:"privacy,omitempty"`  // what is stated of its people; nil: review only
 }
 
 // SampleRule says how many rows an output of the kind samples may hold of a

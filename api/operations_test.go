@@ -40,6 +40,7 @@ func coreOperations() map[string]struct{ may, body string } {
 		"preview-withdrawal": {"owner", ""},
 		"withdraw-dataset":   {"owner", `{"reason":"r","confirm":"heart"}`},
 		"edit-dataset":       {"owner", `{"title":"another"}`},
+		"state-privacy":      {"owner", `{"assets":{"patients":{"row":true}},"max_groups":1,"max_rows":1}`},
 		"propose-facts":      {"owner", `{}`},
 		"make-mocks":         {"owner", `{}`},
 		"inspect-file":       {"", `{"path":"/x"}`},

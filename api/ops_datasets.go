@@ -81,6 +81,11 @@ type editDataset struct {
 	Body dataset.Edit
 }
 
+type statePrivacy struct {
+	DatasetName
+	Body anchorhold.Privacy
+}
+
 type newDataset struct{ Body dataset.New }
 
 type newVersion struct {
@@ -141,6 +146,14 @@ func (a *API) datasetOperations() {
 		},
 		func(ctx context.Context, p policy.Permit, in *editDataset) (*body[anchorhold.Dataset], error) {
 			d, err := a.Datasets.Edit(ctx, p, in.Name, in.Body)
+			return &body[anchorhold.Dataset]{a.showDataset(ctx, d)}, err
+		})
+	add(a, op("state-privacy", http.MethodPut, "/datasets/{name}/privacy", "State whose the rows are and what may be asked of them, all anew"), policy.DatasetPrivacy,
+		func(ctx context.Context, in *statePrivacy) ([]policy.Resource, error) {
+			return a.onDataset(ctx, &in.DatasetName)
+		},
+		func(ctx context.Context, p policy.Permit, in *statePrivacy) (*body[anchorhold.Dataset], error) {
+			d, err := a.Datasets.StatePrivacy(ctx, p, in.Name, in.Body)
 			return &body[anchorhold.Dataset]{a.showDataset(ctx, d)}, err
 		})
 	add(a, op("dataset-card", http.MethodGet, "/datasets/{name}/card", "The dataset's Croissant description"), policy.DatasetRead, a.onDataset, a.card)

@@ -41,6 +41,9 @@ func Seen(d anchorhold.Dataset, may Sight) anchorhold.Dataset {
 	if d.Samples != nil && !may.Columns && !may.Private {
 		d.Samples = &anchorhold.SampleRule{Rows: d.Samples.Rows} // what is masked are names of columns
 	}
+	if !may.Columns && !may.Private {
+		d.Privacy = nil // it names columns
+	}
 	assets := make([]anchorhold.Asset, len(d.Assets))
 	for i, a := range d.Assets {
 		a.Version = seenVersion(a.Version, may)

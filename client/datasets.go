@@ -144,6 +144,11 @@ func (c *Client) EditDataset(ctx context.Context, name string, e Edit) (anchorho
 	return send[anchorhold.Dataset](ctx, c, http.MethodPatch, "/datasets/"+segment(name), e)
 }
 
+// StatePrivacy replaces what is stated of a dataset's people.
+func (c *Client) StatePrivacy(ctx context.Context, name string, p anchorhold.Privacy) (anchorhold.Dataset, error) {
+	return send[anchorhold.Dataset](ctx, c, http.MethodPut, "/datasets/"+segment(name)+"/privacy", p)
+}
+
 // Dataset reads one dataset.
 func (c *Client) Dataset(ctx context.Context, name string) (anchorhold.Dataset, error) {
 	return get[anchorhold.Dataset](ctx, c, "/datasets/"+segment(name), nil)

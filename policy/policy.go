@@ -46,6 +46,7 @@ const (
 	DatasetVersion  Action = "dataset.version"
 	DatasetUpload   Action = "dataset.upload" // send bytes that a dataset may be made of
 	DatasetEdit     Action = "dataset.edit"
+	DatasetPrivacy  Action = "dataset.privacy" // state whose the rows are, and what may be asked of them
 	DatasetPropose  Action = "dataset.propose" // see which facts of the private side a mock would tell
 	DatasetMake     Action = "dataset.make-mock"
 	DatasetFreeze   Action = "dataset.freeze"

@@ -18,7 +18,7 @@ import (
 
 func newDataset(a *app) *cobra.Command {
 	return group("dataset", "Offer tables, and see what is offered",
-		newDatasetAdd(a), newDatasetEdit(a), newDatasetVersion(a), newDatasetLs(a), newDatasetShow(a), newDatasetCard(a), newDatasetMock(a),
+		newDatasetAdd(a), newDatasetEdit(a), newDatasetVersion(a), newDatasetLs(a), newDatasetShow(a), newDatasetCard(a), newDatasetMock(a), newDatasetPrivacy(a),
 		newDatasetFreeze(a), newDatasetThaw(a), newDatasetWithdraw(a))
 }
 
