@@ -214,4 +214,8 @@ type LedgerEntry struct {
 	Amount     string      `json:"amount"`    // JCS text; {} for unbounded
 	What       string      `json:"what"`      // one sentence without private values
 	Created    time.Time   `json:"created"`
+	// Counted says in which accounts of proved exposure the amount was added: all
+	// that fit where it is empty. An answer that was given before counts for who
+	// learns it anew, and not again for the population.
+	Counted []ExposureScope `json:"counted,omitempty"`
 }

@@ -66,7 +66,7 @@ func (a *API) bookOperations() {
 		func(ctx context.Context, _ policy.Permit, in *Paging) (*body[page[anchorhold.LedgerEntry]], error) {
 			return listed(*in, func(p store.Page) (out []anchorhold.LedgerEntry, next string, err error) {
 				err = a.Books.View(ctx, func(tx store.Tx) error {
-					out, next, err = tx.ListLedger(p)
+					out, next, err = tx.ListLedger(store.LedgerFilter{}, p)
 					return err
 				})
 				return out, next, err

@@ -89,7 +89,7 @@ func (b *bench) patients(d anchorhold.Dataset) anchorhold.Version {
 func (b *bench) ledger() (out []anchorhold.LedgerEntry) {
 	b.t.Helper()
 	err := b.View(context.Background(), func(tx store.Tx) (err error) {
-		out, _, err = tx.ListLedger(store.Page{Limit: store.MaxLimit})
+		out, _, err = tx.ListLedger(store.LedgerFilter{}, store.Page{Limit: store.MaxLimit})
 		return err
 	})
 	if err != nil {

@@ -85,6 +85,10 @@ const (
 	ReleaseOutput   Action = "release.output"
 	ReleaseReceipt  Action = "release.receipt"
 	LedgerRead      Action = "ledger.read"
+	ExposureRead    Action = "exposure.read"   // how limits stand that concern oneself
+	ExposureReview  Action = "exposure.review" // those that concern others too, and what-if
+	ExposureLimit   Action = "exposure.limit"
+	QueryAsk        Action = "query.ask"
 	AuditRead       Action = "audit.read"
 	AuditCheckpoint Action = "audit.checkpoint"
 

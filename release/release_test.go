@@ -188,7 +188,7 @@ func (b *bench) view(fn func(store.Tx) error) {
 func (b *bench) ledger() (out []anchorhold.LedgerEntry) {
 	b.t.Helper()
 	b.view(func(tx store.Tx) (err error) {
-		out, _, err = tx.ListLedger(store.Page{})
+		out, _, err = tx.ListLedger(store.LedgerFilter{}, store.Page{})
 		return err
 	})
 	return out

@@ -56,6 +56,7 @@ type Tx interface {
 	Queue
 	Trials
 	Releases
+	Exposure
 	Log
 	Past
 	People
@@ -307,7 +308,30 @@ type Releases interface {
 	Release(id string) (anchorhold.Release, error)
 	ListReleases(ReleaseFilter, Page) ([]anchorhold.Release, string, error)
 	AddLedger(anchorhold.LedgerEntry) error
-	ListLedger(Page) ([]anchorhold.LedgerEntry, string, error)
+	ListLedger(LedgerFilter, Page) ([]anchorhold.LedgerEntry, string, error)
+}
+
+// LedgerFilter selects entries of the ledger; zero fields select all.
+type LedgerFilter struct {
+	Population string
+	Class      anchorhold.LedgerClass
+	Principal  string
+}
+
+// Exposure keeps limits and running sums of proved exposure. What is summed is
+// what stands in the ledger; package exposure keeps them together.
+type Exposure interface {
+	// PutLimit inserts or replaces the limit of an account.
+	PutLimit(anchorhold.ExposureLimit) error
+	DeleteLimit(anchorhold.ExposureAccount) error
+	// Limits gives those of a population, or all of them for an empty name, by
+	// population, scope and name.
+	Limits(population string) ([]anchorhold.ExposureLimit, error)
+	// Exposed gives a running sum; of an account that has none, nothing spent.
+	Exposed(anchorhold.ExposureAccount) (anchorhold.Exposed, error)
+	PutExposed(anchorhold.ExposureAccount, anchorhold.Exposed) error
+	// Accounts gives those of a population with a running sum, by scope and name.
+	Accounts(population string) ([]anchorhold.ExposureAccount, error)
 }
 
 // Figures say how much there is, and nothing of what it is.

@@ -108,6 +108,13 @@ func (t *tx) AddLedger(e anchorhold.LedgerEntry) error {
 		e.ID, e.Class, e.Population, e.Study, e.Principal, e.Amount, body)
 }
 
-func (t *tx) ListLedger(p store.Page) ([]anchorhold.LedgerEntry, string, error) {
-	return list[anchorhold.LedgerEntry](t, "ledger x", "x.body", "1", nil, p, nil)
+func (t *tx) ListLedger(f store.LedgerFilter, p store.Page) ([]anchorhold.LedgerEntry, string, error) {
+	where, args := "1", []any{}
+	for _, c := range []struct{ column, value string }{{"population", f.Population}, {"class", string(f.Class)}, {"principal", f.Principal}} {
+		if c.value != "" {
+			where += " AND x." + c.column + " = ?"
+			args = append(args, c.value)
+		}
+	}
+	return list[anchorhold.LedgerEntry](t, "ledger x", "x.body", where, args, p, nil)
 }

@@ -13,7 +13,7 @@ var migrations = []string{schema1, schema2}
 // schema2 came with version 0.2.0. Each part has a file of its own; those that
 // make a table anew stand before those that add to it.
 const schema2 = schema2Assets + schema2Summary + schema2Trials + schema2People + schema2Grants + schema2Cards + schema2Outputs +
-	schema2Past + schema2Queue
+	schema2Past + schema2Queue + schema2Exposure
 
 const schema1 = `
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;

@@ -1,0 +1,16 @@
+package sqlite
+
+// schema2Exposure keeps limits of exposure, and what was spent of them. A sum is
+// read at every question, so that no question adds the ledger up.
+const schema2Exposure = `
+CREATE TABLE exposure_limit (
+  population TEXT NOT NULL, scope TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL,
+  PRIMARY KEY (population, scope, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE exposure_sum (
+  population TEXT NOT NULL, scope TEXT NOT NULL, name TEXT NOT NULL,
+  pure INTEGER NOT NULL, rho INTEGER NOT NULL, delta INTEGER NOT NULL, plain INTEGER NOT NULL, plain_delta INTEGER NOT NULL,
+  PRIMARY KEY (population, scope, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ledger_principal ON ledger(principal);
+`
