@@ -27,6 +27,7 @@ import (
 	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/dataset"
 	"github.com/anchorhold/anchorhold/environment"
+	"github.com/anchorhold/anchorhold/exposure"
 	"github.com/anchorhold/anchorhold/keep"
 	"github.com/anchorhold/anchorhold/notify"
 	"github.com/anchorhold/anchorhold/policy"
@@ -50,6 +51,7 @@ type Services struct {
 	Runs     *run.Service
 	Releases *release.Service
 
+	Exposure     *exposure.Service
 	Environments *environment.Service
 	Site         func() SiteInfo // what the site says of itself
 	Notify       *notify.Service
@@ -137,6 +139,7 @@ func New(s Services) *API {
 	a.queueOperations()
 	a.releaseOperations()
 	a.bookOperations()
+	a.exposureOperations()
 	a.notifyOperations()
 	a.applicationOperations()
 	a.keepOperations()

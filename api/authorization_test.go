@@ -27,6 +27,7 @@ import (
 	"github.com/anchorhold/anchorhold/dataset"
 	"github.com/anchorhold/anchorhold/disclosure"
 	"github.com/anchorhold/anchorhold/environment"
+	"github.com/anchorhold/anchorhold/exposure"
 	"github.com/anchorhold/anchorhold/keep"
 	"github.com/anchorhold/anchorhold/notify"
 	"github.com/anchorhold/anchorhold/policy"
@@ -133,6 +134,7 @@ func (f *fixture) open() {
 		Books: f.Books, Policy: rules, Accounts: accounts, Releases: releases, Runs: runs,
 		Datasets:     &dataset.Service{Books: f.Books, Blobs: blobs, IndexKey: disclosure.Key(f.Keys.IndexKey())},
 		Requests:     &request.Service{Books: f.Books, Policy: rules, HasEnvironment: func(l string) bool { return l == lock }, EnvironmentBuilt: func(l string) bool { return l == lock }, Wake: runs.Wake, Unchanged: func(context.Context, []anchorhold.AssetRef) error { return nil }},
+		Exposure:     &exposure.Service{Books: f.Books},
 		Environments: &environment.Service{Books: f.Books, Built: func(l string) bool { return l == lock }},
 
 		Notify: &notify.Service{Books: f.Books, Policy: rules, Site: "test"}, Applications: applications,

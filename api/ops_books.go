@@ -56,17 +56,27 @@ type entries struct {
 	Items []auditEntry `json:"items" doc:"in the order of the log"`
 }
 
+type listLedger struct {
+	Paging
+	Population string `query:"population" maxLength:"100"`
+	Class      string `query:"class" enum:",proved,declared,unbounded"`
+}
+
 type tilePath struct {
 	LogName
 	Path string `path:"path" maxLength:"200"`
 }
 
 func (a *API) bookOperations() {
-	add(a, op("ledger", http.MethodGet, "/ledger", "The record of exposure, newest first"), policy.LedgerRead, onSite,
-		func(ctx context.Context, _ policy.Permit, in *Paging) (*body[page[anchorhold.LedgerEntry]], error) {
-			return listed(*in, func(p store.Page) (out []anchorhold.LedgerEntry, next string, err error) {
+	add(a, op("ledger", http.MethodGet, "/ledger", "The record of exposure, newest first"), policy.LedgerRead,
+		func(context.Context, *listLedger) ([]policy.Resource, error) {
+			return []policy.Resource{policy.Site()}, nil
+		},
+		func(ctx context.Context, _ policy.Permit, in *listLedger) (*body[page[anchorhold.LedgerEntry]], error) {
+			f := store.LedgerFilter{Population: in.Population, Class: anchorhold.LedgerClass(in.Class)}
+			return listed(in.Paging, func(p store.Page) (out []anchorhold.LedgerEntry, next string, err error) {
 				err = a.Books.View(ctx, func(tx store.Tx) error {
-					out, next, err = tx.ListLedger(store.LedgerFilter{}, p)
+					out, next, err = tx.ListLedger(f, p)
 					return err
 				})
 				return out, next, err

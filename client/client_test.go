@@ -338,7 +338,7 @@ func TestPagesOfLargeItems(t *testing.T) {
 
 func TestEmptyListIsNotNil(t *testing.T) {
 	c := at(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"items":null,"next":null}`) })
-	got, err := client.Collect(c.Ledger(t.Context()), 0)
+	got, err := client.Collect(c.Ledger(t.Context(), ""), 0)
 	if err != nil || got == nil || len(got) != 0 {
 		t.Fatalf("%v, %v", got, err)
 	}

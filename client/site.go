@@ -124,7 +124,7 @@ func (c *Client) DisableUser(ctx context.Context, email string) error {
 	return c.remove(ctx, "/users/"+segment(email))
 }
 
-// Ledger lists the record of exposure, newest first.
-func (c *Client) Ledger(ctx context.Context) iter.Seq2[anchorhold.LedgerEntry, error] {
-	return pages[anchorhold.LedgerEntry](ctx, c, "/ledger", nil)
+// Ledger lists the record of exposure, newest first, of a population or of all.
+func (c *Client) Ledger(ctx context.Context, population string) iter.Seq2[anchorhold.LedgerEntry, error] {
+	return pages[anchorhold.LedgerEntry](ctx, c, "/ledger", filter("population", population))
 }

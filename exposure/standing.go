@@ -94,8 +94,8 @@ func (s *Standing) under(l anchorhold.ExposureLimit, limited bool) error {
 	return nil
 }
 
-// Replayed is what a past would have been under another limit.
-type Replayed struct {
+// WhatIf is what a past would have been under another limit.
+type WhatIf struct {
 	Answered int64  `json:"answered"`
 	Refused  int64  `json:"refused"`
 	First    string `json:"first_refused,omitempty"` // id of the question
@@ -104,7 +104,7 @@ type Replayed struct {
 
 // Replay goes through what was asked of a population, in its order, and says
 // what a limit over all of it would have let through. It changes nothing.
-func (s *Service) Replay(ctx context.Context, n NewLimit) (out Replayed, err error) {
+func (s *Service) Replay(ctx context.Context, n NewLimit) (out WhatIf, err error) {
 	limit, err := n.limit()
 	if err != nil {
 		return out, err

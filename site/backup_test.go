@@ -209,7 +209,7 @@ func TestRestoreWithoutWhatFollowed(t *testing.T) {
 		if state, err := c.AcceptRestore(t.Context(), "the disk is lost"); err != nil || state.Frozen {
 			t.Fatal(state, err)
 		}
-		ledger, err := client.Collect(c.Ledger(t.Context()), 0)
+		ledger, err := client.Collect(c.Ledger(t.Context(), ""), 0)
 		if err != nil || len(ledger) != 1 || ledger[0].Class != anchorhold.ExposureUnbounded || !strings.Contains(ledger[0].What, "not in these books") {
 			t.Error(ledger, err)
 		}

@@ -169,7 +169,7 @@ func (g golden) sameRecords(t *testing.T, c *client.Client) {
 	if !slices.Equal(users, g.Users) {
 		t.Errorf("users %v, and there were %v", users, g.Users)
 	}
-	if ledger, err := client.Collect(c.Ledger(t.Context()), 0); err != nil || len(ledger) != g.Ledger {
+	if ledger, err := client.Collect(c.Ledger(t.Context(), ""), 0); err != nil || len(ledger) != g.Ledger {
 		t.Errorf("%d lines of the ledger, and there were %d (%v)", len(ledger), g.Ledger, err)
 	}
 	d, err := c.Dataset(t.Context(), g.Dataset)

@@ -27,6 +27,7 @@ import (
 	"github.com/anchorhold/anchorhold/dataset"
 	"github.com/anchorhold/anchorhold/disclosure"
 	"github.com/anchorhold/anchorhold/environment"
+	"github.com/anchorhold/anchorhold/exposure"
 	"github.com/anchorhold/anchorhold/identity/keys"
 	"github.com/anchorhold/anchorhold/keep"
 	"github.com/anchorhold/anchorhold/notify"
@@ -150,6 +151,7 @@ func (s *Site) compose(o Options) error {
 		Datasets: s.datasets,
 		Requests: &request.Service{Books: b, Policy: rules, HasEnvironment: s.hasEnvironment, EnvironmentBuilt: s.environmentBuilt, Wake: s.runs.Wake, Unchanged: s.runs.Unchanged, Most: most(o.Limits)},
 		Runs:     s.runs, Releases: releases, Site: s.info,
+		Exposure:     &exposure.Service{Books: b},
 		Environments: &environment.Service{Books: b, Built: s.hasEnvironment},
 		Notify:       s.notify, Applications: &account.Applications{Accounts: s.accounts, Write: s.notify.Write},
 		Keep: s.keep, Backup: s.Backup, TLS: s,
