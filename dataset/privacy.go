@@ -106,12 +106,14 @@ func checkUnit(d anchorhold.Dataset, p anchorhold.Privacy, a anchorhold.Asset, o
 	if ways > 1 {
 		return anchorhold.Errorf(anchorhold.Invalid, "say one: columns, row, another table, or public", "whose the rows of %q are is said more than once", a.Name)
 	}
-	if err := checkKey(a, of.Unit); err != nil {
+	if err := checkKey(a, of.Unit); err != nil || of.Via == nil {
 		return err
 	}
-	if of.Via == nil {
-		return nil
-	}
+	return checkVia(d, p, a, of)
+}
+
+// checkVia looks at a way to another table.
+func checkVia(d anchorhold.Dataset, p anchorhold.Privacy, a anchorhold.Asset, of anchorhold.AssetPrivacy) error {
 	other, ok := d.Asset(of.Via.Asset)
 	if !ok || other.Kind != anchorhold.KindTable || other.Name == a.Name {
 		return anchorhold.Errorf(anchorhold.NotFound, "name another table of the dataset", "%q cannot lead to %q", a.Name, of.Via.Asset)
@@ -199,7 +201,7 @@ func checkColumn(a anchorhold.Asset, name string, said anchorhold.ColumnPrivacy)
 
 // checkRange wants two ends of the column's type, in order.
 func checkRange(c anchorhold.Column, said anchorhold.ColumnPrivacy) error {
-	ordered := false
+	var ordered bool
 	switch c.Type {
 	case anchorhold.TypeInt, anchorhold.TypeFloat:
 		low, ok := anchorhold.ParseDecimal(said.Low)

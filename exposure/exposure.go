@@ -145,17 +145,19 @@ func (c Charge) counted() []anchorhold.ExposureScope {
 	return nil
 }
 
-// accounts are those in which a charge counts for a population.
-func (c Charge) accounts(population string) []anchorhold.ExposureAccount {
-	researcher := anchorhold.ExposureAccount{Population: population, Scope: anchorhold.LimitResearcher, Name: c.Principal}
-	if c.Again {
-		return []anchorhold.ExposureAccount{researcher}
-	}
+// accounts are those in which a charge counts for a population: all, or those of
+// the scopes named.
+func accounts(population, principal, study string, counted []anchorhold.ExposureScope) []anchorhold.ExposureAccount {
 	purpose := anchorhold.ExposureAccount{Population: population, Scope: anchorhold.LimitExploration}
-	if c.Study != "" {
-		purpose = anchorhold.ExposureAccount{Population: population, Scope: anchorhold.LimitStudy, Name: c.Study}
+	if study != "" {
+		purpose = anchorhold.ExposureAccount{Population: population, Scope: anchorhold.LimitStudy, Name: study}
 	}
-	return []anchorhold.ExposureAccount{{Population: population, Scope: anchorhold.LimitPopulation}, researcher, purpose}
+	all := []anchorhold.ExposureAccount{
+		{Population: population, Scope: anchorhold.LimitPopulation},
+		{Population: population, Scope: anchorhold.LimitResearcher, Name: principal},
+		purpose,
+	}
+	return slices.DeleteFunc(all, func(a anchorhold.ExposureAccount) bool { return len(counted) > 0 && !slices.Contains(counted, a.Scope) })
 }
 
 func reserve(tx store.Tx, population string, c Charge) error {
@@ -171,7 +173,7 @@ func reserve(tx store.Tx, population string, c Charge) error {
 	if l, ok := limits.of(question); ok && !l.Admits(account.Charge{}, more) {
 		return &Over{question, l, account.Charge{}}
 	}
-	for _, a := range c.accounts(population) {
+	for _, a := range accounts(population, c.Principal, c.Study, c.counted()) {
 		spent, err := tx.Exposed(a)
 		if err != nil {
 			return err
@@ -184,6 +186,40 @@ func reserve(tx store.Tx, population string, c Charge) error {
 		}
 	}
 	return nil
+}
+
+// Exhaust takes a population's limit for spent, whole, where it has one: what was
+// answered may be lost. Only a raise, on record, lets anything be answered again.
+func Exhaust(tx store.Tx, now time.Time, population, subject, why string) error {
+	limits, err := limitsOf(tx, population)
+	if err != nil {
+		return err
+	}
+	a := anchorhold.ExposureAccount{Population: population, Scope: anchorhold.LimitPopulation}
+	l, ok := limits.of(a)
+	if !ok {
+		return nil
+	}
+	spent, err := tx.Exposed(a)
+	if err != nil {
+		return err
+	}
+	left := l.Left(chargeOf(spent))
+	amount := Priced(l.Epsilon, l.Delta, left)
+	if left == (account.Charge{}) {
+		return nil
+	}
+	text, err := json.Marshal(amount)
+	if err != nil {
+		return err
+	}
+	if err := tx.PutExposed(a, amount.plus(spent)); err != nil {
+		return err
+	}
+	return tx.AddLedger(anchorhold.LedgerEntry{
+		ID: anchorhold.NewID(anchorhold.PrefixLedger), Class: anchorhold.ExposureProved, Population: population, Principal: "unknown", Subject: subject,
+		Amount: string(text), What: why, Created: now, Counted: []anchorhold.ExposureScope{anchorhold.LimitPopulation},
+	})
 }
 
 // NoLimit is the error for a population of which no owner has said how much may

@@ -322,6 +322,29 @@ func TestAPastUnderAnotherLimit(t *testing.T) {
 	}
 }
 
+// TestARestoredSiteHasSpentAll that its limits allow, until one is raised.
+func TestARestoredSiteHasSpentAll(t *testing.T) {
+	b := newBench(t)
+	b.must(exposure.NewLimit{Population: "patients", Epsilon: "1"})
+	if err := b.ask(pure(t, "0.1")); err != nil {
+		t.Fatal(err)
+	}
+	err := b.Set.Store.Update(t.Context(), func(tx store.Tx) error {
+		return errors.Join(exposure.Exhaust(tx, b.Now(), "patients", "bak-1", "restored"), exposure.Exhaust(tx, b.Now(), "drivers", "bak-1", "restored"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.ask(pure(t, "0.001")); over(err) != anchorhold.LimitPopulation {
+		t.Errorf("asked of a restored site: %v", err)
+	}
+	b.addsUp()
+	b.must(exposure.NewLimit{Population: "patients", Epsilon: "1.1", Reason: "the log of the partner shows what was asked"})
+	if err := b.ask(pure(t, "0.1")); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestAmountsAreCanonical, since a receipt holds them as they are.
 func TestAmountsAreCanonical(t *testing.T) {
 	text, err := digest.Marshal(pure(t, "0.25").Amount)

@@ -174,8 +174,7 @@ func Check(tx store.Tx, population string) error {
 			if err := json.Unmarshal([]byte(e.Amount), &a); err != nil {
 				return err
 			}
-			c := Charge{Principal: e.Principal, Study: e.Study, Again: len(e.Counted) == 1 && e.Counted[0] == anchorhold.LimitResearcher}
-			for _, to := range c.accounts(population) {
+			for _, to := range accounts(population, e.Principal, e.Study, e.Counted) {
 				sums[to] = a.plus(sums[to])
 			}
 		}

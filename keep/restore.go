@@ -21,6 +21,7 @@ import (
 	"github.com/anchorhold/anchorhold/audit"
 	"github.com/anchorhold/anchorhold/blob"
 	"github.com/anchorhold/anchorhold/books"
+	"github.com/anchorhold/anchorhold/exposure"
 	"github.com/anchorhold/anchorhold/digest"
 	"github.com/anchorhold/anchorhold/identity/keys"
 	"github.com/anchorhold/anchorhold/policy"
@@ -211,7 +212,7 @@ func missing(f books.Frozen) string {
 }
 
 // spend writes for every population that nothing bounds what may have been
-// learnt: limits on exposure, where there are any, count it as all that they
+// learnt; limits on exposure, where there are any, count it as all that they
 // allow.
 func spend(tx store.Tx, f books.Frozen, now time.Time) error {
 	var populations []string
@@ -229,12 +230,15 @@ func spend(tx store.Tx, f books.Frozen, now time.Time) error {
 		page.Cursor = next
 	}
 	slices.Sort(populations)
+	why := "the site was restored from a backup of " + f.Made.UTC().Format(time.RFC3339) + "; what was released after it is not in these books"
 	for _, population := range slices.Compact(populations) {
 		err := tx.AddLedger(anchorhold.LedgerEntry{
 			ID: anchorhold.NewID(anchorhold.PrefixLedger), Class: anchorhold.ExposureUnbounded, Population: population,
-			Principal: "unknown", Subject: f.Backup, Amount: "{}", Created: now,
-			What: "the site was restored from a backup of " + f.Made.UTC().Format(time.RFC3339) + "; what was released after it is not in these books",
+			Principal: "unknown", Subject: f.Backup, Amount: "{}", Created: now, What: why,
 		})
+		if err == nil {
+			err = exposure.Exhaust(tx, now, population, f.Backup, why)
+		}
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strconv"
@@ -80,7 +79,7 @@ func runDatasetPrivacy(cmd *cobra.Command, a *app, name string, o privacyOptions
 	if err != nil {
 		return err
 	}
-	said, err := o.said(ctx, a, cmd, d)
+	said, err := o.said(a, cmd, d)
 	if err != nil {
 		return err
 	}
@@ -95,7 +94,7 @@ func runDatasetPrivacy(cmd *cobra.Command, a *app, name string, o privacyOptions
 
 // said is what the flags, or the answers, make of what was stated before; nil
 // where nothing was said.
-func (o *privacyOptions) said(ctx context.Context, a *app, cmd *cobra.Command, d anchorhold.Dataset) (*anchorhold.Privacy, error) {
+func (o *privacyOptions) said(a *app, cmd *cobra.Command, d anchorhold.Dataset) (*anchorhold.Privacy, error) {
 	before := copyPrivacy(d.Privacy)
 	if o.guide {
 		return guidePrivacy(a, d, before)

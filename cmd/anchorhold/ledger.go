@@ -125,7 +125,7 @@ func leftOf(s client.Standing) (left, more string) {
 	if err != nil || s.Left == nil {
 		return "", ""
 	}
-	n := int64(0)
+	var n int64
 	if s.Limit.Rho != "" && s.Limit.Rho != "0" {
 		left = "ρ " + s.Left.Rho.String()
 		n = int64(s.Left.Rho) / int64(each.Rho)

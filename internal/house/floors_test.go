@@ -129,6 +129,7 @@ var along = []struct{ from, to, why string }{
 	{"release", "dataset", "withdrawing a dataset is an act over all that it led to"},
 	{"release", "request", "what leaves is shown as its request is"},
 	{"release", "receipt", "what left is described by the receipt made with it"},
+	{"keep", "exposure", "after a restore every limit is taken for spent"},
 	{"keep", "books", "what is removed, and the end of a freeze, are durable acts"},
 	{"keep", "policy", "acts with a permit"},
 	{"keep", "request", "which requests have ended, and what of them can be forgotten"},
