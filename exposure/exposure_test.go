@@ -329,7 +329,7 @@ func TestARestoredSiteHasSpentAll(t *testing.T) {
 	if err := b.ask(pure(t, "0.1")); err != nil {
 		t.Fatal(err)
 	}
-	err := b.Set.Store.Update(t.Context(), func(tx store.Tx) error {
+	err := b.Store.Update(t.Context(), func(tx store.Tx) error {
 		return errors.Join(exposure.Exhaust(tx, b.Now(), "patients", "bak-1", "restored"), exposure.Exhaust(tx, b.Now(), "drivers", "bak-1", "restored"))
 	})
 	if err != nil {
