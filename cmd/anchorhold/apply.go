@@ -44,7 +44,7 @@ func runApply(ctx context.Context, a *app, url string, in client.Applying) error
 	if err != nil {
 		return err
 	}
-	if _, err := a.writeLogin(stored{URL: c.Address(), Token: applied.Token, Key: site.Key}); err != nil {
+	if _, err := a.keepLogin(stored{URL: c.Address(), Token: applied.Token, Key: site.Key}); err != nil {
 		return err
 	}
 	return emit(a, applied, func(p *show.Printer, v client.Applied) {

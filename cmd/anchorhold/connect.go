@@ -2,16 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"runtime"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/client"
-	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
 )
 
 // target is where a command acts: in a site's folder, or at an address.
@@ -55,12 +48,12 @@ func (a *app) target() (target, error) {
 // a key that is pinned there is insisted on here.
 func (a *app) remote(url string) (target, error) {
 	beside, token := a.env("ANCHORHOLD_URL"), a.env("ANCHORHOLD_TOKEN")
-	stored, err := a.readLogin()
+	kept, err := a.readLogin()
 	if err != nil && token == "" {
 		return target{}, err
 	}
 	t := target{url: url}
-	known, same := client.SameSite(url, stored.URL)
+	stored, known, same := kept.find(url)
 	if same {
 		t = target{url: known, token: stored.Token, ca: stored.CA}
 	}
@@ -123,68 +116,4 @@ func (a *app) connect(ctx context.Context) (*connection, error) {
 		return nil, err
 	}
 	return &connection{Client: c}, nil
-}
-
-// stored is the file in which login keeps an address (with the TLS key that it
-// pins), its token, a certificate to trust, and the key that the site told:
-// later receipts are checked with it, offline.
-type stored struct {
-	URL   string `json:"url"`
-	Token string `json:"token"`
-	CA    string `json:"ca,omitempty"` // PEM text
-	Key   string `json:"key,omitempty"`
-}
-
-// learned keeps which keys of a site count from now on, where login stored the
-// site. Who named the address by other means is told.
-func (a *app) learned(before, now string) {
-	s, err := a.readLogin()
-	if err == nil && s.URL == before {
-		s.URL = now
-		_, err = a.writeLogin(s)
-	} else if err == nil {
-		show.NewPrinter(a.err).Printf("The site changes the key that its address names. Use this address from now on:\n%s\n", now)
-	}
-	if err != nil {
-		a.tell(err)
-	}
-}
-
-// loginPath is where login keeps its file: the same place that the Python
-// package reads.
-func (a *app) loginPath() (string, error) {
-	base := a.env("XDG_CONFIG_HOME")
-	if base == "" || !filepath.IsAbs(base) {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", anchorhold.Errorf(anchorhold.Invalid, "set HOME or XDG_CONFIG_HOME", "there is no home folder to keep a login in")
-		}
-		base = filepath.Join(home, ".config")
-	}
-	return filepath.Join(base, "anchorhold", "login.json"), nil
-}
-
-// readLogin reads what login stored; nothing stored is no error.
-func (a *app) readLogin() (stored, error) {
-	path, err := a.loginPath()
-	if err != nil {
-		return stored{}, err
-	}
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return stored{}, nil
-	}
-	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return stored{}, anchorhold.Errorf(anchorhold.Invalid, "change the token, since others could read it, and run `chmod 600 "+path+"`",
-			"other users of this machine may read %s", path)
-	}
-	var s stored
-	data, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(data, &s)
-	}
-	if err != nil {
-		return stored{}, anchorhold.Errorf(anchorhold.Invalid, "use `anchorhold login` again", "%s cannot be read", path).Because(err)
-	}
-	return s, nil
 }

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,7 +18,7 @@ type loginOptions struct{ token, ca string }
 func newLogin(a *app) *cobra.Command {
 	var o loginOptions
 	c := &cobra.Command{
-		Use:   "login URL --token T",
+		Use:   "login [URL] --token T",
 		Short: "Keep a site's address and your token for later commands",
 		Long: `Checks the token at the site and keeps both for later commands and for the
 Python package, in a file that only you may read.
@@ -30,11 +28,21 @@ nothing else is trusted, now and later. A site whose certificate comes from an
 authority of your own is trusted with --ca.
 
 With --token - the token is read from standard input, so that it does not
-appear in the shell's history.`,
+appear in the shell's history.
+
+Several sites are kept: commands without --url act at the one that you logged in
+to last, and --url at any other with its own token and key. Without --token the
+one that is kept for the address is used, so that "login URL" goes back to a
+site; without an address the sites are listed.`,
 		Example: `  anchorhold login https://data.hospital.example --token -
   anchorhold login 'https://10.1.2.3:7440#sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU' --token -`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return runLogin(c.Context(), a, args[0], o) },
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return runLogins(a, o)
+			}
+			return runLogin(c.Context(), a, args[0], o)
+		},
 	}
 	c.Flags().StringVar(&o.token, "token", "", "the token that the site's owner gave you, or - to read it")
 	c.Flags().StringVar(&o.ca, "ca", "", "PEM file of the certificates that may vouch for the site, in place of those that this machine trusts")
@@ -58,6 +66,19 @@ func runLogin(ctx context.Context, a *app, url string, o loginOptions) error {
 	if err != nil {
 		return err
 	}
+	if token == "" {
+		kept, err := a.readLogin()
+		if err != nil {
+			return err
+		}
+		s, known, same := kept.find(url)
+		if !same {
+			return usagef("use --token T, or --token - to type it unseen", "no token is given, and none is kept for this address")
+		}
+		if url, token = known, s.Token; len(ca) == 0 {
+			ca = []byte(s.CA)
+		}
+	}
 	c, err := client.New(url, client.Options{Token: token, CA: ca})
 	if err != nil {
 		return err
@@ -71,12 +92,45 @@ func runLogin(ctx context.Context, a *app, url string, o loginOptions) error {
 	if err != nil {
 		return err
 	}
-	path, err := a.writeLogin(stored{URL: c.Address(), Token: token, CA: string(ca), Key: site.Key})
+	path, err := a.keepLogin(stored{URL: c.Address(), Token: token, CA: string(ca), Key: site.Key})
 	if err != nil {
 		return err
 	}
 	return emit(a, loggedIn{c.Address(), me.Name(), site.Name, path}, func(p *show.Printer, l loggedIn) {
 		p.Printf("You are %s at %s (%s).\nKept in %s.\n", l.User, l.Site, roles(me), l.File)
+	})
+}
+
+// keptSite is one site that login keeps, without what is secret.
+type keptSite struct {
+	URL     string `json:"url"`
+	Key     string `json:"key,omitempty"`
+	Current bool   `json:"current"`
+}
+
+// runLogins lists the sites that are kept.
+func runLogins(a *app, o loginOptions) error {
+	if o != (loginOptions{}) {
+		return usagef("name its address: anchorhold login URL --token T", "no site is named")
+	}
+	kept, err := a.readLogin()
+	if err != nil {
+		return err
+	}
+	sites := []keptSite{}
+	for i, s := range kept.all() {
+		sites = append(sites, keptSite{s.URL, s.Key, i == 0})
+	}
+	return emit(a, sites, func(p *show.Printer, sites []keptSite) {
+		var rows [][]string
+		for _, s := range sites {
+			use := ""
+			if s.Current {
+				use = "used without --url"
+			}
+			rows = append(rows, []string{s.URL, use})
+		}
+		p.Table("No site is kept: anchorhold login URL --token T", []string{"SITE", ""}, rows)
 	})
 }
 
@@ -104,10 +158,7 @@ func readCA(path string) ([]byte, error) {
 func (a *app) loginToken(given string) (string, error) {
 	switch given {
 	case "":
-		if env := a.env("ANCHORHOLD_TOKEN"); env != "" {
-			return env, nil
-		}
-		return "", usagef("use --token T, or --token - to type it unseen", "no token is given")
+		return a.env("ANCHORHOLD_TOKEN"), nil
 	case "-":
 		token, err := a.readSecret("Token: ")
 		if err != nil || token == "" {
@@ -116,37 +167,6 @@ func (a *app) loginToken(given string) (string, error) {
 		return token, nil
 	}
 	return given, nil
-}
-
-// writeLogin replaces the login file in one step; it is never readable by
-// others, not even for a moment.
-func (a *app) writeLogin(s stored) (string, error) {
-	path, err := a.loginPath()
-	if err != nil {
-		return "", err
-	}
-	failed := func(err error) error {
-		return anchorhold.Errorf(anchorhold.Invalid, "check the folder's permissions", "the login cannot be kept in %s", path).Because(err)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return "", failed(err)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "login-*") // mode 0600
-	if err != nil {
-		return "", failed(err)
-	}
-	defer os.Remove(f.Name()) //nolint:errcheck // it is gone when all went well
-	err = json.NewEncoder(f).Encode(s)
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return "", failed(err)
-	}
-	return path, nil
 }
 
 // roles writes what a principal may be, for people.

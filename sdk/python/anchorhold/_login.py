@@ -44,12 +44,12 @@ def find(url: str | None, token: str | None) -> Login:
     secret = os.environ.get("ANCHORHOLD_TOKEN") or None
     address = url or given
     if address is None:
-        stored = read_login()
-        if stored is None:
+        logins = read_logins()
+        if not logins:
             raise Unauthenticated(
                 "no site to connect to", "call connect(URL, token=...), or run `anchorhold login URL --token T` once"
             )
-        return stored._replace(token=token or secret or stored.token)
+        return logins[0]._replace(token=token or secret or logins[0].token)
     found, stored_url = at(address, needed=not (token or secret))
     if token is None and secret and (given is None or same_site(found.url, given)):
         token = secret
@@ -62,34 +62,36 @@ def find(url: str | None, token: str | None) -> Login:
 def at(url: str, *, needed: bool) -> tuple[Login, str | None]:
     """An address with what is stored for it, and the address that was stored. What pins its key there holds here."""
     try:
-        stored = read_login()
+        logins = read_logins()
     except Invalid:
         if needed:
             raise
-        stored = None
-    known = same_site(url, stored.url) if stored is not None else None
-    if stored is None or known is None:
-        return Login(check_url(url), None, None), None
-    return stored._replace(url=known), stored.url
+        logins = []
+    for stored in logins:
+        known = same_site(url, stored.url)
+        if known is not None:
+            return stored._replace(url=known), stored.url
+    return Login(check_url(url), None, None), None
 
 
 def learned(before: str, now: str) -> None:
     """Keep which keys of a site count from now on, where login stored the site; who named it by other means is told."""
     try:
-        stored = read_login()
-        if stored is not None and stored.url == before:
-            replace_url(now)
+        if any(stored.url == before for stored in read_logins()):
+            replace_url(before, now)
             return
     except (Invalid, OSError):
         pass
     warnings.warn(f"the site changes the key that its address names; use this address from now on: {now}", stacklevel=2)
 
 
-def replace_url(url: str) -> None:
-    """Store another address in the place of the one that is stored, in one step."""
+def replace_url(before: str, now: str) -> None:
+    """Store another address in the place of one that is stored, in one step."""
     path = login_file()
     value: Any = json.loads(path.read_bytes())
-    value["url"] = url
+    for one in entries(value):
+        if check_url(str(one["url"])) == before:
+            one["url"] = now
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix="login-")  # mode 0600
     try:
         with open(handle, "w", encoding="utf-8") as f:
@@ -100,20 +102,31 @@ def replace_url(url: str) -> None:
         raise
 
 
-def read_login() -> Login | None:
-    """What is stored, or None where nothing is."""
+def entries(value: Any) -> list[Any]:
+    """The sites in the file: the one in use, in the form of the time when there was one only, and the others."""
+    return [value, *(value.get("others") or [])]
+
+
+def read_logins() -> list[Login]:
+    """The sites that are stored, the one in use first; empty where none is."""
     path = login_file()
     try:
         with open(path, "rb") as f:
             mode = os.fstat(f.fileno()).st_mode
-            data = f.read(64 << 10)
+            data = f.read(4 << 20)
     except OSError:
-        return None
+        return []
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         raise Invalid(f"{path} can be read by others", f"run: chmod 600 {path}")
     try:
-        value: Any = json.loads(data)
-        url, token, key, ca = value["url"], value["token"], value.get("key"), value.get("ca")
+        return [as_login(one) for one in entries(json.loads(data))]
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise Invalid(f"{path} does not hold a login", "run `anchorhold login URL --token T` again") from None
-    return Login(check_url(str(url)), str(token), str(key) if key else None, str(ca) if ca else None)
+        raise Invalid(
+            f"{path} does not hold a login", "remove it, and run `anchorhold login URL --token T` again"
+        ) from None
+
+
+def as_login(value: Any) -> Login:
+    """One site of the file."""
+    key, ca = value.get("key"), value.get("ca")
+    return Login(check_url(str(value["url"])), str(value["token"]), str(key) if key else None, str(ca) if ca else None)

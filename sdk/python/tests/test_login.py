@@ -13,7 +13,7 @@ import anchorhold as ah
 from anchorhold._login import login_file
 
 
-def store(url: str, token: str = "researcher-token", mode: int = 0o600, **more: str) -> Path:
+def store(url: str, token: str = "researcher-token", mode: int = 0o600, **more: object) -> Path:
     path = login_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"url": url, "token": token, **more}))
@@ -44,6 +44,20 @@ def test_a_stored_token_is_for_its_address_only(site: FakeSite) -> None:
     with pytest.raises(ah.Unauthenticated, match="no token for"):
         ah.connect(site.url)
     assert not site.seen
+
+
+def test_several_sites_are_stored_each_with_its_token(site: FakeSite) -> None:
+    store(
+        "https://other.example",
+        "x",
+        others=[{"url": "https://third.example", "token": "y"}, {"url": site.url, "token": "owner-token"}],
+    )
+    assert ah.connect(site.url).me.email == "olga@example.org"
+    with pytest.raises(ah.Unauthenticated, match="no token for"):
+        ah.connect("https://fourth.example")
+    store("https://other.example", "x", others=[{"url": site.url}])
+    with pytest.raises(ah.Invalid, match="does not hold a login"):
+        ah.connect(site.url)
 
 
 def test_a_token_beside_an_address_is_for_that_address_only(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:

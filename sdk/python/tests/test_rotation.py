@@ -53,6 +53,17 @@ def test_a_key_is_changed_as_planned(door: Real) -> None:
     assert "connection string of today" in refused.value.remedy
 
 
+def test_a_key_is_learnt_for_one_of_several_sites(door: Real) -> None:
+    path = store("https://first.example", "first", others=[{"url": door.url, "token": door.token, "note": "kept"}])
+    both = door.run("tls", "rotate")["connect"]
+    ah.connect(door.url)
+    assert json.loads(path.read_bytes()) == {
+        "url": "https://first.example",
+        "token": "first",
+        "others": [{"url": both, "token": door.token, "note": "kept"}],
+    }
+
+
 def test_who_missed_the_announcement_is_told_what_to_do(door: Real) -> None:
     store(door.url, door.token)
     door.run("tls", "rotate")
