@@ -27,6 +27,7 @@ type additive struct {
 	tail  tail.Tail
 	cost  Cost
 	shift uint
+	size  float64 // the scale or σ², near enough for bounds of sums
 
 	mu     sync.Mutex
 	widths map[string]*big.Int // by alpha: the half-width
@@ -59,6 +60,7 @@ func newAdditive(p Price, groups int64, perGroup *big.Int) (*additive, error) {
 		coarse.Sub(coarse, big.NewInt(1)).Rsh(coarse, a.shift)
 		scale = a.noise(p, groups, coarse)
 	}
+	a.size, _ = scale.Float64()
 	var err error
 	if p.kind == LaplaceNoise {
 		a.tail = tail.Laplace{Scale: scale}
@@ -163,4 +165,19 @@ func alpha(level float64) (*big.Rat, error) {
 		return nil, num.Refuse("level", TooLarge, "give a number below 1: nothing is certain")
 	}
 	return new(big.Rat).Sub(big.NewRat(1, 1), new(big.Rat).SetFloat64(level)), nil
+}
+
+// cumulant bounds log E exp(λ·noise) from above, in units of the totals.
+func (a *additive) cumulant(lambda float64) float64 {
+	lambda = math.Ldexp(lambda, int(a.shift))
+	if a.cost.Mechanism == Gaussian {
+		// The discrete Gaussian is subgaussian with σ² (CKS, corollary 17).
+		return lambda * lambda * a.size / 2
+	}
+	// log (1−q)²/((1−q·e^λ)(1−q·e^−λ)), for λ below 1/scale.
+	ratio := math.Sinh(lambda/2) / math.Sinh(1/(2*a.size))
+	if ratio*ratio < 1 {
+		return -math.Log1p(-ratio * ratio)
+	}
+	return math.Inf(1)
 }

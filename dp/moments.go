@@ -145,6 +145,38 @@ func (m *Moments) Release(ctx context.Context, pool *Pool, partials []MomentsPar
 	return out, nil
 }
 
+// Expected gives what a release of a group would look like that has so many
+// rows, without noise and without any data, to announce how precise its answers
+// will be: values are spread evenly, around a quarter of the range off its
+// middle.
+func (m *Moments) Expected(rows int64) (*Summary, error) {
+	if err := checkRows(FromInt64(rows)); err != nil {
+		return nil, err
+	}
+	s := &Summary{of: m}
+	put := func(numerator, denominator int64, per *big.Int) {
+		a := m.parts[len(s.parts)]
+		x := new(big.Int).Mul(per, big.NewInt(rows))
+		x.Mul(x, big.NewInt(numerator)).Quo(x, big.NewInt(denominator))
+		s.parts = append(s.parts, noisy{x.Rsh(x, a.shift), a})
+	}
+	put(1, 1, big.NewInt(1))
+	for _, l := range m.columns {
+		put(1, 2, big.NewInt(l.width()))
+	}
+	if m.products {
+		for _, pair := range Pairs(len(m.columns)) {
+			w := num.Product(m.columns[pair[0]].width(), m.columns[pair[1]].width()).Big()
+			if pair[0] == pair[1] {
+				put(-1, 3, w) // 2·(w²/3) − w²
+			} else {
+				put(1, 4, w)
+			}
+		}
+	}
+	return s, nil
+}
+
 // centred gives the totals to which noise is added, or refuses a partial that
 // cannot come from rows within the bounds.
 func (m *Moments) centred(p MomentsPartial) ([]*big.Int, error) {
@@ -206,7 +238,8 @@ func (s *Summary) Count() Number {
 // a value and its interval come from the same formula.
 type view struct {
 	s     *Summary
-	rows  span
+	count span // the number of rows
+	rows  span // the same, at least one
 	parts []span
 }
 
@@ -225,9 +258,9 @@ func (s *Summary) at(alpha *big.Rat, looked ...int) view {
 		}
 		return s.parts[i].span(each)
 	}
-	// There is at least one row, or there is nothing to tell of.
-	v.rows = get(0)
-	v.rows = span{most(v.rows.low, one), most(v.rows.high, one)}
+	// For means there is at least one row, or there is nothing to tell of.
+	v.count = get(0)
+	v.rows = span{most(v.count.low, one), most(v.count.high, one)}
 	for _, i := range looked {
 		v.parts[i] = get(i)
 	}
@@ -345,6 +378,20 @@ func (s *Summary) Mean(i int) (Estimate, error) {
 		return nil, err
 	}
 	return derived{s: s, looked: []int{1 + i}, of: func(v view) span { return v.mean(i) }}, nil
+}
+
+// Sum gives the sum of a column. A [Sum] by itself is more precise where bounds
+// are close to zero on one side; this one costs nothing more beside a mean.
+func (s *Summary) Sum(i int) (Estimate, error) {
+	if err := s.check(false, i); err != nil {
+		return nil, err
+	}
+	return derived{s: s, looked: []int{1 + i}, of: func(v view) span {
+		l := v.s.of.columns[i]
+		centre := point(big.NewRat(l.centre(), 1))
+		half := new(big.Rat).Quo(l.step, big.NewRat(2, 1))
+		return v.parts[1+i].plus(v.count.times(centre)).scaled(half)
+	}}, nil
 }
 
 // Covariance gives the covariance of two columns, or of one with itself its

@@ -81,6 +81,10 @@ func estimates(t testing.TB, s *Summary, d table) map[string]struct {
 	put("mean x", e, err, mean(d.x))
 	e, err = s.Mean(1)
 	put("mean y", e, err, mean(d.y))
+	e, err = s.Sum(0)
+	put("sum x", e, err, n*mean(d.x))
+	e, err = s.Sum(1)
+	put("sum y", e, err, n*mean(d.y))
 	e, err = s.Variance(0, false)
 	put("var x", e, err, cov(d.x, d.x))
 	e, err = s.Variance(1, true)
@@ -161,9 +165,44 @@ func TestCoverage(t *testing.T) {
 				t.Errorf("%s: %s holds %d times of %d", name, what, n, runs)
 			}
 		}
-		if len(held) != 8 {
+		if len(held) != 10 {
 			t.Errorf("%s: %v", name, held)
 		}
+	}
+}
+
+// What is announced for a number of rows is about as precise as what comes.
+func TestExpectedPrecision(t *testing.T) {
+	a, b := columns(t)
+	m, err := NewMoments(epsilon(t, "1"), Contribution{1, 1}, true, a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := makeTable(t, 4000)
+	got, err := m.Release(t.Context(), pool(t), []MomentsPartial{d.partial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ahead, err := m.Expected(4000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := estimates(t, got[0], d)
+	for name, e := range estimates(t, ahead, d) {
+		i, err := e.got.Interval(0.9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, err := later[name].got.Interval(0.9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ratio := (i.High - i.Low) / (j.High - j.Low); !(ratio > 0.2 && ratio < 5) {
+			t.Errorf("%s: announced %v, came %v", name, i, j)
+		}
+	}
+	if _, err := m.Expected(-1); !refused(err, OutOfBounds) {
+		t.Errorf("less than no row: %v", err)
 	}
 }
 

@@ -29,6 +29,7 @@ const (
 //
 // Each draw is handed out once and forgotten. A Pool is for many goroutines.
 type Pool struct {
+	from   io.Reader
 	source *sample.Source // of the drawing goroutine alone
 
 	mu      sync.Mutex
@@ -59,6 +60,7 @@ func NewPool() *Pool { return newPool(rand.Reader) }
 // of this package.
 func newPool(from io.Reader) *Pool {
 	p := &Pool{
+		from:   from,
 		source: sample.NewSource(from),
 		kept:   map[string]*shelf{},
 		work:   make(chan struct{}, 1),
@@ -77,9 +79,16 @@ func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for key, s := range p.kept {
-		clear(s.ready[:cap(s.ready)])
+		s.forget()
 		delete(p.kept, key)
 	}
+}
+
+// forget takes all draws off a shelf. Somebody may still hold the shelf: what
+// was cleared must not look like draws, or it would be handed out as noise of 0.
+func (s *shelf) forget() {
+	clear(s.ready[:cap(s.ready)])
+	s.ready = nil
 }
 
 // take gives n draws that nobody else has or will have.
@@ -104,6 +113,9 @@ func (p *Pool) take(ctx context.Context, d sample.Distribution, n int) ([]num.In
 	}
 	defer p.mu.Unlock()
 	s.claimed -= n
+	if p.isClosed() {
+		return nil, ErrClosed
+	}
 	from := len(s.ready) - n
 	draws := append([]num.Int128(nil), s.ready[from:]...)
 	clear(s.ready[from:])
@@ -112,6 +124,15 @@ func (p *Pool) take(ctx context.Context, d sample.Distribution, n int) ([]num.In
 		p.want(s)
 	}
 	return draws, nil
+}
+
+func (p *Pool) isClosed() bool {
+	select {
+	case <-p.closed:
+		return true
+	default:
+		return false
+	}
 }
 
 // prepare has a reserve and n more drawn in the background.
@@ -143,7 +164,7 @@ func (p *Pool) shelf(d sample.Distribution) *shelf {
 			}
 		}
 		if oldest != "" {
-			clear(p.kept[oldest].ready)
+			p.kept[oldest].forget()
 			delete(p.kept, oldest)
 		}
 	}

@@ -101,6 +101,46 @@ func TestHandedOutDrawsAreForgotten(t *testing.T) {
 	}
 }
 
+// A pool that closes under its takers refuses them, and never gives them noise of
+// zero.
+func TestAClosingPoolGivesNoZeros(t *testing.T) {
+	for range 50 {
+		p := NewPool()
+		d := counting{"d", new(int64)}
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				for {
+					draws, err := p.take(t.Context(), d, 200)
+					if err != nil {
+						if !errors.Is(err, ErrClosed) {
+							t.Error(err)
+						}
+						return
+					}
+					for _, x := range draws {
+						if x == (num.Int128{}) {
+							t.Error("handed out a zero that nobody drew")
+							return
+						}
+					}
+				}
+			})
+		}
+		if _, err := p.take(t.Context(), d, 3); err != nil {
+			t.Fatal(err)
+		}
+		p.mu.Lock()
+		held := p.kept["d"]
+		p.mu.Unlock()
+		p.Close()
+		all.Wait()
+		if len(held.ready) != 0 {
+			t.Fatal("a shelf of a closed pool looks full")
+		}
+	}
+}
+
 // stuck draws when it is let.
 type stuck struct{ let chan struct{} }
 

@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"fmt"
 	"math/big"
 	"math/bits"
 
@@ -121,15 +122,18 @@ func (d *Laplace) drawBig(src *Source) num.Int128 {
 	}
 }
 
-// Truncated is the discrete Laplace distribution on −Most … Most alone: the
-// noise of exact group selection.
+// Truncated is the discrete Laplace distribution on −most … most alone: the
+// noise of exact group selection. With a probability of early/2³² a draw is
+// instead one more than from −(most−1) … most−1, so that the probability of
+// most, which is what a selection may fail by, is as wanted between two bounds.
 type Truncated struct {
 	laplace *Laplace
 	most    uint64
+	early   uint32
 }
 
 // NewTruncated takes a scale as NewLaplace does and a bound of at least 1.
-func NewTruncated(scale *big.Rat, most uint64) (*Truncated, error) {
+func NewTruncated(scale *big.Rat, most uint64, early uint32) (*Truncated, error) {
 	laplace, err := NewLaplace(scale)
 	if err != nil {
 		return nil, err
@@ -137,31 +141,23 @@ func NewTruncated(scale *big.Rat, most uint64) (*Truncated, error) {
 	if most == 0 || most > 1<<62 {
 		return nil, num.Refuse("bound of the noise", num.OutOfBounds, "give at least 1 and at most 2⁶²")
 	}
-	return &Truncated{laplace, most}, nil
+	return &Truncated{laplace, most, early}, nil
 }
 
 // Key names the distribution.
 func (d *Truncated) Key() string {
-	return "truncated " + new(big.Int).SetUint64(d.most).String() + " " + d.laplace.Key()
+	return fmt.Sprintf("truncated %d %d %s", d.most, d.early, d.laplace.Key())
 }
 
 // Draw takes the first draw within the bound.
 func (d *Truncated) Draw(src *Source) num.Int128 {
+	most, more := int64(d.most), int64(0)
+	if src.Word()>>32 < uint64(d.early) {
+		most, more = most-1, 1
+	}
 	for {
-		if z, ok := d.laplace.Draw(src).Int64(); ok && z >= -int64(d.most) && z <= int64(d.most) {
-			return num.FromInt64(z)
+		if z, ok := d.laplace.Draw(src).Int64(); ok && z >= -most && z <= most {
+			return num.FromInt64(z + more)
 		}
 	}
-}
-
-// Words is the uniform distribution on 64 bits, as integers from 0 to 2⁶⁴−1.
-type Words struct{}
-
-// Key names the distribution.
-func (Words) Key() string { return "words" }
-
-// Draw gives 64 bits.
-func (Words) Draw(src *Source) num.Int128 {
-	x, _ := num.FromParts(false, 0, src.Word())
-	return x
 }

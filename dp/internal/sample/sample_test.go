@@ -60,7 +60,7 @@ func TestParametersAreRefused(t *testing.T) {
 		}
 	}
 	for _, most := range []uint64{0, 1<<62 + 1, ^uint64(0)} {
-		if _, err := NewTruncated(rat(t, "1"), most); err == nil {
+		if _, err := NewTruncated(rat(t, "1"), most, 0); err == nil {
 			t.Errorf("truncated takes a bound of %d", most)
 		}
 	}
@@ -168,12 +168,16 @@ func TestBelow(t *testing.T) {
 
 // Keys separate what is different, since a pool hands out by key.
 func TestKeys(t *testing.T) {
-	truncated, err := NewTruncated(rat(t, "2"), 7)
+	truncated, err := NewTruncated(rat(t, "2"), 7, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	early, err := NewTruncated(rat(t, "2"), 7, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
-	for _, d := range []Distribution{mustLaplace(t, "2"), mustGaussian(t, "2"), mustLaplace(t, "1/2"), truncated, Words{}} {
+	for _, d := range []Distribution{mustLaplace(t, "2"), mustGaussian(t, "2"), mustLaplace(t, "1/2"), truncated, early, mustLaplace(t, "3")} {
 		if seen[d.Key()] {
 			t.Errorf("two distributions have the key %q", d.Key())
 		}

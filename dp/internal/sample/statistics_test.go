@@ -145,7 +145,7 @@ func TestFrequenciesAreExact(t *testing.T) {
 
 func TestTruncatedFrequencies(t *testing.T) {
 	const most = 4
-	d, err := NewTruncated(rat(t, "3/2"), most)
+	d, err := NewTruncated(rat(t, "3/2"), most, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,6 +162,25 @@ func TestTruncatedFrequencies(t *testing.T) {
 	}
 	if twice(func() bool { return chiSquared(d, mass, drawsPerLook(t)) }) {
 		t.Error("frequencies are not those of the truncated distribution")
+	}
+	// A quarter of the draws are one more, from within one less: their mean is ¼.
+	if d, err = NewTruncated(rat(t, "3/2"), most, 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	look := func() bool {
+		n, sum, s := drawsPerLook(t), 0.0, NewSource(rand.Reader)
+		for range n {
+			z, _ := d.Draw(s).Int64()
+			if z > most || z < -most {
+				t.Fatalf("%d is outside of the bound", z)
+			}
+			sum += float64(z)
+		}
+		// Hoeffding, for values between −4 and 4.
+		return math.Abs(sum/float64(n)-0.25) > 8*math.Sqrt((math.Ln2+lookBits)/(2*float64(n)))
+	}
+	if twice(look) {
+		t.Error("not a quarter of the draws are one more")
 	}
 }
 
