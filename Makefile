@@ -53,7 +53,7 @@ test: machine-test build environment report lint vet test-go test-race test-pyth
 	@.ci/tally $(REPORT)
 
 .PHONY: test-all
-test-all: test test-cross test-fuzz ## and the longest: other platforms, a while of fuzzing
+test-all: test test-noise test-cross test-fuzz ## and the longest: many draws of noise, other platforms, a while of fuzzing
 
 .PHONY: bench
 bench: machine-test build environment $(VENV)/ready ## the tables of figures
@@ -172,6 +172,10 @@ test-cross: ## the program compiles for the platforms that researchers use
 	GOOS=linux  GOARCH=arm64 go build -o /dev/null ./cmd/anchorhold
 	GOOS=darwin GOARCH=arm64 go build -o /dev/null ./cmd/anchorhold
 	GOOS=windows GOARCH=amd64 go build -o /dev/null ./cmd/anchorhold
+
+.PHONY: test-noise
+test-noise: ## two million draws of each kind of noise against its exact distribution
+	ANCHORHOLD_DP_DRAWS=2000000 go test -count=1 -vet=off -timeout 20m ./dp/internal/sample
 
 FUZZ_TIME ?= 20s
 .PHONY: test-fuzz
