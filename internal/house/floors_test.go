@@ -51,6 +51,7 @@ var floors = []place{
 	{"output", 2, "parses what foreign code wrote, as hostile bytes"},
 
 	{"dp/account", 2, "a library by itself: how much answers may have revealed, and nothing of who asked"},
+	{"dp/query", 2, "questions in SQL, bounded for any engine: text and numbers, and nothing of ours"},
 	{"dp", 2, "differential privacy by itself: exact mechanisms, and nothing of ours"},
 
 	{"keep", 3, "what becomes of a site's records over the years"},
