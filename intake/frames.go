@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"strings"
@@ -16,8 +15,7 @@ import (
 )
 
 // The protocol between the process of the site (host) and the one that reads
-// (guest), over a stream socket. A frame is one byte that says what it is, its
-// length in four bytes, big-endian, and as many bytes.
+// (guest), in frames (sandbox.Frame).
 //
 //	host   Q  JSON of question; the open file travels with the first byte
 //	guest  H  JSON of header
@@ -32,7 +30,6 @@ const (
 	frameRefused  = 'E'
 	frameEnd      = 'Z'
 
-	frameHead = 5
 	// maxFrame bounds a frame: one row of a table, with the longest texts that a
 	// codec reads. Usual frames hold rowsBytes.
 	maxFrame  = 80 << 20
@@ -67,32 +64,6 @@ type tail struct {
 	Rows    int64               `json:"rows"`
 	Opaque  bool                `json:"opaque,omitempty"`
 	Beside  codec.Beside        `json:"beside,omitempty"`
-}
-
-func frame(kind byte, content []byte) []byte {
-	head := append([]byte{kind}, 0, 0, 0, 0)
-	binary.BigEndian.PutUint32(head[1:], uint32(len(content)))
-	return append(head, content...)
-}
-
-// readFrame reads a frame into memory that is used again.
-func readFrame(r io.Reader, buf []byte) (kind byte, content []byte, err error) {
-	head := make([]byte, frameHead)
-	if _, err := io.ReadFull(r, head); err != nil {
-		return 0, buf, err
-	}
-	n := int(binary.BigEndian.Uint32(head[1:]))
-	if n > maxFrame {
-		return 0, buf, errors.New("a frame of more bytes than any has")
-	}
-	if cap(buf) < n {
-		buf = make([]byte, n)
-	}
-	buf = buf[:n]
-	if _, err := io.ReadFull(r, buf); err != nil {
-		return 0, buf, errors.Join(err, io.ErrUnexpectedEOF)
-	}
-	return head[0], buf, nil
 }
 
 // What follows the kind in a cell's first byte.

@@ -7,33 +7,22 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/catalog"
 	"github.com/anchorhold/anchorhold/catalog/codec"
+	"github.com/anchorhold/anchorhold/sandbox"
 )
-
-// guestFD is the file descriptor of the guest's socket in every sandbox.
-const guestFD = 3
 
 // GuestMain is the whole program inside the sandbox: it reads one file and ends.
 func GuestMain() error {
-	f := os.NewFile(guestFD, "host")
-	if f == nil {
-		return errors.New("intake: file descriptor 3 is not open")
-	}
-	c, err := net.FileConn(f)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	conn, ok := c.(*net.UnixConn)
-	if !ok {
-		return errors.New("intake: file descriptor 3 is no socket")
+	conn, err := sandbox.GuestConn()
+	if err != nil {
+		return fmt.Errorf("intake: %w", err)
 	}
 	return errors.Join(Serve(conn), conn.Close())
 }
@@ -51,7 +40,7 @@ func Serve(conn *net.UnixConn) error {
 		if err != nil {
 			return err
 		}
-		if _, err := out.Write(frame(frameRefused, text)); err != nil {
+		if _, err := out.Write(sandbox.Frame(frameRefused, text)); err != nil {
 			return err
 		}
 	}
@@ -60,29 +49,20 @@ func Serve(conn *net.UnixConn) error {
 
 // receive takes the question and the open file.
 func receive(conn *net.UnixConn) (q question, file *os.File, err error) {
-	head, rights := make([]byte, frameHead), make([]byte, unix.CmsgSpace(4))
-	n, oobn, _, _, err := conn.ReadMsgUnix(head, rights)
+	_, text, files, err := sandbox.ReceiveFrame(conn, maxFrame)
+	if err == nil && len(files) != 1 {
+		err = errors.New("intake: not one file came with the question")
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &q)
+	}
 	if err != nil {
+		for _, f := range files {
+			_ = f.Close() // nothing was read from it
+		}
 		return q, nil, err
 	}
-	messages, err := unix.ParseSocketControlMessage(rights[:oobn])
-	if err != nil || len(messages) != 1 {
-		return q, nil, errors.Join(errors.New("intake: no file came with the question"), err)
-	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		return q, nil, errors.Join(errors.New("intake: not one file came with the question"), err)
-	}
-	file = os.NewFile(uintptr(fds[0]), "asset")
-	if _, err := io.ReadFull(conn, head[n:]); err != nil {
-		return q, file, err
-	}
-	text := make([]byte, binary.BigEndian.Uint32(head[1:]))
-	if _, err := io.ReadFull(conn, text); err != nil {
-		return q, file, err
-	}
-	err = json.Unmarshal(text, &q)
-	return q, file, err
+	return q, files[0], nil
 }
 
 // answer reads the file to its end; an error is what is wrong with the file.
@@ -140,7 +120,7 @@ func tailOf(r codec.Reader) tail {
 func say(out io.Writer, kind byte, v any) error {
 	text, err := json.Marshal(v)
 	if err == nil {
-		_, err = out.Write(frame(kind, text))
+		_, err = out.Write(sandbox.Frame(kind, text))
 	}
 	return err
 }
@@ -164,12 +144,8 @@ func sendRows(out io.Writer, buf []byte, r codec.Reader, rows [][]codec.Cell) ([
 		if len(head)+len(buf) > maxFrame {
 			return buf, anchorhold.Errorf(anchorhold.TooLarge, "write large texts as files", "a row holds more than %d MiB", maxFrame>>20)
 		}
-		start := frame(frameRows, head)
-		binary.BigEndian.PutUint32(start[1:], uint32(len(head)+len(buf)))
-		for _, part := range [][]byte{start, buf} {
-			if _, err := out.Write(part); err != nil {
-				return buf, err
-			}
+		if err := sandbox.WriteFrame(out, frameRows, head, buf); err != nil {
+			return buf, err
 		}
 		rows = rows[n:]
 	}

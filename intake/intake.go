@@ -93,7 +93,7 @@ func begin(ctx context.Context, s session, q question, f *os.File) (r *reader, e
 	if err != nil {
 		return nil, err
 	}
-	if err := sandbox.SendFiles(s.Conn(), frame(frameQuestion, text), own); err != nil {
+	if err := sandbox.SendFiles(s.Conn(), sandbox.Frame(frameQuestion, text), own); err != nil {
 		return nil, err
 	}
 	return newReader(ctx, s, q)

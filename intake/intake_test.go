@@ -24,6 +24,7 @@ import (
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/catalog"
 	"github.com/anchorhold/anchorhold/catalog/codec"
+	"github.com/anchorhold/anchorhold/sandbox"
 	"github.com/anchorhold/anchorhold/sandbox/sandboxtest"
 )
 
@@ -179,7 +180,7 @@ func TestGuestsThatLie(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return frame(kind, b)
+		return sandbox.Frame(kind, b)
 	}
 	column := []anchorhold.Column{{Name: "a", Type: anchorhold.TypeInt}}
 	good := text(frameHeader, header{Columns: column, Width: 1})
@@ -188,7 +189,7 @@ func TestGuestsThatLie(t *testing.T) {
 		for _, v := range values {
 			b = binary.AppendUvarint(b, v)
 		}
-		return frame(frameRows, b)
+		return sandbox.Frame(frameRows, b)
 	}
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 	for name, answer := range map[string][]byte{
@@ -211,7 +212,7 @@ func TestGuestsThatLie(t *testing.T) {
 		"a value as a fact at the end": join(good, text(frameEnd, tail{Accepts: make([]codec.TypeSet, 1), Columns: []anchorhold.Column{{
 			Name: "a", Unit: "somebody",
 		}}})),
-		"not JSON":                   frame(frameHeader, []byte("{")),
+		"not JSON":                   sandbox.Frame(frameHeader, []byte("{")),
 		"a refusal that rings":       text(frameRefused, refused{anchorhold.Invalid, "no\x1b[2J", ""}),
 		"a refusal of another kind":  text(frameRefused, refused{anchorhold.Denied, "no", ""}),
 		"an endless refusal":         text(frameRefused, refused{anchorhold.Invalid, strings.Repeat("no", 2000), ""}),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/catalog/codec"
+	"github.com/anchorhold/anchorhold/sandbox"
 )
 
 // reader gives the rows that a guest reads. It implements codec.Reader.
@@ -47,7 +48,7 @@ func newReader(ctx context.Context, s session, q question) (*reader, error) {
 // expect reads a frame of one kind. Of any other, a refusal is one, and all else
 // is nonsense.
 func (r *reader) expect(kinds ...byte) ([]byte, error) {
-	kind, content, err := readFrame(r.in, r.buf)
+	kind, content, err := sandbox.ReadFrame(r.in, r.buf, maxFrame)
 	r.buf = content
 	switch {
 	case err != nil:

@@ -52,6 +52,10 @@ func defaultMissing() []string {
 	}
 }
 
+// MissingTexts are the texts that mean "no value" in a CSV file: pandas' own and
+// what its owner named besides.
+func MissingTexts(extra []string) []string { return append(defaultMissing(), extra...) }
+
 // missingSet answers "is this text no value?" without hashing most texts.
 type missingSet struct {
 	texts   map[string]struct{}
@@ -64,7 +68,7 @@ func newMissingSet(extra []string) (*missingSet, error) {
 		return nil, invalid("name fewer", "%d texts for missing values are more than the limit of %d", len(extra), MaxMissing)
 	}
 	m := &missingSet{texts: make(map[string]struct{})}
-	for _, t := range append(defaultMissing(), extra...) {
+	for _, t := range MissingTexts(extra) {
 		if len(t) > maxMissingText || strings.ContainsAny(t, "\r\n\x00") {
 			return nil, invalid("name a short text on one line, such as ?", "a text for missing values is longer than %d bytes or holds a line break", maxMissingText)
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
+	"github.com/anchorhold/anchorhold/engine/duckdb"
 	"github.com/anchorhold/anchorhold/identity/keys"
 	"github.com/anchorhold/anchorhold/sandbox"
 	"github.com/anchorhold/anchorhold/sandbox/gvisor"
@@ -284,5 +285,26 @@ func examineSandbox(ctx context.Context, o boxOptions, dir string) (*sandbox.Bou
 		}
 		out = append(out, f)
 	}
-	return &b, out
+	return &b, append(out, examineWorker(ctx, g))
+}
+
+// examineWorker has DuckDB parse something in the sandbox. A site without it
+// does everything but answer questions in SQL.
+func examineWorker(ctx context.Context, g *gvisor.Sandbox) finding {
+	const name = "DuckDB"
+	own, err := os.Executable()
+	if err == nil {
+		own, err = duckdb.Beside(own)
+	}
+	if err == nil {
+		own, err = g.Place(own)
+	}
+	if err == nil {
+		w := duckdb.Workers{Sandbox: g, Program: own}
+		_, err = w.Parse(ctx, "doctor", "SELECT 1")
+		err = errors.Join(err, w.Close())
+	}
+	f := found(name, "answers in the sandbox", err)
+	f.OK, f.Warning = true, err != nil
+	return f
 }

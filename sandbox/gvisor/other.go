@@ -36,6 +36,9 @@ func (*Sandbox) Boundary() (sandbox.Boundary, error) { return sandbox.Boundary{}
 // Program is empty on this system.
 func (*Sandbox) Program() string { return "" }
 
+// Place says that gVisor needs Linux.
+func (*Sandbox) Place(string) (string, error) { return "", needsLinux() }
+
 // Close does nothing on this system.
 func (*Sandbox) Close() error { return nil }
 

@@ -110,6 +110,52 @@ func hasSidecars(path string) bool {
 	return true
 }
 
+// Place gives a path of a static program under which guests can be shown it: its
+// own where the run account can reach that, else that of a copy, named by its
+// content.
+func (s *Sandbox) Place(program string) (string, error) {
+	if reachable(program, s.run) == nil {
+		return program, nil
+	}
+	src, err := os.Open(program)
+	if err != nil {
+		return "", startError("check the program's installation", "%s cannot be read", program).Because(err)
+	}
+	defer src.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, src); err != nil {
+		return "", startError("check the disk", "%s cannot be read", program).Because(err)
+	}
+	copies := filepath.Join(filepath.Dir(s.runDir), filepath.Base(program)+"-")
+	path := copies + hex.EncodeToString(h.Sum(nil))[:32]
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		old, _ := filepath.Glob(copies + "*") // of other versions
+		if err := copyProgram(src, path); err != nil {
+			return "", startError("check that the state directory is writable and has room", "%s cannot be copied to %s", program, filepath.Dir(path)).Because(err)
+		}
+		for _, other := range old {
+			_ = os.Remove(other)
+		}
+	}
+	return path, reachable(path, s.run)
+}
+
+// copyProgram copies src to path, all or nothing.
+func copyProgram(src *os.File, path string) error {
+	if _, err := src.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	dst, err := os.CreateTemp(filepath.Dir(path), "copy-")
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(dst, src)
+	if err := errors.Join(err, openToAll(dst.Name()), dst.Sync(), dst.Close()); err != nil {
+		return errors.Join(err, os.Remove(dst.Name()))
+	}
+	return os.Rename(dst.Name(), path)
+}
+
 // removeOtherPrograms deletes copies of other versions; nothing runs from them,
 // since the state directory is locked.
 func removeOtherPrograms(state, keep string) {
