@@ -186,8 +186,8 @@ test-cross: ## the program compiles for the platforms that researchers use
 	GOOS=windows GOARCH=amd64 go build -o /dev/null ./cmd/anchorhold
 
 .PHONY: test-noise
-test-noise: ## two million draws of each kind of noise against its exact distribution
-	ANCHORHOLD_DP_DRAWS=2000000 go test -count=1 -vet=off -timeout 20m ./dp/internal/sample
+test-noise: ## two million draws of each kind of noise, against its distribution and by an audit
+	ANCHORHOLD_DP_DRAWS=2000000 go test -count=1 -vet=off -timeout 30m -run 'Audit|Frequenc|LargeScales|Looks' ./dp ./dp/internal/sample
 
 FUZZ_TIME ?= 20s
 .PHONY: test-fuzz

@@ -189,6 +189,22 @@ func TestNoiseDoesNotKnowTheValue(t *testing.T) {
 	}
 }
 
+// The same look at noise from the textbook's formula finds what Mironov found:
+// its digits know the value.
+func TestTextbookNoiseKnowsTheValue(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	differs := 0
+	for range 300 {
+		noise := -10 * math.Log(1-r.Float64())
+		if value := 1.0 / 3; (value+noise)-value != noise {
+			differs++
+		}
+	}
+	if differs == 0 {
+		t.Error("not found in 300 draws")
+	}
+}
+
 // A coarser lattice for large noise is the same one whatever the values are.
 func TestCoarseLatticeIsTheSameForAll(t *testing.T) {
 	l := lattice(t, "1", "0", "1099511627776")

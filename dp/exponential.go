@@ -2,6 +2,7 @@ package dp
 
 import (
 	"context"
+	"math"
 	"math/big"
 
 	"github.com/anchorhold/anchorhold/dp/internal/num"
@@ -40,6 +41,19 @@ func NewChoice(epsilon, sensitivity *big.Rat) (*Choice, error) {
 
 // Cost is what one choice costs.
 func (m *Choice) Cost() []Cost { return []Cost{m.cost} }
+
+// Shortfall bounds, before any data, by how much the chosen candidate's score is
+// below the best one, at a level: 2Δ/ε·ln(candidates/(1 − level)).
+func (m *Choice) Shortfall(candidates int, level float64) (float64, error) {
+	if _, err := alpha(level); err != nil {
+		return 0, err
+	}
+	if candidates <= 0 {
+		return 0, num.Refuse("candidates", Missing, "give at least one")
+	}
+	factor, _ := m.factor.Float64()
+	return math.Log(float64(candidates)/(1-level)) / factor, nil
+}
 
 // maxCandidates bounds the candidates of a choice.
 const maxCandidates = 1 << 20

@@ -158,7 +158,8 @@ func (m *Threshold) Least() *big.Int { return new(big.Int).Set(m.least) }
 func (m *Threshold) Prepare(pool *Pool, groups int) { m.count.Prepare(pool, groups) }
 
 // Release gives the noisy number of units of each group that is shown, and nil
-// for others. What is not shown, and how many there were, must not be told to
+// for others. Intervals have their level over all groups: among small groups
+// those are shown whose noise was large. What is not shown, and how many there were, must not be told to
 // anybody.
 func (m *Threshold) Release(ctx context.Context, pool *Pool, partials []Partial) ([]*Number, error) {
 	numbers, err := m.count.Release(ctx, pool, partials)

@@ -220,6 +220,27 @@ func TestChoiceFrequencies(t *testing.T) {
 			t.Errorf("candidate %d was chosen %d times, of %v expected", i, c, e)
 		}
 	}
+	within := 0
+	short, err := m.Shortfall(len(scores), 0.9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range scores {
+		if f, _ := s.Float64(); 1.5-f <= short {
+			within += counts[i]
+		}
+	}
+	if within < n*9/10 || short > 5 {
+		t.Errorf("%d of %d are within %v of the best", within, n, short)
+	}
+	for _, c := range []int{0, -1} {
+		if _, err := m.Shortfall(c, 0.9); !refused(err, Missing) {
+			t.Errorf("%d candidates: %v", c, err)
+		}
+	}
+	if _, err := m.Shortfall(3, math.NaN()); !refused(err, NotFinite) {
+		t.Error(err)
+	}
 	if c := m.Cost(); len(c) != 1 || c[0].Rho().Cmp(rat(t, "1/2")) != 0 {
 		t.Errorf("cost %+v", c)
 	}
