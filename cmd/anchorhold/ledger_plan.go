@@ -104,6 +104,8 @@ func showPlan(p *show.Printer, plan *dpaccount.Plan) {
 	}
 	add("pure", plan.Pure, "plain addition, delta 0")
 	add("zcdp", plan.ZCDP, "as the ledger counts")
+	add("rdp", plan.RDP, fmt.Sprintf("at order %.4g", plan.RDP.Order))
+	add("pld", plan.PLD, "within 0.001 of what is true")
 	p.Table("", []string{"BOUND", "EPSILON", ""}, rows)
 }
 

@@ -3,6 +3,7 @@ package account
 import (
 	"fmt"
 	"math"
+	"strings"
 )
 
 // Plan bounds the ε of events that are all fixed beforehand, in the ways that
@@ -11,6 +12,8 @@ type Plan struct {
 	Delta float64 `json:"delta"`
 	Pure  Bound   `json:"pure"` // plain addition of ε
 	ZCDP  Bound   `json:"zcdp"`
+	RDP   Bound   `json:"rdp"`
+	PLD   Bound   `json:"pld"`
 }
 
 // Bound is an upper bound on ε, or the reason why there is none.
@@ -32,7 +35,13 @@ func NewPlan(events []Event, delta float64) (*Plan, error) {
 	if err := checkAll(events); err != nil {
 		return nil, err
 	}
-	return &Plan{Delta: delta, Pure: planPure(events), ZCDP: planZCDP(events, delta)}, nil
+	return &Plan{
+		Delta: delta,
+		Pure:  planPure(events),
+		ZCDP:  planZCDP(events, delta),
+		RDP:   planRDP(events, delta),
+		PLD:   planPLD(events, delta),
+	}, nil
 }
 
 // minDelta is the smallest δ of a plan: arithmetic is tested down to here.
@@ -63,6 +72,47 @@ func planPure(events []Event) Bound {
 		}
 	}
 	return bounded(up(sum), "")
+}
+
+// planRDP adds Rényi divergences.
+func planRDP(events []Event, delta float64) Bound {
+	note := ""
+	curves := make([]RDP, len(events))
+	for i, e := range events {
+		curves[i] = e.RDP()
+		if e.sampled() && e.Mechanism == ZCDP {
+			note = fmt.Sprintf("events[%d]: sampling is not counted: of a zCDP mechanism too little is known", i)
+		}
+	}
+	epsilon, order := Compose(curves...).Epsilon(delta)
+	b := bounded(epsilon, note)
+	b.Order = order
+	return b
+}
+
+// planPLD composes distributions of the privacy loss.
+func planPLD(events []Event, delta float64) Bound {
+	p, err := NewPLD(events)
+	if err != nil {
+		return Bound{Reason: err.Error()}
+	}
+	epsilon, near := p.Epsilon(delta)
+	if math.IsInf(epsilon, 0) || math.IsNaN(epsilon) {
+		return Bound{Reason: "these events are outside of what the grid of losses can hold"}
+	}
+	var notes []string
+	if !near {
+		notes = append(notes, "so many and so different events that this bound may be more than 0.001 too large")
+	}
+	for i, e := range events {
+		switch e.Mechanism {
+		case ZCDP:
+			notes = append(notes, fmt.Sprintf("events[%d]: a zCDP mechanism is counted as the worst that its rho permits", i))
+		case Exponential:
+			notes = append(notes, fmt.Sprintf("events[%d]: an exponential mechanism is counted as the worst that its epsilon permits", i))
+		}
+	}
+	return bounded(epsilon, strings.Join(notes[:min(len(notes), 4)], "; "))
 }
 
 // rho is the zCDP parameter of one use.

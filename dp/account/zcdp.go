@@ -88,7 +88,7 @@ func minimise(f func(float64) float64, low, high float64) float64 {
 			best, value = x, f(x)
 		}
 	}
-	a, b := best-step, best+step
+	a, b := math.Max(low, best-step), math.Min(high, best+step)
 	ratio := (math.Sqrt(5) - 1) / 2
 	c, d := b-ratio*(b-a), a+ratio*(b-a)
 	fc, fd := f(c), f(d)
