@@ -169,17 +169,22 @@ class Request(Record):
         return self
 
     def _follow(self, deadline: float, line: Progress) -> bool:
-        """Listen until the site says that the state has changed; False where it does not say so: ask it then."""
+        """Listen until nothing more happens by itself; False where the site tells of no change: ask it then."""
         if deadline - time.monotonic() < SIGN_OF_LIFE:
             return False
+        state = self.state
         for event in self._http.events(self._path("/events"), timeout=SIGN_OF_LIFE):
-            if event is not None and event.get("state") != self.state:
-                self.refresh()
-                return True
-            line.show(self.state)
+            if event is not None:
+                state = str(event.get("state") or state)
+            if state in WAITS_FOR_NOBODY:
+                break
+            line.show(state)
             if deadline - time.monotonic() < SIGN_OF_LIFE:
                 break
-        return False
+        if state == self.state:
+            return False
+        self.refresh()
+        return True
 
     def _poll(self, deadline: float, longest: int) -> None:
         """Look until the state has changed, or for so many seconds; outages are sat out for a while."""

@@ -55,6 +55,21 @@ def test_a_change_is_heard(streaming: Callable[..., tuple[Http, list[str]]]) -> 
     assert seen == ["pending", "pending", "released"]
 
 
+def test_one_stream_tells_of_every_change(streaming: Callable[..., tuple[Http, list[str]]]) -> None:
+    states = ("queued", "running", "running", "deciding", "released")
+    http, asked = streaming(b"".join(b'event: state\ndata: {"state": "%s"}\n\n' % s.encode() for s in states))
+    seen: list[str] = []
+    Request(http, {"id": "req-1", "state": "queued"}).wait(progress=lambda state, _: seen.append(state))
+    assert asked == ["/v1/requests/req-1/events", "/v1/requests/req-1"]
+    assert seen == ["queued", "queued", "running", "running", "deciding", "released"]
+
+
+def test_a_stream_that_breaks_off_after_a_change(streaming: Callable[..., tuple[Http, list[str]]]) -> None:
+    http, asked = streaming(b'data: {"state": "running"}\n\n')
+    assert Request(http, {"id": "req-1", "state": "queued"}).wait().state == "released"
+    assert asked == ["/v1/requests/req-1/events", "/v1/requests/req-1"]
+
+
 @pytest.mark.parametrize(
     ("stream", "media"),
     [
