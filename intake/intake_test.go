@@ -36,6 +36,7 @@ type guest struct {
 }
 
 func (g *guest) Conn() *net.UnixConn { return g.conn }
+func (g *guest) Finish()             { g.Kill() }
 func (g *guest) Kill()               { g.once.Do(func() { close(g.over); _ = g.conn.CloseRead() }) }
 
 // pair is a connected pair of sockets.

@@ -56,6 +56,24 @@ func TestClientGivesWhatParseGives(t *testing.T) {
 	}
 }
 
+// A parser that waits is tried before it is given anybody's file.
+func TestTry(t *testing.T) {
+	if err := served(t).Try(t.Context()); err != nil {
+		t.Error(err)
+	}
+	host, guest := net.Pipe()
+	defer host.Close()
+	go func() { // refuses all
+		defer guest.Close()
+		if _, _, err := readQuestion(guest); err == nil {
+			_, _ = guest.Write([]byte{answerRefused, 0, 0})
+		}
+	}()
+	if err := NewClient(host).Try(t.Context()); err == nil {
+		t.Error("a parser that refuses a number is taken for ready")
+	}
+}
+
 // A guest that was taken over can waste the host's time until the deadline and
 // can say no; it can neither fill its memory nor choose its words.
 func TestHostileGuest(t *testing.T) {

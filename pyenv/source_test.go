@@ -103,6 +103,8 @@ func (s *plainSession) Begin(context.Context, sandbox.Limits) error {
 	return errors.New("this session has begun")
 }
 
+func (s *plainSession) Finish() { s.Kill() }
+
 func (s *plainSession) Kill() {
 	if s.cmd != nil {
 		_ = s.cmd.Process.Kill()

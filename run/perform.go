@@ -200,14 +200,13 @@ func (s *Service) attempt(ctx context.Context, t *task, o *outcome) error {
 	if err := t.check(ctx); err != nil {
 		return err
 	}
-	if err := s.checking(ctx, t); err != nil {
-		return err
-	}
+	told := make(chan error, 1)
+	go func() { told <- s.checking(ctx, t) }() // beside the checks: it waits for the disk
 	reader, err := parser.client()
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.take(ctx, t, reader, answer, o)
 	}
-	return s.take(ctx, t, reader, answer, o)
+	return errors.Join(err, <-told)
 }
 
 // restamp remembers new stamps of unchanged files (one that was registered

@@ -92,6 +92,11 @@ type Session interface {
 	// Wait waits for the end and MAY be called several times. A context that
 	// ends first makes it return the context's error; the session runs on.
 	Wait(ctx context.Context) (Result, error)
+	// Finish ends a session whose work is done, as Kill does, but as its own good
+	// end: a Result that is OK, unless a limit was broken before. Wait then returns
+	// as soon as what the session used is known and its processes are being killed;
+	// clearing them away, which takes a busy host a while, goes on without it.
+	Finish()
 	// Kill ends every process of the session within two seconds. It MAY be
 	// called at any time and more than once, and does not wait.
 	Kill()
@@ -102,7 +107,7 @@ type Status string
 
 // The statuses. Only OK means that the program said of itself that it worked.
 const (
-	OK           Status = "ok"
+	OK           Status = "ok"            // or the session was finished
 	Failed       Status = "failed"        // the program ended with an exit code other than 0
 	OutOfMemory  Status = "out-of-memory" // over Limits.Memory
 	Timeout      Status = "timeout"       // over Limits.Wall

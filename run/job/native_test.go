@@ -120,6 +120,8 @@ func (s *native) Wait(ctx context.Context) (sandbox.Result, error) {
 	return r, nil
 }
 
+func (s *native) Finish() {} // the runner ends by itself, so that a test sees how
+
 func (s *native) Kill() { s.once.Do(func() { _ = s.cmd.Process.Kill() }) }
 
 // scripted is a session whose guest is a function of the test.
@@ -161,6 +163,8 @@ func (s *scripted) Wait(ctx context.Context) (sandbox.Result, error) {
 		return sandbox.Result{}, ctx.Err()
 	}
 }
+
+func (s *scripted) Finish() {}
 
 func (s *scripted) Kill() { s.once.Do(func() { close(s.kill); s.guest.Close() }) }
 

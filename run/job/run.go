@@ -54,9 +54,12 @@ func Run(ctx context.Context, s sandbox.Session, j Job, files []*os.File) (Answe
 	})
 	defer stop()
 	answer, err := talk(conn, j, text, files)
-	_ = conn.Close() // a runner that still writes is told so, and ends
-	if ctx.Err() != nil {
-		return Answer{}, ctx.Err()
+	if err == nil { // it is whole: what the session would still do counts for nothing
+		s.Finish()
+	}
+	_ = conn.Close() // a runner that waits or still writes is told so, and ends
+	if ctx.Err() != nil || err == nil {
+		return answer, ctx.Err()
 	}
 	ending, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()

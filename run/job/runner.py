@@ -63,6 +63,8 @@ def main(environment, out, wait=None):
         with contextlib.suppress(Exception):  # the code may have closed or replaced it
             stream.flush()
     send(channel, manifest, out)
+    with contextlib.suppress(OSError):
+        channel.recv(1)  # until the host has the answer, which ends the session: what an end takes need not come before
     return 0 if manifest["ok"] else 1
 
 
@@ -104,6 +106,7 @@ def warm_up(inputs, encoder):
     random numbers is touched.
     """
     import gc
+    import resource  # noqa: F401 (take_limits wants it)
     import shutil
     import tarfile  # noqa: F401 (send wants it)
 

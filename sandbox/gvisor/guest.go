@@ -27,6 +27,7 @@ type guest struct {
 	log     head
 	most    sandbox.Limits
 	held    atomic.Bool // waits for Begin
+	over    atomic.Bool // Finish was called
 	drained chan struct{}
 	begun   chan struct{} // closed when the launcher has put the limits of Begin in force
 	done    chan struct{}
@@ -73,11 +74,36 @@ func (l *launching) begin(spec sandbox.Spec) (*guest, error) {
 	// A guest that fills the pipe would stop, and one whose words are kept
 	// without bound would fill our memory: so take everything, keep the head.
 	go func() {
-		_, _ = io.Copy(&g.log, g.pipe)
+		if _, err := io.Copy(&g.log, g.pipe); errors.Is(err, os.ErrDeadlineExceeded) {
+			g.rest()
+		}
 		g.pipe.Close()
 		close(g.drained)
 	}()
 	return g, nil
+}
+
+// mostRest bounds what is taken of a pipe that should have ended: more than a
+// pipe holds.
+const mostRest = 1 << 20
+
+// rest takes what is in the pipe just now.
+func (g *guest) rest() {
+	raw, err := g.pipe.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
+		var b [16 << 10]byte
+		for taken := 0; taken < mostRest; {
+			n, err := unix.Read(int(fd), b[:])
+			if n <= 0 || err != nil {
+				return
+			}
+			_, _ = g.log.Write(b[:n]) // keeps the beginning
+			taken += n
+		}
+	})
 }
 
 // pipe makes a pipe with two writing ends that block, unlike that of os.Pipe:
@@ -132,9 +158,13 @@ func (g *guest) follow() {
 		close(g.begun)
 		r, err = g.hear()
 	}
-	// Every process is gone, so the pipe ends at once. Were it not so, the log
-	// is cut rather than waited for.
-	_ = g.pipe.SetReadDeadline(time.Now().Add(2 * time.Second))
+	// Every process is gone, so the pipe ends at once, or is being killed, so that
+	// all is in it. Were it not so, the log is cut rather than waited for.
+	patience := 2 * time.Second
+	if g.over.Load() {
+		patience = 0
+	}
+	_ = g.pipe.SetReadDeadline(time.Now().Add(patience))
 	<-g.drained
 	if err != nil || r.Ending == nil {
 		g.result = sandbox.Result{Status: sandbox.SandboxError, Reason: "the launcher ended before the job"}
@@ -181,6 +211,14 @@ func (g *guest) Wait(ctx context.Context) (sandbox.Result, error) {
 		return g.result, nil
 	case <-ctx.Done():
 		return sandbox.Result{}, ctx.Err()
+	}
+}
+
+// Finish ends the session as one whose work is done; see sandbox.Session.
+func (g *guest) Finish() {
+	g.over.Store(true)
+	if send(g.control, order{Finish: true}) != nil {
+		g.Kill()
 	}
 }
 

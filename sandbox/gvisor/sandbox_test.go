@@ -291,6 +291,47 @@ func TestKill(t *testing.T) {
 	nothingLeft(t, shared.state, spec.ID)
 }
 
+// TestFinish: a session whose work is done ends well, with all that it printed and
+// used, and its processes go.
+func TestFinish(t *testing.T) {
+	t.Parallel()
+	const script = `
+import os, time
+while time.process_time() < 0.3: pass
+print("x" * 5000, flush=True)
+if os.fork() == 0: time.sleep(3600)
+os.write(3, b"R")
+time.sleep(3600)
+`
+	for name, begin := range map[string]func(testing.TB, sandbox.Spec) sandbox.Session{"cold": start, "held": startHeld} {
+		t.Run(name, func(t *testing.T) {
+			spec := python(script)
+			g := begin(t, spec)
+			heard(t, g)
+			g.Finish()
+			r := wait(t, g)
+			if r.Status != sandbox.OK || string(r.Log) != strings.Repeat("x", 5000)+"\n" || r.LogTruncated {
+				t.Errorf("%s (%s), and %d bytes of log", r.Status, r.Reason, len(r.Log))
+			}
+			if r.Usage.CPUSeconds < 0.2 || r.Usage.PeakBytes == 0 || r.Usage.WallSeconds < 0.2 || r.Boundary == "" {
+				t.Errorf("it used %+v behind %q", r.Usage, r.Boundary)
+			}
+			g.Finish() // nothing more
+			within(t, time.Minute, "nothing of it is left", func() bool {
+				_, guests := processes(shared.state, "/"+spec.ID)
+				left, _ := filepath.Glob(filepath.Join(shared.state, "run", spec.ID+"*"))
+				return len(guests) == 0 && len(left) == 0
+			})
+		})
+	}
+	g := start(t, python("import os; os._exit(3)"))
+	wait(t, g)
+	g.Finish()
+	if r := wait(t, g); r.Status != sandbox.Failed || r.ExitCode != 3 {
+		t.Errorf("finished after its end: %s, %d", r.Status, r.ExitCode)
+	}
+}
+
 func canceled() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

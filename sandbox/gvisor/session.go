@@ -53,6 +53,7 @@ type job struct {
 	exited  chan struct{} // closed when cmd has been waited for
 	asked   chan struct{} // closed when the site wants the end
 	begins  chan sandbox.Limits
+	done    chan struct{} // takes one word that its work is done
 
 	meter meter
 }
@@ -72,7 +73,7 @@ type meter struct {
 
 // runSession plays one session from its start packet to its end.
 func (l *launcher) runSession(files []*os.File) {
-	j := &job{l: l, began: time.Now(), asked: make(chan struct{}), begins: make(chan sandbox.Limits, 1)}
+	j := &job{l: l, began: time.Now(), asked: make(chan struct{}), begins: make(chan sandbox.Limits, 1), done: make(chan struct{}, 1)}
 	control, err := unixConn(files[startControl])
 	if err != nil {
 		closeAll(files)
@@ -98,7 +99,15 @@ func (l *launcher) runSession(files []*os.File) {
 		return
 	}
 	_ = send(control, report{Started: true})
-	end := j.end(j.watch(control))
+	broke := j.watch(control)
+	if broke == sandbox.OK { // somebody waits for its result: it is cleared away after that
+		end := j.finish()
+		_ = send(control, report{Ending: &end})
+		j.clean()
+		j.l.takeSpent(j.meter.below)
+		return
+	}
+	end := j.end(broke)
 	_ = send(control, report{Ending: &end})
 }
 
@@ -198,23 +207,33 @@ func (j *job) spawn(files []*os.File) error {
 	return nil
 }
 
-// listen takes the site's one order to begin, and waits for the site to close
-// its end, which means: kill. So does any other failure of the pair, and any
-// other word.
+// listen takes the site's one order to begin and its word that the work is done,
+// and waits for the site to close its end, which means: kill. So does any other
+// failure of the pair, and any other word.
 func (j *job) listen(control *net.UnixConn) {
 	defer close(j.asked)
-	for range 2 {
+	for taken := true; taken; {
 		var o order
 		files, err := receive(control, &o)
 		closeAll(files)
-		if err != nil || o.Begin == nil {
-			return
+		taken = false
+		switch {
+		case err != nil:
+		case o.Begin != nil:
+			taken = offer(j.begins, *o.Begin)
+		case o.Finish:
+			taken = offer(j.done, struct{}{})
 		}
-		select {
-		case j.begins <- *o.Begin:
-		default: // a second order
-			return
-		}
+	}
+}
+
+// offer puts something into a channel that has room for it.
+func offer[T any](to chan<- T, it T) bool {
+	select {
+	case to <- it:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -256,7 +275,7 @@ func (j *job) boot() error {
 }
 
 // watch looks at the job until it ends or breaks a limit, and says which; ""
-// means that it ended by itself.
+// means that it ended by itself, OK that its work is done.
 func (j *job) watch(control *net.UnixConn) sandbox.Status {
 	pause := heldFirst
 	tick := time.NewTicker(meterInterval)
@@ -280,6 +299,8 @@ func (j *job) watch(control *net.UnixConn) sandbox.Status {
 			}
 			wall.Reset(l.Wall)
 			tick.Reset(meterInterval)
+		case <-j.done:
+			return sandbox.OK
 		case <-wall.C:
 			return sandbox.Timeout
 		case <-j.asked:
@@ -319,6 +340,29 @@ func (j *job) look() sandbox.Status {
 		return sandbox.SandboxError
 	}
 	return ""
+}
+
+// finish kills a job whose work is done, and says what it used until then. What
+// it leaves is still to be cleaned.
+func (j *job) finish() ending {
+	m := &j.meter
+	e := ending{Status: sandbox.OK, Boundary: j.l.boundary.String()}
+	e.Usage.WallSeconds = time.Since(j.began).Seconds()
+	use, _ := memoryUse(m.files)
+	m.peak = max(m.peak, use)
+	// No walk through the whole process table here: somebody waits for this.
+	cpu := max(m.cpu, cpuTime(processes(m.all), m.all)) - m.before
+	_ = unix.Kill(m.sandbox, unix.SIGKILL)
+	_ = j.cmd.Process.Kill()
+	switch {
+	case use > j.limits.Memory:
+		e.Status = sandbox.OutOfMemory
+	case cpu > j.limits.CPUTime:
+		e.Status = sandbox.CPUTime
+	}
+	e.Usage.CPUSeconds, e.Usage.PeakBytes = cpu.Seconds(), m.peak
+	e.Reason = j.reason(e)
+	return e
 }
 
 // end ends what still lives, removes what is left, and says how it went. When

@@ -47,9 +47,11 @@ const (
 	startFiles          // how many
 )
 
-// order is a packet of the site about one session that waits.
+// order is a packet of the site about one session: to begin, where it waits, or
+// that its work is done.
 type order struct {
-	Begin *sandbox.Limits `json:"begin"`
+	Begin  *sandbox.Limits `json:"begin,omitempty"`
+	Finish bool            `json:"finish,omitempty"`
 }
 
 // report is a packet of the launcher about one session: first Started or

@@ -86,6 +86,7 @@ type session struct {
 }
 
 func (s *session) Conn() *net.UnixConn { return &net.UnixConn{} }
+func (s *session) Finish()             { s.Kill() }
 func (s *session) Kill()               { s.once.Do(func() { close(s.done); s.free() }) }
 
 func (s *session) Wait(ctx context.Context) (sandbox.Result, error) {
