@@ -175,15 +175,17 @@ type Request struct {
 	Undecided  *time.Time                 `json:"undecided_until,omitempty"` // when this opening expires without a decision
 	Withdrawn  bool                       `json:"withdrawn,omitempty"`       // in this opening
 	Forgotten  *time.Time                 `json:"forgotten,omitempty"`       // when the texts of its code and its purpose were removed for their age
-	Priority   int                        `json:"priority,omitempty"`        // of its runs
-	State      State                      `json:"state"`
-	Decisions  []Decision                 `json:"decisions"`
-	Messages   []Message                  `json:"messages,omitempty"`
-	Runs       []Run                      `json:"runs"`                 // on the private side
-	Waits      []Wait                     `json:"waits_for,omitempty"`  // while it is undecided: datasets with decisions to come
-	Trial      *Run                       `json:"trial,omitempty"`      // the newest run on the mocks that the site made for its reviewers
-	TrialNote  string                     `json:"trial_note,omitempty"` // why the site made none
-	Lint       *Lint                      `json:"lint,omitempty"`       // what a reader of the code points at; not in lists
+	// WordsForgotten is when what people said about it was removed for its age.
+	WordsForgotten *time.Time `json:"words_forgotten,omitempty"`
+	Priority       int        `json:"priority,omitempty"` // of its runs
+	State          State      `json:"state"`
+	Decisions      []Decision `json:"decisions"`
+	Messages       []Message  `json:"messages,omitempty"`
+	Runs           []Run      `json:"runs"`                 // on the private side
+	Waits          []Wait     `json:"waits_for,omitempty"`  // while it is undecided: datasets with decisions to come
+	Trial          *Run       `json:"trial,omitempty"`      // the newest run on the mocks that the site made for its reviewers
+	TrialNote      string     `json:"trial_note,omitempty"` // why the site made none
+	Lint           *Lint      `json:"lint,omitempty"`       // what a reader of the code points at; not in lists
 }
 
 // Lint is what a reader of code, which does not run it, points at: advice.

@@ -3,6 +3,7 @@ package keep_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,6 +146,87 @@ func TestTrialsGo(t *testing.T) {
 	}
 }
 
+// TestTrialsGoWithCode: what a trial executed is code, and is not kept longer.
+func TestTrialsGoWithCode(t *testing.T) {
+	b := newBench(t)
+	made := b.Clock.Now().Add(-20 * day)
+	b.update(func(tx store.Tx) error {
+		return errors.Join(
+			tx.PutRun(anchorhold.Run{ID: "run-1", Side: anchorhold.SideMock, State: anchorhold.RunDone, Finished: &made}),
+			tx.PutTrial(anchorhold.Trial{Run: "run-1", Author: "a", Created: made}))
+	})
+	for days, want := range map[int]int{21: 0, 19: 1} {
+		b.keepFor(keep.KindCode, days)
+		if s := b.sweep(true); s.Removed[keep.KindTrials] != want {
+			t.Errorf("code is kept for %d days, and %d trials of 20 go", days, s.Removed[keep.KindTrials])
+		}
+	}
+}
+
+// TestWordsOfEndedRequestsGo: with reasons on outputs and of ended grants, and not
+// while anything of the request is young, were it a run that is shown no more.
+func TestWordsOfEndedRequestsGo(t *testing.T) {
+	b := newBench(t)
+	then, lately := b.Clock.Now().Add(-100*day), b.Clock.Now().Add(-10*day)
+	b.update(func(tx store.Tx) error {
+		err := tx.PutRequest(anchorhold.Request{ID: "req-1", Digest: "d", CodeDigest: "c", Author: "a", Opening: 1, Opened: then, Withdrawn: true, Purpose: "a purpose"})
+		err = errors.Join(err, tx.AddMessage(anchorhold.Message{Request: "req-1", Text: "Why the fifth column?", Created: then}))
+		// The first run is the oldest of many; its output was decided on lately.
+		for i := range 40 {
+			at := then.Add(time.Duration(i) * time.Minute)
+			err = errors.Join(err, tx.PutRun(anchorhold.Run{ID: fmt.Sprintf("run-%02d", i), Request: "req-1", State: anchorhold.RunDone, Queued: at, Finished: &at}))
+		}
+		return errors.Join(err, tx.PutOutput(anchorhold.Output{Run: "run-00", ID: "out-1", Name: "result"}),
+			tx.PutRelease(anchorhold.Release{ID: "rel-1", Output: "out-1", Request: "req-1", State: anchorhold.ReleaseDenied, Decided: &lately, Reason: "too fine"}),
+			tx.PutGrant(anchorhold.Grant{ID: "gra-1", Request: "req-1", CodeDigest: "c", Author: "a", Created: then, Revoked: &then, Reason: "no longer"}))
+	})
+	if s := b.sweep(false); s.Removed[keep.KindWords] != 0 {
+		t.Errorf("by default: %+v", s)
+	}
+	b.keepFor(keep.KindCode, 30)
+	b.keepFor(keep.KindWords, 30)
+	if s := b.sweep(false); s.Removed[keep.KindWords] != 0 || s.Removed[keep.KindCode] != 0 {
+		t.Errorf("after a late decision on a run that is shown no more: %+v", s)
+	}
+	b.keepFor(keep.KindWords, 9)
+	if s := b.sweep(false); s.Removed[keep.KindWords] != 1 || s.Removed[keep.KindCode] != 0 {
+		t.Errorf("%+v", s)
+	}
+	if s := b.sweep(false); s.Removed[keep.KindWords] != 0 {
+		t.Errorf("once more: %+v", s)
+	}
+	err := b.View(context.Background(), func(tx store.Tx) error {
+		r, err := tx.Request("req-1")
+		if err != nil {
+			return err
+		}
+		rel, err := tx.Release("rel-1")
+		if err != nil {
+			return err
+		}
+		g, err := tx.Grant("gra-1")
+		if r.Messages[0].Text+rel.Reason+g.Reason != "" || r.WordsForgotten == nil || r.Purpose == "" || rel.Decided == nil || g.Revoked == nil {
+			t.Errorf("%+v\n%+v\n%+v", r, rel, g)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if events := b.Events(); events[len(events)-1].Details[keep.KindWords] != "1" {
+		t.Errorf("not on record: %+v", events)
+	}
+	b.VerifyLog()
+}
+
+// keepFor sets a period.
+func (b *bench) keepFor(kind string, days int) {
+	b.t.Helper()
+	if _, err := b.Service.Set(context.Background(), policy.SiteAct(policy.RetentionSet, "test"), kind, days); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // TestSweepBesidePuts: what is put again while a sweep goes on is young.
 func TestSweepBesidePuts(t *testing.T) {
 	b := newBench(t)
@@ -226,9 +308,7 @@ func TestCodeOfEndedRequestsGoes(t *testing.T) {
 	if s := b.sweep(false); s.Removed[keep.KindCode] != 0 || b.entries() != 0 {
 		t.Errorf("by default: %+v", s)
 	}
-	if _, err := b.Service.Set(context.Background(), policy.SiteAct(policy.RetentionSet, "test"), keep.KindCode, 30); err != nil {
-		t.Fatal(err)
-	}
+	b.keepFor(keep.KindCode, 30)
 	if s := b.sweep(true); s.Removed[keep.KindCode] != 1 || b.entries() != 1 {
 		t.Errorf("a dry run: %+v", s)
 	}

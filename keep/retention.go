@@ -25,6 +25,7 @@ const (
 	KindTrials  = "trials"
 	KindUploads = "uploads"
 	KindCode    = "ended-code"
+	KindWords   = "ended-words"
 	KindOrphans = "orphans"
 )
 
@@ -39,8 +40,9 @@ func rules() map[string]rule {
 	return map[string]rule{
 		KindLogs:    {90, 0, "what runs printed, after they ended"},
 		KindRefused: {30, 0, "files of outputs, after a person refused to release them"},
-		KindTrials:  {30, 1, "runs on the mocks, what they executed and what they gave"},
+		KindTrials:  {30, 1, "runs on the mocks, what they executed and what they gave; never longer than ended-code"},
 		KindCode:    {0, 0, "sources and purposes of requests, after they ended; digests, decisions and receipts stay"},
+		KindWords:   {0, 0, "questions, answers and reasons between people, after requests ended; who decided what stays"},
 		KindUploads: {1, 1, "files that were being sent in, after nobody went on"},
 		KindAnswers: {7, 1, "answers kept for repeated calls"},
 		KindOrphans: {2, 1, "stored files that no record names, such as those of cancelled runs"},
@@ -166,11 +168,19 @@ func (s *Service) Sweep(ctx context.Context, p policy.Permit, dryRun bool) (Swep
 			before[p.Kind] = now.Add(-time.Duration(p.Days) * 24 * time.Hour)
 		}
 	}
-	ended, err := s.ended(ctx, before[KindCode])
+	// What a trial executed is code as well: it goes with the first of both periods.
+	if at := before[KindCode]; at.After(before[KindTrials]) {
+		before[KindTrials] = at
+	}
+	code, err := s.ended(ctx, before[KindCode], request.EndedBefore)
 	if err != nil {
 		return out, err
 	}
-	records, err := s.sweepRecords(ctx, p, forgetting{before: before, ended: ended, now: now}, dryRun)
+	words, err := s.ended(ctx, before[KindWords], request.SaidBefore)
+	if err != nil {
+		return out, err
+	}
+	records, err := s.sweepRecords(ctx, p, forgetting{before: before, code: code, words: words, now: now}, dryRun)
 	if err != nil {
 		return out, err
 	}
@@ -182,7 +192,7 @@ func (s *Service) Sweep(ctx context.Context, p policy.Permit, dryRun bool) (Swep
 
 // ended finds the requests whose texts are too old. They are read beside those
 // who write; the act looks at each again.
-func (s *Service) ended(ctx context.Context, before time.Time) (ids []string, err error) {
+func (s *Service) ended(ctx context.Context, before time.Time, long func(r anchorhold.Request, before, now time.Time) bool) (ids []string, err error) {
 	if before.IsZero() {
 		return nil, nil
 	}
@@ -194,7 +204,7 @@ func (s *Service) ended(ctx context.Context, before time.Time) (ids []string, er
 				return err
 			}
 			for _, r := range list {
-				if request.EndedBefore(r, before, now) {
+				if long(r, before, now) {
 					ids = append(ids, r.ID)
 				}
 			}
@@ -209,9 +219,9 @@ func (s *Service) ended(ctx context.Context, before time.Time) (ids []string, er
 
 // forgetting is what a sweep looks for: what is older than its kind may be.
 type forgetting struct {
-	before map[string]time.Time
-	ended  []string // requests
-	now    time.Time
+	before      map[string]time.Time
+	code, words []string // requests of which something may be old
+	now         time.Time
 }
 
 // sweepRecords makes records forget what is too old.
@@ -249,24 +259,27 @@ func unless(err, expected error) error {
 func (f forgetting) forget(tx store.Tx) (Swept, error) {
 	out := Swept{Removed: map[string]int{}}
 	uploads := func(at time.Time) (int, error) { return tx.ForgetUploads(at, f.now) }
-	code := func(at time.Time) (n int, err error) {
-		for _, id := range f.ended {
-			done, err := request.Forget(tx, id, at, f.now)
-			if err != nil {
-				return n, err
+	each := func(ids []string, forget func(tx store.Tx, id string, before, now time.Time) (bool, error)) func(time.Time) (int, error) {
+		return func(at time.Time) (n int, err error) {
+			for _, id := range ids {
+				done, err := forget(tx, id, at, f.now)
+				if err != nil {
+					return n, err
+				}
+				if done {
+					n++
+				}
 			}
-			if done {
-				n++
-			}
+			return n, nil
 		}
-		return n, nil
 	}
 	trials := func(at time.Time) (int, error) {
 		runs, _, err := tx.ForgetTrials(at) // their files are orphans then
 		return len(runs), err
 	}
 	for kind, fn := range map[string]func(time.Time) (int, error){
-		KindLogs: tx.ForgetLogs, KindRefused: tx.ForgetRefused, KindAnswers: tx.ForgetAnswers, KindTrials: trials, KindUploads: uploads, KindCode: code,
+		KindLogs: tx.ForgetLogs, KindRefused: tx.ForgetRefused, KindAnswers: tx.ForgetAnswers, KindTrials: trials, KindUploads: uploads,
+		KindCode: each(f.code, request.Forget), KindWords: each(f.words, request.ForgetWords),
 	} {
 		at, ok := f.before[kind]
 		if !ok {

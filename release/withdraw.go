@@ -270,6 +270,9 @@ func (s *Service) end(tx store.Tx, p policy.Permit, name, reason string) (grants
 const (
 	again   = time.Hour
 	unnamed = 24 * time.Hour
+	// lag is by how much the time of a file may lie behind the clock by which it was
+	// given up: a file system takes the kernel's last tick.
+	lag = 20 * time.Millisecond
 )
 
 // Sweep deletes the files that were given up and that nothing refers to. It is
@@ -299,17 +302,18 @@ func (s *Service) Sweep(ctx context.Context) error {
 		switch {
 		case g.Orphan:
 			rest = unnamed
-		case put[id].After(g.At):
+		case put[id].After(g.At.Add(-lag)):
 			rest = again
 		}
-		remove := s.Blobs.Remove
+		// Whoever puts it again meanwhile keeps it.
+		older := g.At.Add(-lag + 1)
 		if rest > 0 {
 			if now.Sub(put[id]) < rest {
 				continue
 			}
-			remove = func(id string) error { return s.Blobs.RemoveOlder(id, now.Add(-rest)) }
+			older = now.Add(-rest)
 		}
-		if err := remove(id); err != nil {
+		if err := s.Blobs.RemoveOlder(id, older); err != nil {
 			return err
 		}
 		gone = append(gone, id)

@@ -142,7 +142,7 @@ func ForAuthor(r anchorhold.Request, now time.Time) anchorhold.Request {
 	out := anchorhold.Request{
 		ID: r.ID, Digest: r.Digest, CodeDigest: r.CodeDigest, Code: r.Code, Author: r.Author, AuthorName: r.AuthorName, Assets: r.Assets,
 		Values: r.Values, Purpose: r.Purpose, Study: r.Study, Expect: r.Expect, Created: r.Created, Opening: r.Opening, Opened: r.Opened, Undecided: r.Undecided,
-		Forgotten: r.Forgotten,
+		Forgotten: r.Forgotten, WordsForgotten: r.WordsForgotten,
 		Withdrawn: r.Withdrawn, Messages: r.Messages, Waits: r.Waits, Trial: r.Trial, TrialNote: r.TrialNote, Lint: r.Lint,
 		State: authorState(StateOf(r, now)), Decisions: make([]anchorhold.Decision, len(r.Decisions)), Runs: []anchorhold.Run{},
 	}

@@ -206,6 +206,9 @@ type Requests interface {
 	ForgetLint(codeDigest string) error
 	AddDecision(anchorhold.Decision) error
 	AddMessage(anchorhold.Message) error
+	// ForgetWords empties the messages of a request and takes the reasons out of its
+	// decisions, also of those on its outputs; said tells that there were any.
+	ForgetWords(request string) (said bool, err error)
 	PutGrant(anchorhold.Grant) error
 	Grant(id string) (anchorhold.Grant, error)
 	// GrantsFor lists the grants of a code digest that are not revoked and have

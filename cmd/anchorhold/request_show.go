@@ -298,7 +298,7 @@ func printMessages(p *show.Printer, r anchorhold.Request) {
 		if m.Question {
 			kind = "asks"
 		}
-		p.Printf("%s  %s %s: %s\n", show.Time(m.Created), cmp.Or(m.Name, "somebody who decides"), kind, m.Text)
+		p.Printf("%s  %s %s: %s\n", show.Time(m.Created), cmp.Or(m.Name, "somebody who decides"), kind, cmp.Or(m.Text, "(removed for its age)"))
 	}
 }
 

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/store"
@@ -218,6 +219,34 @@ func (t *tx) AddMessage(m anchorhold.Message) error {
 	}
 	t.touch(m.Request)
 	return t.exec("INSERT INTO message(request, body) VALUES (?, ?)", m.Request, body)
+}
+
+// forgetWords are the statements of ForgetWords; each changes only what has words.
+func forgetWords() []string {
+	const reasons = `json_remove(%s, '$.reason', '$.would_accept')`
+	decisions := fmt.Sprintf(reasons, "d.value")
+	return []string{
+		`UPDATE message SET body = json_set(body, '$.text', '') WHERE request = ?1 AND body ->> '$.text' <> ''`,
+		`UPDATE decision SET body = ` + fmt.Sprintf(reasons, "body") + ` WHERE request = ?1 AND coalesce(body ->> '$.reason', body ->> '$.would_accept') IS NOT NULL`,
+		`UPDATE release SET body = json_remove(body, '$.reason') WHERE request = ?1 AND body ->> '$.reason' IS NOT NULL`,
+		`UPDATE release SET body = json_set(body, '$.decisions', json((SELECT json_group_array(json(` + decisions + `)) FROM json_each(release.body, '$.decisions') d)))
+			WHERE request = ?1 AND EXISTS (SELECT 1 FROM json_each(release.body, '$.decisions') d
+				WHERE coalesce(d.value ->> '$.reason', d.value ->> '$.would_accept') IS NOT NULL)`,
+	}
+}
+
+func (t *tx) ForgetWords(request string) (said bool, err error) {
+	for _, statement := range forgetWords() {
+		n, err := t.change(statement, request)
+		if err != nil {
+			return false, err
+		}
+		said = said || n > 0
+	}
+	if said {
+		t.touch(request)
+	}
+	return said, nil
 }
 
 func (t *tx) ForgetLint(codeDigest string) error {

@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"trials go with their dataset", withdrawnTrials},
 		{"what was found in code", lints},
 		{"what was found in code is forgotten", forgottenLint},
+		{"what people said is forgotten", forgottenWords},
 		{"outputs and releases", releases},
 		{"ledger", ledger},
 		{"exposure", exposed},

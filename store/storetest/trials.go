@@ -105,6 +105,66 @@ func forgottenLint(t *testing.T, s store.Store) {
 	}
 }
 
+// forgottenWords: what people said about one request goes, and nothing else.
+func forgottenWords(t *testing.T, s store.Store) {
+	update(t, s, func(tx store.Tx) error {
+		var err error
+		for _, id := range []string{"req-1", "req-2"} {
+			word := func(dataset string) anchorhold.Decision {
+				return anchorhold.Decision{
+					ID: "dec-" + dataset + id, Request: id, Opening: 1, Dataset: dataset, Verdict: anchorhold.Deny, Decider: "pri-2",
+					Reason: "because", WouldAccept: "less", Category: "purpose",
+				}
+			}
+			plain := word("plain")
+			plain.Reason, plain.WouldAccept = "", ""
+			err = errors.Join(err, tx.PutRequest(newRequest(id, "pri-1", "heart")), tx.AddDecision(word("heart")), tx.AddDecision(plain),
+				tx.AddMessage(anchorhold.Message{Request: id, Question: true, Text: "why?", Name: "olga"}),
+				tx.PutRun(anchorhold.Run{ID: "run-" + id, Request: id, State: anchorhold.RunDone}),
+				tx.PutOutput(anchorhold.Output{Run: "run-" + id, ID: "out-" + id, Name: "result"}),
+				tx.PutRelease(anchorhold.Release{
+					ID: "rel-" + id, Output: "out-" + id, Request: id, State: anchorhold.ReleaseDenied,
+					Reason: "too fine", Decisions: []anchorhold.Decision{word("heart"), plain}, Envelope: []byte("signed"), LogIndex: 7,
+				}))
+		}
+		return err
+	})
+	for _, want := range []bool{true, false} {
+		update(t, s, func(tx store.Tx) error {
+			said, err := tx.ForgetWords("req-1")
+			equal(t, "there was something to forget", said, want)
+			return err
+		})
+	}
+	view(t, s, func(tx store.Tx) error {
+		for id, left := range map[string]bool{"req-1": false, "req-2": true} {
+			r, err := tx.Request(id)
+			if err != nil {
+				return err
+			}
+			rel, err := tx.Release("rel-" + id)
+			if err != nil {
+				return err
+			}
+			equal(t, "messages", len(r.Messages), 1)
+			equal(t, "decisions", len(r.Decisions), 2)
+			equal(t, "decisions on the output", len(rel.Decisions), 2)
+			equal(t, "who asked", r.Messages[0].Name, "olga")
+			equal(t, "a question", r.Messages[0].Text != "", left)
+			for _, d := range append(r.Decisions[:1], rel.Decisions[0]) {
+				equal(t, "who decided", d.Decider, "pri-2")
+				equal(t, "the category", d.Category, "purpose")
+				equal(t, "the reason", d.Reason != "", left)
+				equal(t, "what would be accepted", d.WouldAccept != "", left)
+			}
+			equal(t, "the reason on the output", rel.Reason != "", left)
+			equal(t, "the receipt", string(rel.Envelope), "signed")
+			equal(t, "its place in the log", rel.LogIndex, int64(7))
+		}
+		return nil
+	})
+}
+
 func runsOf(t *testing.T, tx store.Tx, f store.RunFilter) (out []string) {
 	t.Helper()
 	list, _, err := tx.ListRuns(f, store.Page{})
