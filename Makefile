@@ -58,7 +58,7 @@ test: machine-test build environment report lint vet test-go test-race test-pyth
 	@.ci/tally $(REPORT)
 
 .PHONY: test-all
-test-all: test test-noise test-cross test-fuzz ## and the longest: many draws of noise, other platforms, a while of fuzzing
+test-all: test test-noise test-accountants test-cross test-fuzz ## and the longest: many draws of noise, other accountants, other platforms, a while of fuzzing
 
 .PHONY: bench
 bench: machine-test build environment $(VENV)/ready ## the tables of figures
@@ -112,9 +112,11 @@ environment: build $(VENV)/tools
 	@bin/anchorhold env add
 
 .PHONY: tools-lock
-tools-lock: $(VENV)/tools ## pin what .ci/tools.in names
+tools-lock: $(VENV)/tools ## pin what .ci/tools.in and .ci/oracles.in name
 	$(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --no-header --no-annotate \
 	  --python-version 3.11 .ci/tools.in -o .ci/tools.lock
+	$(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --no-header --no-annotate \
+	  --python-version 3.11 .ci/oracles.in -o .ci/oracles.lock
 
 # go_tool PATH@VERSION NAME: a tool of the Go world under a name that holds its version.
 define go_tool
@@ -188,6 +190,18 @@ test-cross: ## the program compiles for the platforms that researchers use
 .PHONY: test-noise
 test-noise: ## two million draws of each kind of noise, against its distribution and by an audit
 	ANCHORHOLD_DP_DRAWS=2000000 go test -count=1 -vet=off -timeout 30m -run 'Audit|Frequenc|LargeScales|Looks' ./dp ./dp/internal/sample
+
+# Other people's accountants live apart from what the tests need: they bring a
+# NumPy of their own.
+ORACLES := .cache/oracles
+$(ORACLES)/ready: .ci/oracles.lock $(VENV)/tools
+	$(VENV)/bin/uv venv --quiet --clear --python /usr/bin/python3 $(ORACLES)
+	$(VENV)/bin/uv pip install --quiet --python $(ORACLES)/bin/python --require-hashes --no-deps -r .ci/oracles.lock
+	@touch $@
+
+.PHONY: test-accountants
+test-accountants: build $(ORACLES)/ready ## random plans, bounded by us, by dp_accounting and by OpenDP
+	$(ORACLES)/bin/python .ci/accountants bin/anchorhold
 
 FUZZ_TIME ?= 20s
 .PHONY: test-fuzz
