@@ -94,6 +94,7 @@ def measurements(asked: argparse.Namespace) -> dict[str, Callable[[], list[Table
         "cold": with_site(lambda s: questions.measure_question(s, rounds), "--warm", "0"),
         "ready": with_site(lambda s: questions.measure_ready(s, 3 * rounds, peers=not asked.no_peers)),
         "crowd": with_site(lambda s: questions.measure_crowd(s, 20, asked.crowd // 20)),
+        "receipt": with_site(lambda s: questions.measure_receipt(s, 3 * rounds)),
         "large": with_site(lambda s: large.measure(s, asked.gigabytes)),
         "native": with_site(native.measure, "--warm", "0"),
         "python": lambda: [measure_import(rounds)],

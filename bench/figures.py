@@ -39,7 +39,7 @@ class Site:
     def __init__(self, folder: pathlib.Path) -> None:
         """Makes the site, with one researcher."""
         self.dir = folder / "site"
-        self.act("init", "--name", "bench")
+        self.key = str(self.act("init", "--name", "bench")["key"])
         self.token = self.user("ada@example.org")
         self.url = ""
         self.pid = 0

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from figures import ROOT, Site, Table, asking, p95, run, timed, until
+from figures import PROGRAM, ROOT, Site, Table, asking, p95, run, timed, until
 
 TABLE = ROOT / "demo" / "data" / "cleveland.csv"
 
@@ -72,6 +72,27 @@ def measure_ready(site: Site, rounds: int, *, peers: bool) -> Table:
         table.rows.append((f"PySyft 0.9.5: {peer}", "not measured", "", ""))
     else:
         table.add("PySyft 0.9.5, approved, call to answer, median", 1000 * statistics.median(peer), "ms")
+    return table
+
+
+def measure_receipt(site: Site, rounds: int) -> Table:
+    """Times the verification of a receipt, by the package and by the command, with nothing but the site's public key."""
+    site.offer("heart", "patients", TABLE)
+    request = asking(site, FUNCTION, "age_by_diagnosis", patients="heart")()
+    site.act("request", "approve", request.id, "--auto-release")
+    request.wait(timeout=600)
+    receipt = request.receipt()
+    file = receipt.save(site.dir.parent / "receipt.json")
+    key = site.dir.parent / "site.key"
+    key.write_text(site.key + "\n")
+    command = (PROGRAM, "receipt", "verify", file, "--key", key)
+    within, alone = [], []
+    for _ in range(rounds):
+        within.append(timed(lambda: receipt.verify(key)))
+        alone.append(timed(lambda: run(*command)))
+    table = Table(f"A receipt verified, median of {rounds}")
+    table.add("in process, by the Python package", 1000 * statistics.median(within), "ms", most=20)
+    table.add("as a command", 1000 * statistics.median(alone), "ms", most=100)
     return table
 
 
