@@ -93,7 +93,7 @@ func printApplication(p *show.Printer, app anchorhold.Application) {
 	}
 	p.Printf("purpose      %s\n", app.Purpose)
 	if app.DeciderName != "" {
-		p.Printf("decided by   %s\n", app.DeciderName)
+		p.Printf("decided by   %s\n", show.Who(app.DeciderName))
 	}
 	if app.Reason != "" {
 		p.Printf("reason       %s\n", app.Reason)

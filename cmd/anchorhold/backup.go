@@ -77,7 +77,7 @@ func newBackupLs(a *app) *cobra.Command {
 					if b.Whole != nil {
 						whole = "yes"
 					}
-					rows = append(rows, []string{b.ID, show.Time(b.Began), whole, b.By})
+					rows = append(rows, []string{b.ID, show.Time(b.Began), whole, show.Who(b.By)})
 				}
 				p.Table("No backup was made of this site.", []string{"BACKUP", "OF", "WHOLE", "BY"}, rows)
 			})

@@ -142,7 +142,7 @@ func printHalt(p *show.Printer, d anchorhold.Dataset) {
 	}
 	text := string(d.State) + " since " + show.Time(d.Halt.Since)
 	if d.Halt.By != "" {
-		text += " by " + d.Halt.By
+		text += " by " + show.Who(d.Halt.By)
 	}
 	p.Field("state", text)
 	p.Field("reason", d.Halt.Reason)
@@ -192,7 +192,7 @@ func printMock(p *show.Printer, m *anchorhold.Mock) {
 	}
 	if m.Common != nil {
 		p.Field("in common", strings.Join(m.Common.Found, "; "))
-		p.Field("overridden", "by "+m.Common.By+": "+m.Common.Reason)
+		p.Field("overridden", "by "+show.Who(m.Common.By)+": "+m.Common.Reason)
 	}
 }
 

@@ -122,7 +122,7 @@ func printWithdrawal(p *show.Printer, w client.Withdrawal) {
 		if r.Decided != nil {
 			when = show.Time(*r.Decided)
 		}
-		rows = append(rows, []string{r.Release, r.To, r.Output, when, r.By})
+		rows = append(rows, []string{r.Release, r.To, r.Output, when, show.Who(r.By)})
 	}
 	p.Heading("What cannot be recalled")
 	if w.Backups > 0 {

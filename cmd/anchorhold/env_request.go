@@ -81,7 +81,7 @@ func printEnvironmentRequest(p *show.Printer, r client.EnvironmentRequest) {
 	p.Field("why", r.Reason)
 	p.Field("asked", show.Time(r.Created))
 	if r.Decided != nil {
-		p.Field("decided", show.TimeOf(r.Decided)+" by "+r.DeciderName)
+		p.Field("decided", show.TimeOf(r.Decided)+" by "+show.Who(r.DeciderName))
 	}
 	p.Field("answer", r.Answer)
 	for _, k := range r.Packages {

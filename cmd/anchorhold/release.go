@@ -52,7 +52,7 @@ func runReleaseLs(ctx context.Context, a *app, o releaseLsOptions) error {
 		return emit(a, all, func(p *show.Printer, all []client.Release) {
 			var rows [][]string
 			for _, r := range all {
-				rows = append(rows, []string{r.ID, string(r.State), r.Request, r.Output.Name, r.Output.Kind, r.DeciderName, show.TimeOf(r.Decided)})
+				rows = append(rows, []string{r.ID, string(r.State), r.Request, r.Output.Name, r.Output.Kind, show.Who(r.DeciderName), show.TimeOf(r.Decided)})
 			}
 			p.Table("There are no such releases.", []string{"ID", "STATE", "REQUEST", "OUTPUT", "KIND", "DECIDED BY", "AT"}, rows)
 		})
@@ -132,7 +132,7 @@ func printRelease(p *show.Printer, r client.Release) {
 		p.Field("waits for", waiting(w))
 	}
 	if r.Decided != nil {
-		p.Field("decided", strings.TrimSuffix(show.TimeOf(r.Decided)+" by "+r.DeciderName, " by "))
+		p.Field("decided", strings.TrimSuffix(show.TimeOf(r.Decided)+" by "+show.Who(r.DeciderName), " by "))
 	}
 	p.Field("reason", r.Reason)
 	printOutput(p, r.Output)

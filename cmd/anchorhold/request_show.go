@@ -227,7 +227,7 @@ func printDecisions(p *show.Printer, decisions []anchorhold.Decision) {
 	}
 	p.Heading("decisions")
 	for _, d := range decisions {
-		p.Printf("%s  %s: %s for %s%s\n", show.Time(d.Created), d.DeciderName, verb(d.Verdict), d.Dataset, terms(d))
+		p.Printf("%s  %s: %s for %s%s\n", show.Time(d.Created), show.Who(d.DeciderName), verb(d.Verdict), d.Dataset, terms(d))
 		if d.Reason != "" {
 			p.Printf("    %s\n", d.Reason)
 		}
@@ -298,7 +298,7 @@ func printMessages(p *show.Printer, r anchorhold.Request) {
 		if m.Question {
 			kind = "asks"
 		}
-		p.Printf("%s  %s %s: %s\n", show.Time(m.Created), cmp.Or(m.Name, "somebody who decides"), kind, cmp.Or(m.Text, "(removed for its age)"))
+		p.Printf("%s  %s %s: %s\n", show.Time(m.Created), cmp.Or(show.Who(m.Name), "somebody who decides"), kind, cmp.Or(m.Text, "(removed for its age)"))
 	}
 }
 

@@ -169,7 +169,7 @@ func namesOf(ctx context.Context, c *client.Client) func(id string) string {
 		if name, ok := names[id]; ok {
 			return name
 		}
-		return id
+		return show.Who(id)
 	}
 }
 

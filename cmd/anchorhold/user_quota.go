@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,8 +15,8 @@ import (
 
 type quotaOptions struct {
 	everybody bool
-	queued    int
-	cpu       time.Duration
+	queued    string
+	cpu       string
 }
 
 func newUserQuota(a *app) *cobra.Command {
@@ -41,13 +42,34 @@ is queued.`,
 				email = args[0]
 			}
 			set := c.Flags().Changed("queued") || c.Flags().Changed("cpu-day")
-			return runUserQuota(c.Context(), a, email, set, anchorhold.Quota{Queued: o.queued, CPUSeconds: o.cpu.Seconds()})
+			q, err := o.quota()
+			if err != nil {
+				return err
+			}
+			return runUserQuota(c.Context(), a, email, set, q)
 		},
 	}
 	c.Flags().BoolVar(&o.everybody, "everybody", false, "all who have no quota of their own")
-	c.Flags().IntVar(&o.queued, "queued", 0, "how many runs may wait or go on at once")
-	c.Flags().DurationVar(&o.cpu, "cpu-day", 0, "processor time in a day, such as 2h")
+	c.Flags().StringVar(&o.queued, "queued", "0", "how many runs may wait or go on at once; none or 0: no bound")
+	c.Flags().StringVar(&o.cpu, "cpu-day", "0", "processor time in a day, such as 2h; none or 0: no bound")
 	return c
+}
+
+// quota reads the bounds; none takes one away, as 0 does.
+func (o quotaOptions) quota() (q anchorhold.Quota, err error) {
+	if o.queued != "none" {
+		if q.Queued, err = strconv.Atoi(o.queued); err != nil || q.Queued < 0 {
+			return q, usagef("give a number such as 20, or none for no bound", "--queued %s is not a number of runs", o.queued)
+		}
+	}
+	if o.cpu != "none" && o.cpu != "0" {
+		span, err := time.ParseDuration(o.cpu)
+		if err != nil || span < 0 {
+			return q, usagef("write it as 2h or 90m, or none for no bound", "--cpu-day %s is not a length of time", o.cpu)
+		}
+		q.CPUSeconds = span.Seconds()
+	}
+	return q, nil
 }
 
 func runUserQuota(ctx context.Context, a *app, email string, set bool, q anchorhold.Quota) error {

@@ -61,7 +61,7 @@ func (s *site) count(who *client.Client, id string) {
 	if r.ID != id || r.State != anchorhold.StateReleased || len(r.Decisions) != 1 || len(r.Runs) != 1 || len(r.Runs[0].Outputs) != 1 {
 		s.t.Errorf("the request is %s with %d decisions and %d runs: %+v", r.State, len(r.Decisions), len(r.Runs), r.Runs)
 	}
-	ledger, err := client.Collect(s.owner().Ledger(ctx), 100)
+	ledger, err := client.Collect(s.owner().Ledger(ctx, ""), 100)
 	if err != nil || len(ledger) != 1 {
 		s.t.Errorf("%d ledger entries, %v; want one for one release", len(ledger), err)
 	}

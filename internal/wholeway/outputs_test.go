@@ -103,7 +103,7 @@ func TestSamples(t *testing.T) {
 	if data := s.output(r.ID); strings.Contains(data, "Ann") || !strings.Contains(data, "age") {
 		t.Errorf("what left: %q", data)
 	}
-	ledger, err := client.Collect(s.owner().Ledger(ctx), 0)
+	ledger, err := client.Collect(s.owner().Ledger(ctx, ""), 0)
 	if err != nil || len(ledger) == 0 || !strings.HasPrefix(ledger[0].What, "2 rows of samples") || ledger[0].Class != anchorhold.ExposureUnbounded {
 		t.Errorf("the ledger says %+v, %v", ledger, err)
 	}

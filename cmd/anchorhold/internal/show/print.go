@@ -94,6 +94,18 @@ func (p *Printer) Table(empty string, head []string, rows [][]string) {
 	}
 }
 
+// Who writes a person's name, or several between commas, for people: whoever acts
+// on the site's machine has no name but a number.
+func Who(names string) string {
+	list := strings.Split(names, ", ")
+	for i, name := range list {
+		if strings.HasPrefix(name, "local:") {
+			list[i] = "somebody at the site's machine (" + name + ")"
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
 // Cut shortens text to n characters, the last of them an ellipsis.
 func Cut(s string, n int) string {
 	if utf8.RuneCountInString(s) <= n {
