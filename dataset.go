@@ -36,7 +36,16 @@ const (
 	TypeBool      ColumnType = "bool"
 	TypeDate      ColumnType = "date"
 	TypeTimestamp ColumnType = "timestamp"
+
+	// Nested ones, whose parts are the column's Fields: of a list its item, of a
+	// map its key and its value.
+	TypeList   ColumnType = "list"
+	TypeStruct ColumnType = "struct"
+	TypeMap    ColumnType = "map"
 )
+
+// Nested says whether values of the type have parts.
+func (t ColumnType) Nested() bool { return t == TypeList || t == TypeStruct || t == TypeMap }
 
 // ReviewRule says how a request over a dataset has to be read.
 type ReviewRule string
@@ -143,6 +152,32 @@ type Column struct {
 	Description string     `json:"description,omitempty"`
 	Unit        string     `json:"unit,omitempty"`
 	Facts       []Fact     `json:"facts,omitempty"`
+	// Required: the file declares that there is always a value.
+	Required bool     `json:"required,omitempty"`
+	Fields   []Column `json:"fields,omitempty"` // of a nested type, its parts
+}
+
+// TypeText writes the column's type with those of its parts, and whether there is
+// always a value: "list<struct<ward string, day date>>, required".
+func (c Column) TypeText() string {
+	text := c.nestedType()
+	if c.Required {
+		text += ", required"
+	}
+	return text
+}
+
+func (c Column) nestedType() string {
+	if len(c.Fields) == 0 {
+		return string(c.Type)
+	}
+	parts := make([]string, len(c.Fields))
+	for i, f := range c.Fields {
+		if parts[i] = f.nestedType(); c.Type == TypeStruct {
+			parts[i] = f.Name + " " + parts[i]
+		}
+	}
+	return string(c.Type) + "<" + strings.Join(parts, ", ") + ">"
 }
 
 // Fact finds a fact of the column by name.

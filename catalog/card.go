@@ -231,17 +231,42 @@ func cardTable(a anchorhold.Asset, file *cardFile) cardRecords {
 		Type: "cr:RecordSet", ID: a.Name, Name: a.Name, Version: v.ID, Number: v.Number,
 		Commitment: v.Commitment, Facts: cardFacts(v.Facts), Missing: v.Missing, Field: []cardField{},
 	}
+	var source *cardSource
+	if file != nil {
+		source = &cardSource{FileObject: cardRef{file.ID}}
+	}
 	for _, c := range v.Columns {
-		f := cardField{
-			Type: "cr:Field", ID: a.Name + "/" + url.PathEscape(c.Name), Name: c.Name, Description: c.Description,
-			DataType: cardType(c.Type), Unit: c.Unit, Facts: cardFacts(c.Facts),
-		}
-		if file != nil {
-			f.Source = &cardSource{FileObject: cardRef{file.ID}, Extract: cardExtract{c.Name}}
-		}
-		r.Field = append(r.Field, f)
+		r.Field = append(r.Field, cardColumn(a.Name, c, source))
 	}
 	return r
+}
+
+// cardColumn describes a column, or a part of a nested one, whose source is the
+// column that it is part of.
+func cardColumn(within string, c anchorhold.Column, source *cardSource) cardField {
+	f := cardField{
+		Type: "cr:Field", ID: within + "/" + url.PathEscape(c.Name), Name: c.Name, Description: c.Description,
+		Unit: c.Unit, Required: c.Required, Facts: cardFacts(c.Facts),
+	}
+	if source != nil && source.Extract.Column == "" {
+		source = &cardSource{FileObject: source.FileObject, Extract: cardExtract{c.Name}}
+	}
+	is := c
+	for is.Type == anchorhold.TypeList && len(is.Fields) == 1 {
+		f.IsArray, f.ArrayShape = true, strings.TrimPrefix(f.ArrayShape+",-1", ",")
+		is = is.Fields[0]
+	}
+	if is.Type == anchorhold.TypeMap { // a list of pairs
+		f.IsArray, f.ArrayShape = true, strings.TrimPrefix(f.ArrayShape+",-1", ",")
+	}
+	if len(is.Fields) == 0 {
+		f.DataType, f.Source = cardType(is.Type), source
+		return f
+	}
+	for _, part := range is.Fields {
+		f.SubField = append(f.SubField, cardColumn(f.ID, part, source))
+	}
+	return f
 }
 
 func cardType(t anchorhold.ColumnType) string {
@@ -347,9 +372,13 @@ type cardField struct {
 	ID          string      `json:"@id"`
 	Name        string      `json:"name"`
 	Description string      `json:"description,omitempty"`
-	DataType    string      `json:"dataType"`
+	DataType    string      `json:"dataType,omitempty"` // none of what has fields of its own
+	IsArray     bool        `json:"isArray,omitempty"`
+	ArrayShape  string      `json:"arrayShape,omitempty"`
 	Unit        string      `json:"unitText,omitempty"`
 	Source      *cardSource `json:"source,omitempty"`
+	SubField    []cardField `json:"subField,omitempty"`
+	Required    bool        `json:"ah:required,omitempty"`
 	Facts       []cardFact  `json:"ah:facts,omitempty"`
 }
 

@@ -13,20 +13,21 @@ import (
 
 // Ways in which a mock can be unlike its private side.
 const (
-	DiffFormat = "format" // of the whole asset
-	DiffAbsent = "absent" // of a column, as all that follow
-	DiffExtra  = "extra"
-	DiffOrder  = "order"
-	DiffType   = "type"
-	DiffNulls  = "nulls"
-	DiffShape  = "shape"  // of an array: its number of axes, or the length of one but the first
-	DiffUnseen = "unseen" // of the whole asset: not all of it could be compared
+	DiffFormat   = "format" // of the whole asset
+	DiffAbsent   = "absent" // of a column, as all that follow
+	DiffExtra    = "extra"
+	DiffOrder    = "order"
+	DiffType     = "type"
+	DiffNulls    = "nulls"
+	DiffNullable = "nullable" // of a column: whether its file declares that there may be no value
+	DiffShape    = "shape"    // of an array: its number of axes, or the length of one but the first
+	DiffUnseen   = "unseen"   // of the whole asset: not all of it could be compared
 )
 
 // Difference is one way in which a mock is not like its private side. It
 // speaks of columns, never of values.
 type Difference struct {
-	Column  string // empty: of the whole asset
+	Column  string // empty: of the whole asset; a part of a column is named COLUMN.PART
 	What    string // DiffType and so on: what its code begins with
 	Private string // the type or position on the private side
 	Mock    string
@@ -56,6 +57,8 @@ func (d Difference) String() string {
 		return fmt.Sprintf("column %q is number %s in the mock and number %s in the private table", d.Column, d.Mock, d.Private)
 	case DiffNulls:
 		return fmt.Sprintf("column %q has %s in the mock and %s in the private table", d.Column, d.Mock, d.Private)
+	case DiffNullable:
+		return fmt.Sprintf("column %q is declared as %s in the mock and as %s in the private table", d.Column, d.Mock, d.Private)
 	}
 	return fmt.Sprintf("column %q is %s in the mock and %s in the private table", d.Column, d.Mock, d.Private)
 }
@@ -142,7 +145,7 @@ func (n *nullFinder) add(rows [][]Cell, of int) {
 		return
 	}
 	for _, row := range rows {
-		for i, c := range row {
+		for i, c := range row[:len(n.found)] {
 			if c.Kind == CellMissing {
 				n.found[i] = true
 			}
@@ -167,35 +170,68 @@ func nullDifferences(private Side, mock []anchorhold.Column, found []bool) (out 
 // differences compares two lists of columns; can are the types that each of
 // the mock's may stand for.
 func differences(private, mock []anchorhold.Column, can []typeSet) []Difference {
+	return fieldDifferences("", private, mock, can)
+}
+
+// fieldDifferences compares columns, or the parts of one, whose names begin with
+// within. Parts are compared as columns are: names, order, types, whether they may
+// be missing.
+func fieldDifferences(within string, private, mock []anchorhold.Column, can []typeSet) []Difference {
 	var out []Difference
 	ordered := true
 	for i, p := range private {
+		name := within + p.Name
 		j := slices.IndexFunc(mock, func(c anchorhold.Column) bool { return c.Name == p.Name })
 		if j < 0 {
-			out = append(out, Difference{Column: p.Name, What: DiffAbsent, Private: string(p.Type)})
+			out = append(out, Difference{Column: name, What: DiffAbsent, Private: string(p.Type)})
 			ordered = false
 			continue
 		}
 		if i != j && ordered {
 			// One sentence is enough: a column moved shifts all that follow.
-			out = append(out, Difference{Column: p.Name, What: DiffOrder, Private: fmt.Sprint(i + 1), Mock: fmt.Sprint(j + 1)})
+			out = append(out, Difference{Column: name, What: DiffOrder, Private: fmt.Sprint(i + 1), Mock: fmt.Sprint(j + 1)})
 			ordered = false
 		}
-		if can[j]&bit(p.Type) == 0 {
-			out = append(out, Difference{Column: p.Name, What: DiffType, Private: string(p.Type), Mock: string(mock[j].Type)})
-		} else if a, b := storageFact(p), storageFact(mock[j]); a != b && p.Type == mock[j].Type {
-			out = append(out, Difference{Column: p.Name, What: DiffType, Private: a, Mock: b})
+		accepts := bit(mock[j].Type)
+		if can != nil {
+			accepts = can[j]
 		}
-		if a, b := shapeFact(p), shapeFact(mock[j]); a != b {
-			out = append(out, Difference{Column: p.Name, What: DiffShape, Private: a, Mock: b})
-		}
+		out = append(out, columnDifferences(name, p, mock[j], accepts)...)
 	}
 	for _, m := range mock {
 		if !slices.ContainsFunc(private, func(c anchorhold.Column) bool { return c.Name == m.Name }) {
-			out = append(out, Difference{Column: m.Name, What: DiffExtra, Mock: string(m.Type)})
+			out = append(out, Difference{Column: within + m.Name, What: DiffExtra, Mock: string(m.Type)})
 		}
 	}
 	return out
+}
+
+// columnDifferences compares two columns of the same name.
+func columnDifferences(name string, p, m anchorhold.Column, accepts typeSet) (out []Difference) {
+	a, b := storageFact(p), storageFact(m)
+	switch {
+	case accepts&bit(p.Type) == 0:
+		out = append(out, Difference{Column: name, What: DiffType, Private: string(p.Type), Mock: string(m.Type)})
+	case p.Type.Nested() && m.Type == p.Type:
+		out = append(out, fieldDifferences(name+".", p.Fields, m.Fields, nil)...)
+	case a != b && p.Type == m.Type:
+		out = append(out, Difference{Column: name, What: DiffType, Private: a, Mock: b})
+	}
+	if p.Required != m.Required {
+		out = append(out, Difference{Column: name, What: DiffNullable, Private: declared(p), Mock: declared(m)})
+	}
+	if a, b := shapeFact(p), shapeFact(m); a != b {
+		out = append(out, Difference{Column: name, What: DiffShape, Private: a, Mock: b})
+	}
+	return out
+}
+
+// declared says what a file declares of a column.
+func declared(c anchorhold.Column) string {
+	if c.Required {
+		return "required"
+	}
+	return "nullable"
 }
 
 // shapeFact is the shape of an array as it matters to code: the length of its

@@ -99,6 +99,8 @@ func (f *factCounter) add(row []Cell, of int) {
 	for i, c := range row {
 		if of != codec.Each {
 			i = of
+		} else if i == len(f.cols) {
+			return // cells behind the columns are empty
 		}
 		col := &f.cols[i]
 		switch c.Kind {

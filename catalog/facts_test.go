@@ -318,7 +318,7 @@ func FuzzIndexWiring(f *testing.F) {
 			}
 		}
 		var index bytes.Buffer
-		x, err := newIndexer(Options{IndexWriter: &index}, make([]anchorhold.Column, len(row)), len(row), "fuzz")
+		x, err := newIndexer(Options{IndexWriter: &index}, &Table{content: &Content{path: "fuzz"}, reader: &wide{width: len(row)}}, make([]anchorhold.Column, len(row)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -363,3 +363,12 @@ func TestCompareMockBeside(t *testing.T) {
 		}
 	}
 }
+
+// wide is a reader of rows of so many cells.
+type wide struct {
+	codec.Reader
+	width int
+}
+
+// Width implements codec.Reader.
+func (w *wide) Width() int { return w.width }

@@ -28,15 +28,17 @@ const (
 	rememberedBytes = 64
 )
 
-// newIndexer begins an index over rows of width cells; where that is the number
-// of columns, columns that identify are known as such.
-func newIndexer(o Options, cols []anchorhold.Column, width int, name string, identify ...int) (*indexer, error) {
+// newIndexer begins an index over rows of width cells; of a table, columns that
+// identify are known as such. Behind them a row may have more cells, for the parts
+// of nested ones.
+func newIndexer(o Options, t *Table, cols []anchorhold.Column) (*indexer, error) {
+	width, name := t.reader.Width(), t.content.name()
 	declared := make([]disclosure.Column, width)
-	for _, i := range identify {
+	for _, i := range t.identifiers() {
 		declared[i].Identifier = true
 	}
 	for i, c := range cols {
-		if width != len(cols) {
+		if width != len(cols) && t.Kind() != anchorhold.KindTable {
 			break
 		}
 		f, _ := c.Fact(anchorhold.FactUnique)

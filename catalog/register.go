@@ -203,7 +203,7 @@ func newSinks(o Options, t *Table) (*sinks, error) {
 	}
 	var err error
 	if o.IndexWriter != nil {
-		s.index, err = newIndexer(o, cols, t.reader.Width(), t.content.name(), t.identifiers()...)
+		s.index, err = newIndexer(o, t, cols)
 	}
 	return s, err
 }

@@ -165,6 +165,12 @@ func parquetFile(t *testing.T, age arrow.DataType, rows string) string {
 		{Name: "weight", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
 		{Name: "ward", Type: arrow.BinaryTypes.String, Nullable: true},
 	}, nil)
+	return parquetOf(t, schema, rows)
+}
+
+// parquetOf writes rows of any columns.
+func parquetOf(t *testing.T, schema *arrow.Schema, rows string) string {
+	t.Helper()
 	record, _, err := array.RecordFromJSON(memory.DefaultAllocator, schema, strings.NewReader(rows))
 	if err != nil {
 		t.Fatal(err)

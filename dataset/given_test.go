@@ -257,14 +257,52 @@ func TestWhatIsInCommonIsOverriddenWithAReason(t *testing.T) {
 	b.VerifyLog()
 }
 
-// TestNestedMocksAreRefused: nothing here holds values within values, on either
-// side.
-func TestNestedMocksAreRefused(t *testing.T) {
+// TestNestedColumns: the parts of columns are compared as columns are, and a part
+// that was copied is found.
+func TestNestedColumns(t *testing.T) {
 	b := newBench(t)
-	private := write(t, "p.jsonl", "{\"age\":63,\"ward\":\"east\"}\n{\"age\":41,\"ward\":\"west\"}\n")
-	mock := write(t, "m.jsonl", "{\"age\":900,\"ward\":{\"name\":\"north\"}}\n")
-	b.refuses(anchorhold.Invalid, "member number 2 holds an object", func() error { _, err := b.add(heart(private, &dataset.NewMock{Path: mock})); return err })
-	b.refuses(anchorhold.Invalid, "member number 2 holds an object", func() error { _, err := b.add(heart(mock, nil)); return err })
+	private := write(t, "p.jsonl", `{"id":1,"home":{"town":"east","zip":8001},"visits":[{"ward":"ophthalmology","code":77101},{"ward":"oncology","code":77102}]}
+{"id":2,"home":{"town":"west","zip":8002},"visits":[]}
+{"id":3,"home":{"town":"west","zip":8002},"visits":[{"ward":"paediatrics","code":77103}]}
+`)
+	mock := func(row string) *dataset.NewMock { return &dataset.NewMock{Path: write(t, "m.jsonl", row+"\n")} }
+	for row, want := range map[string]string{
+		`{"id":9,"home":{"town":"a","zip":"b"},"visits":[{"ward":"x","code":1}]}`:                   `type:patients.home.zip (column "home.zip" is string in the mock and int in the private table)`,
+		`{"id":9,"home":{"zip":1,"town":"a"},"visits":[{"ward":"x","code":1}]}`:                     `order:patients.home.town`,
+		`{"id":9,"home":{"town":"a","zip":1,"who":2},"visits":[{"ward":"x","code":1}]}`:             `extra:patients.home.who`,
+		`{"id":9,"home":{"town":"a","zip":1},"visits":[{"ward":"x"}]}`:                              `absent:patients.visits.item.code`,
+		`{"id":9,"home":{"town":"a","zip":1},"visits":[["x",1]]}`:                                   `not of the type`,
+		`{"id":9,"home":[1],"visits":[{"ward":"x","code":1}]}`:                                      `type:patients.home (column "home" is list in the mock and struct in the private table)`,
+		`{"id":9,"home":{"town":"a","zip":1},"visits":[{"ward":"oncology","code":77102}]}`:          "may not be published",
+		`{"id":3,"home":{"town":"west","zip":8002},"visits":[{"ward":"paediatrics","code":77103}]}`: "may not be published",
+	} {
+		_, err := b.add(heart(private, mock(row)))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", row, err, want)
+		}
+	}
+	v := b.mustAdd(heart(private, mock(`{"id":9,"home":{"town":"a","zip":1},"visits":[{"ward":"x","code":1}]}`)))
+	if got := v.Columns[1].TypeText() + " " + v.Columns[2].TypeText(); got != "struct<town string, zip int> list<struct<ward string, code int>>" {
+		t.Error(got)
+	}
+}
+
+// TestDeclaredNullability: what a file declares is compared, whatever its rows have.
+func TestDeclaredNullability(t *testing.T) {
+	b := newBench(t)
+	file := func(nullable bool, rows string) string {
+		schema := arrow.NewSchema([]arrow.Field{{Name: "age", Type: arrow.PrimitiveTypes.Int64, Nullable: nullable}}, nil)
+		return parquetOf(t, schema, rows)
+	}
+	private := file(false, `[{"age":63},{"age":41}]`)
+	b.refuses(anchorhold.Conflict, `nullable:patients.age (column "age" is declared as nullable in the mock and as required in the private table)`, func() error {
+		_, err := b.add(heart(private, &dataset.NewMock{Path: file(true, `[{"age":900},{"age":901}]`)}))
+		return err
+	})
+	v := b.mustAdd(heart(private, &dataset.NewMock{Path: file(false, `[{"age":900},{"age":901}]`)}))
+	if !v.Columns[0].Required || len(v.Mock.Differences) > 0 {
+		t.Errorf("%+v", v)
+	}
 }
 
 func dropLast(csv string) string {

@@ -24,8 +24,35 @@ func likely(c anchorhold.Column, asked []anchorhold.Column) bool {
 		said = asked[i]
 	}
 	named := c.Name != "" && len(c.Name) <= codec.MaxNameBytes && printable(c.Name)
-	return named && len(c.Type) <= maxStorage && printable(string(c.Type)) && c.Description == said.Description && c.Unit == said.Unit &&
+	parts := 0
+	return named && likelyType(c, &parts, 0) && c.Description == said.Description && c.Unit == said.Unit &&
 		!slices.ContainsFunc(c.Facts, func(f anchorhold.Fact) bool { return !ofStorage(f) && !among(f, said.Facts) })
+}
+
+// Bounds of the parts of one column.
+const (
+	maxParts = 10_000
+	maxDepth = 24
+)
+
+// likelyType says whether the type of a column may be one, with all its parts: of
+// these nothing is said but what likely allows, and nothing that was asked for.
+func likelyType(c anchorhold.Column, parts *int, depth int) bool {
+	if *parts += len(c.Fields); *parts > maxParts || depth > maxDepth || len(c.Fields) > 0 && !c.Type.Nested() {
+		return false
+	}
+	for _, f := range c.Fields {
+		if !plainPart(f) || !likelyType(f, parts, depth+1) {
+			return false
+		}
+	}
+	return codec.SetOf(c.Type) != 0 || len(c.Type) <= maxStorage && printable(string(c.Type)) && !c.Type.Nested()
+}
+
+// plainPart says whether nothing is said of a part but its name and how it is stored.
+func plainPart(f anchorhold.Column) bool {
+	return f.Name != "" && len(f.Name) <= codec.MaxNameBytes && printable(f.Name) && f.Description == "" && f.Unit == "" &&
+		!slices.ContainsFunc(f.Facts, func(f anchorhold.Fact) bool { return !ofStorage(f) })
 }
 
 // ofStorage says whether a fact says how values are stored, and nothing else.

@@ -156,7 +156,7 @@ func (r *reader) read(content []byte) error {
 	rows, position := w.varint(), w.varint()
 	width := uint64(r.head.Width)
 	if w.bad || n > maxRows || n*width > max(maxCells, width) || rows < 0 || position < 0 || of < codec.None || of >= int64(len(r.head.Columns)) ||
-		of == codec.Each && r.head.Width != len(r.head.Columns) {
+		of == codec.Each && r.head.Width < len(r.head.Columns) {
 		return noAnswer(r.name, errCells)
 	}
 	r.of, r.rows, r.position = int(of), rows, position

@@ -68,7 +68,7 @@ func (s *Service) hand(ctx context.Context, t *task) error {
 		t.handed = append(t.handed, files...)
 		a.input = job.Input{
 			Parameter: a.parameter, Format: a.format, FD: first,
-			Columns: columnsOf(a.version), Missing: a.version.Missing,
+			Columns: columnsOf(a.version.Columns), Missing: a.version.Missing,
 		}
 		for _, p := range parts {
 			a.input.Files = append(a.input.Files, job.File{Name: p.Name, FD: first + p.File, Offset: p.Offset, Size: p.Size})

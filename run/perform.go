@@ -396,10 +396,13 @@ func float(v json.RawMessage) json.RawMessage {
 	return append(bytes.Clone(v), ".0"...)
 }
 
-func columnsOf(v anchorhold.Version) []job.Column {
-	out := make([]job.Column, len(v.Columns))
-	for i, c := range v.Columns {
+func columnsOf(columns []anchorhold.Column) []job.Column {
+	out := make([]job.Column, len(columns))
+	for i, c := range columns {
 		out[i] = job.Column{Name: c.Name, Type: c.Type}
+		if len(c.Fields) > 0 {
+			out[i].Fields = columnsOf(c.Fields)
+		}
 	}
 	return out
 }

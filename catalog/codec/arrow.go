@@ -145,6 +145,7 @@ type arrowReader struct {
 	fields  []arrowField
 	batch   arrowBatch
 	windows [][]Cell
+	nesting nesting
 	dicts   map[int64][]string
 	beside  *arrowBeside // nil: not asked for
 	err     error
@@ -173,9 +174,10 @@ func openArrow(in Input, o Options, start int64) (Reader, error) {
 		return nil, err
 	}
 	if o.Beside {
-		r.beside = newArrowBeside(in, m, r.fields)
+		r.beside = newArrowBeside(in, m, r.cols)
 	}
-	r.width = len(r.cols)
+	r.nesting = newNesting(r.cols)
+	r.width = r.nesting.rowWidth()
 	r.windows = makeBatch(r.width)
 	return r, nil
 }
@@ -200,6 +202,9 @@ func (r *arrowReader) Close() {}
 func (r *arrowReader) Next() ([][]Cell, error) {
 	if r.err != nil {
 		return nil, r.err
+	}
+	if parts := r.nesting.waiting(); len(parts) > 0 {
+		return parts, nil
 	}
 	for r.batch.done == r.batch.rows {
 		if r.err = r.nextBatch(); r.err != nil {
@@ -228,17 +233,27 @@ func (r *arrowReader) fill(n int) (int, error) {
 		n = min(n, fits)
 	}
 	for j := range r.batch.columns {
-		if err := r.batch.columns[j].read(r.batch.done, r.windows[:n], j); err != nil {
+		c := &r.batch.columns[j]
+		if c.field.nested() && !c.field.dictionary {
+			continue
+		}
+		if err := c.read(r.batch.done, r.windows[:n], j); err != nil {
 			return 0, r.damaged(err)
 		}
 		if r.beside != nil {
-			if err := r.beside.column(&r.batch.columns[j], r.batch.done, n, r.batch.rows); err != nil {
+			if err := r.beside.column(c, r.batch.done, n, r.batch.rows); err != nil {
 				return 0, r.damaged(err)
 			}
 		}
 	}
+	if r.nesting.width > 0 {
+		return n, r.damaged(r.nested(n))
+	}
 	return n, nil
 }
+
+// Of implements Reader.
+func (r *arrowReader) Of() int { return r.nesting.of() }
 
 // Beside implements Besider.
 func (r *arrowReader) Beside() Beside {
@@ -249,6 +264,9 @@ func (r *arrowReader) Beside() Beside {
 }
 
 func (r *arrowReader) damaged(err error) error {
+	if err == nil {
+		return nil
+	}
 	var known *anchorhold.Error
 	if errors.As(err, &known) {
 		return known
@@ -351,7 +369,7 @@ func (r *arrowReader) dictionary(m *arrowMessage) error {
 	delta := fb.U8(fb.At(m.table, 2)) != 0
 	var field arrowField
 	known := false
-	for _, f := range r.fields {
+	for _, f := range withParts(r.fields) {
 		if f.dictionary && f.id == id {
 			field, known = f, true
 		}
@@ -359,7 +377,7 @@ func (r *arrowReader) dictionary(m *arrowMessage) error {
 	if fb.Bad || !known {
 		return errors.New("a dictionary without a column")
 	}
-	field.dictionary = false
+	field.dictionary, field.parts = false, nil
 	b, err := r.readBatch(m, data, []arrowField{field})
 	if err != nil {
 		return err

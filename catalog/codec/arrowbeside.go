@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/internal/flatbuffer"
 )
 
@@ -17,15 +18,12 @@ import (
 // missing, and whatever buffers hold before, between and behind what rows need.
 type arrowBeside struct {
 	finding
-	columns []string
+	columns fileNames
 	used    map[int64][]bool // of each dictionary, by its words
 }
 
-func newArrowBeside(in Input, m *arrowMessage, fields []arrowField) *arrowBeside {
-	b := &arrowBeside{used: map[int64][]bool{}}
-	for _, f := range fields {
-		b.columns = append(b.columns, f.name)
-	}
+func newArrowBeside(in Input, m *arrowMessage, columns []anchorhold.Column) *arrowBeside {
+	b := &arrowBeside{used: map[int64][]bool{}, columns: newFileNames(columns)}
 	if !m.plain() || !m.plainArrowSchema(m.table, b.columns) || m.size != 0 {
 		b.found(BesideNotes)
 	}

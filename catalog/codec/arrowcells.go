@@ -30,66 +30,132 @@ type arrowColumn struct {
 	scratch  []byte
 	texted   int64 // bytes of texts that its rows showed
 	starts   []int64
+	rows     int64
+	parts    []arrowColumn // of a nested one
 }
 
 // section is a buffer of a batch's body.
 type section struct{ offset, length int64 }
 
+// taking takes nodes and buffers of a batch in their order.
+type taking struct {
+	r       *arrowReader
+	m       *arrowMessage
+	unpack  func(section) (io.ReaderAt, error)
+	nodes   [2]uint32 // where they begin, and how many there are; likewise
+	buffers [2]uint32
+	views   [2]uint32
+	node    uint32 // the next one; likewise
+	buffer  uint32
+	view    uint32
+	parts   []section
+}
+
 // readBatch finds the buffers of a batch.
 func (r *arrowReader) readBatch(m *arrowMessage, table uint32, fields []arrowField) (arrowBatch, error) {
 	fb := m.fb
 	b := arrowBatch{rows: int64(fb.U64(fb.At(table, 0))), end: r.at}
-	nodes, n := fb.Vector(fb.At(table, 1), 16)
-	buffers, count := fb.Vector(fb.At(table, 2), 16)
-	variadic, views := fb.Vector(fb.At(table, 4), 8)
-	if fb.Bad || b.rows < 0 || int(n) != len(fields) || b.rows > 8*(m.size+1)*1024 {
+	t := taking{r: r, m: m}
+	t.nodes[0], t.nodes[1] = fb.Vector(fb.At(table, 1), 16)
+	t.buffers[0], t.buffers[1] = fb.Vector(fb.At(table, 2), 16)
+	t.views[0], t.views[1] = fb.Vector(fb.At(table, 4), 8)
+	if fb.Bad || b.rows < 0 || b.rows > 8*(m.size+1)*1024 {
 		return b, errArrow
 	}
-	unpack, err := r.unpacker(m, table)
-	if err != nil {
+	var err error
+	if t.unpack, err = r.unpacker(m, table); err != nil {
 		return b, err
 	}
-	next, view := uint32(0), uint32(0)
-	var parts []section
-	take := func() (io.ReaderAt, error) {
-		if next >= count {
-			return nil, errArrow
-		}
-		at := buffers + 16*next
-		next++
-		parts = append(parts, section{int64(fb.U64(at)), int64(fb.U64(at + 8))})
-		return unpack(parts[len(parts)-1])
-	}
-	for i, f := range fields {
-		if int64(fb.U64(nodes+16*uint32(i))) != b.rows {
-			return b, errors.New("a column is shorter than its batch")
-		}
-		c := arrowColumn{field: f, dict: r.dicts[f.id]}
-		extra := int64(0)
-		if f.kind == arrowTextView && !f.dictionary {
-			if view >= views {
-				return b, errArrow
-			}
-			extra = int64(fb.U64(variadic + 8*view))
-			view++
-		}
-		if err := c.take(take, extra, int64(fb.U64(nodes+16*uint32(i)+8))); err != nil {
+	for _, f := range fields {
+		c, err := t.column(f, b.rows)
+		if err != nil {
 			return b, err
 		}
 		b.columns = append(b.columns, c)
 	}
-	if fb.Bad {
+	if fb.Bad || t.node != t.nodes[1] {
 		return b, errArrow
 	}
 	if r.beside != nil {
-		r.beside.batch(r.in, m, parts, int64(count-next), int64(n+count+views))
+		r.beside.batch(r.in, m, t.parts, int64(t.buffers[1]-t.buffer), int64(t.nodes[1]+t.buffers[1]+t.views[1]))
 	}
 	return b, nil
 }
 
+// column takes a column of so many rows, and its parts; rows below 0: as many as it
+// has.
+func (t *taking) column(f arrowField, rows int64) (arrowColumn, error) {
+	fb := t.m.fb
+	if t.node >= t.nodes[1] {
+		return arrowColumn{}, errArrow
+	}
+	at := t.nodes[0] + 16*t.node
+	t.node++
+	c := arrowColumn{field: f, dict: t.r.dicts[f.id], rows: int64(fb.U64(at))}
+	if rows >= 0 && c.rows != rows {
+		return c, errors.New("a column is shorter than its batch")
+	}
+	if c.rows < 0 || c.rows > 8*(t.m.size+1)*1024 {
+		return c, errArrow
+	}
+	extra := int64(0)
+	if f.kind == arrowTextView && !f.dictionary {
+		if t.view >= t.views[1] {
+			return c, errArrow
+		}
+		extra = int64(fb.U64(t.views[0] + 8*t.view))
+		t.view++
+	}
+	if err := c.take(t.next, extra, int64(fb.U64(at+8))); err != nil {
+		return c, err
+	}
+	return c, t.partsOf(&c)
+}
+
+// partsOf takes the parts of a nested column.
+func (t *taking) partsOf(c *arrowColumn) error {
+	f := c.field
+	if f.dictionary {
+		return nil
+	}
+	length := int64(-1)
+	switch f.kind {
+	case arrowStruct:
+		length = c.rows
+	case arrowFixedList:
+		if length = c.rows * f.size; f.size < 0 || f.size > maxItems {
+			return errArrow
+		}
+	}
+	for _, part := range f.parts {
+		p, err := t.column(part, length)
+		if err != nil {
+			return err
+		}
+		c.parts = append(c.parts, p)
+	}
+	return nil
+}
+
+// next takes a buffer.
+func (t *taking) next() (io.ReaderAt, error) {
+	if t.buffer >= t.buffers[1] {
+		return nil, errArrow
+	}
+	at := t.buffers[0] + 16*t.buffer
+	t.buffer++
+	s := section{int64(t.m.fb.U64(at)), int64(t.m.fb.U64(at + 8))}
+	t.parts = append(t.parts, s)
+	return t.unpack(s)
+}
+
 // take takes the buffers of a column in their order.
 func (c *arrowColumn) take(next func() (io.ReaderAt, error), extra, missing int64) (err error) {
-	if c.field.kind == arrowNull && !c.field.dictionary {
+	kind := c.field.kind
+	if c.field.dictionary {
+		kind = arrowInt
+	}
+	if kind == arrowNull {
 		return nil // it has none
 	}
 	if c.validity, err = next(); err != nil {
@@ -98,15 +164,17 @@ func (c *arrowColumn) take(next func() (io.ReaderAt, error), extra, missing int6
 	if missing == 0 {
 		c.validity = nil // the buffer may be left out
 	}
+	if kind == arrowStruct || kind == arrowFixedList {
+		return nil
+	}
 	if c.values, err = next(); err != nil {
 		return err
 	}
 	n := int64(0)
-	switch {
-	case c.field.dictionary:
-	case c.field.kind == arrowText, c.field.kind == arrowLargeText:
+	switch kind {
+	case arrowText, arrowLargeText:
 		n = 1
-	case c.field.kind == arrowTextView:
+	case arrowTextView:
 		n = extra
 	}
 	if n < 0 || n > 1<<16 {
@@ -190,9 +258,9 @@ func (c *arrowColumn) wordSize() int {
 	switch f.kind {
 	case arrowInt, arrowFloat:
 		return f.bits / 8
-	case arrowText:
+	case arrowText, arrowList, arrowMap:
 		return 4
-	case arrowLargeText, arrowTimestamp:
+	case arrowLargeText, arrowTimestamp, arrowLargeList:
 		return 8
 	case arrowTextView:
 		return 16
@@ -223,6 +291,9 @@ func (c *arrowColumn) readAt(src io.ReaderAt, at int64, n int) ([]byte, error) {
 // fits says how many of the next n rows' texts may be held at once: at least
 // one. It leaves their places in starts.
 func (c *arrowColumn) fits(from int64, n int) (int, error) {
+	if c.field.nested() && !c.field.dictionary {
+		return c.itemsFit(from, n)
+	}
 	if c.field.dictionary || len(c.texts) == 0 && c.field.kind != arrowTextView {
 		return n, nil
 	}

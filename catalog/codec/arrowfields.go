@@ -20,14 +20,19 @@ const (
 	arrowBool      = 6
 	arrowDate      = 8
 	arrowTimestamp = 10
+	arrowList      = 12
+	arrowStruct    = 13
+	arrowFixedList = 16
+	arrowMap       = 17
 	arrowLargeText = 20
+	arrowLargeList = 21
 	arrowTextView  = 24
 )
 
 // otherArrow names types that cannot be offered, as Arrow calls them.
 var otherArrow = map[uint8]string{
-	4: "binary", 7: "decimal", 9: "time", 11: "interval", 12: "list", 13: "struct", 14: "union", 15: "fixed_size_binary",
-	16: "fixed_size_list", 17: "map", 18: "duration", 19: "large_binary", 21: "large_list", 22: "run_end_encoded", 23: "binary_view",
+	4: "binary", 7: "decimal", 9: "time", 11: "interval", 14: "union", 15: "fixed_size_binary",
+	18: "duration", 19: "large_binary", 22: "run_end_encoded", 23: "binary_view",
 }
 
 // arrowField is what a schema says of a column.
@@ -42,7 +47,13 @@ type arrowField struct {
 	dictionary bool
 	id         int64 // of the dictionary
 	index      *arrowField
+	nullable   bool
+	size       int64 // of each list, where all have the same
+	parts      []arrowField
 }
+
+// nested says whether its values have parts.
+func (f arrowField) nested() bool { return f.kindOnCard().Nested() }
 
 func readArrowFields(name string, m *arrowMessage) ([]arrowField, error) {
 	fb := m.fb
@@ -58,7 +69,7 @@ func readArrowFields(name string, m *arrowMessage) ([]arrowField, error) {
 	}
 	fields := make([]arrowField, len(tables))
 	for i, at := range tables {
-		fields[i] = m.field(fb.Table(at))
+		fields[i] = m.field(fb.Table(at), 0)
 	}
 	if fb.Bad {
 		return nil, notArrow(name, errArrow)
@@ -66,9 +77,20 @@ func readArrowFields(name string, m *arrowMessage) ([]arrowField, error) {
 	return fields, nil
 }
 
-func (m *arrowMessage) field(at uint32) arrowField {
+func (m *arrowMessage) field(at uint32, depth int) arrowField {
 	fb := m.fb
-	f := arrowField{name: fb.Text(fb.At(at, 0), 4*MaxNameBytes), kind: fb.U8(fb.At(at, 2))}
+	f := arrowField{name: fb.Text(fb.At(at, 0), 4*MaxNameBytes), kind: fb.U8(fb.At(at, 2)), nullable: fb.U8(fb.At(at, 1)) != 0}
+	if depth <= 2*maxNesting {
+		for _, part := range fb.Tables(fb.At(at, 5)) {
+			if f.parts = append(f.parts, m.field(fb.Table(part), depth+1)); fb.Bad || len(f.parts) > MaxColumns {
+				fb.Bad = true
+				break
+			}
+		}
+	}
+	if f.kind == arrowMap && len(f.parts) == 1 && len(f.parts[0].parts) == 2 {
+		f.parts[0].parts[0].name, f.parts[0].parts[1].name = keyName, valueName
+	}
 	m.readType(&f, fb.Pointer(fb.At(at, 3)))
 	if d := fb.Pointer(fb.At(at, 4)); d != 0 {
 		d = fb.Table(d)
@@ -111,6 +133,11 @@ func (m *arrowMessage) readType(f *arrowField, at uint32) {
 			fb.Bad = true
 		}
 		f.zone = fb.Text(fb.At(at, 1), maxZone)
+	case arrowFixedList:
+		at = fb.Table(at)
+		if p := fb.At(at, 0); p != 0 {
+			f.size = int64(fb.U32(p))
+		}
 	}
 }
 
@@ -195,6 +222,12 @@ func (f arrowField) kindOnCard() anchorhold.ColumnType {
 		return anchorhold.TypeDate
 	case arrowTimestamp:
 		return anchorhold.TypeTimestamp
+	case arrowList, arrowLargeList, arrowFixedList:
+		return anchorhold.TypeList
+	case arrowStruct:
+		return anchorhold.TypeStruct
+	case arrowMap:
+		return anchorhold.TypeMap
 	}
 	return anchorhold.TypeFloat // floating-point numbers, and nothing at all
 }
@@ -216,19 +249,57 @@ func arrowColumns(name string, fields []arrowField, o Options) ([]anchorhold.Col
 		if pandasIndexName.MatchString(f.name) {
 			return nil, invalid("write it with df.reset_index().to_feather(FILE)", "%s stores an index of pandas beside its columns", name)
 		}
-		kind, storage, other := f.columnType()
+		found, other := f.column(0)
 		if other != "" {
-			return nil, invalid("write it as numbers, texts, dates or timestamps, one column per part", "column %q of %s has the type %s, which cannot be offered", f.name, name, other)
+			return nil, invalid("write it as numbers, texts, dates or timestamps, or as lists, structs and maps of these", "column %q of %s has the type %s, which cannot be offered", f.name, name, other)
 		}
 		c := overrides[f.name]
-		if c.Type != "" && c.Type != kind {
+		if c.Type != "" && c.Type != found.Type {
 			return nil, invalid("leave its type out, or write the file with another one",
-				"column %q of %s is stored as %s and cannot be offered as %s", f.name, name, storage, c.Type)
+				"column %q of %s is stored as %s and cannot be offered as %s", f.name, name, found.Type, c.Type)
 		}
-		c.Name, c.Type = f.name, kind
-		cols = append(cols, withStorage(c, storage))
+		c.Name, c.Type, c.Required, c.Fields = f.name, found.Type, found.Required, found.Fields
+		c.Facts = append(withoutStorage(c.Facts), found.Facts...)
+		if err := checkFields(name, c.Name, c.Fields, 1); c.Type.Nested() && err != nil {
+			return nil, err
+		}
+		cols = append(cols, c)
 	}
 	return cols, nil
+}
+
+// column describes a field with its parts, or names the type that cannot be
+// offered.
+func (f arrowField) column(depth int) (c anchorhold.Column, other string) {
+	c = anchorhold.Column{Name: f.name, Required: !f.nullable}
+	if !f.nested() || f.dictionary {
+		kind, storage, other := f.columnType()
+		c.Type = kind
+		return withStorage(c, storage), other
+	}
+	c.Type = f.kindOnCard()
+	parts, names := f.parts, []string{itemName}
+	switch {
+	case c.Type == anchorhold.TypeStruct && len(parts) > 0 && depth <= maxNesting:
+		names = nil
+	case len(parts) != 1 || depth > maxNesting:
+		return c, string(c.Type) + " without parts, or within too many others"
+	case c.Type == anchorhold.TypeMap:
+		if parts, names = parts[0].parts, []string{keyName, valueName}; len(parts) != 2 {
+			return c, "map of other parts"
+		}
+	}
+	for i, p := range parts {
+		part, other := p.column(depth + 1)
+		if other != "" {
+			return c, other
+		}
+		if names != nil {
+			part.Name = names[i]
+		}
+		c.Fields = append(c.Fields, part)
+	}
+	return c, ""
 }
 
 // withStorage notes the exact type of a column where its column type does not
@@ -254,7 +325,7 @@ type ipcSchema struct{ schema *arrow.Schema }
 func plainSchema(s *arrow.Schema) *arrow.Schema {
 	fields := make([]arrow.Field, s.NumFields())
 	for i, f := range s.Fields() {
-		fields[i] = arrow.Field{Name: f.Name, Type: f.Type, Nullable: true}
+		fields[i] = arrow.Field{Name: f.Name, Type: f.Type, Nullable: f.Nullable}
 	}
 	return arrow.NewSchema(fields, nil)
 }

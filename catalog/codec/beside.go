@@ -12,6 +12,8 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/anchorhold/anchorhold"
 )
 
 // Beside says what a file of a table carries beside its rows: whoever gets the file
@@ -169,14 +171,14 @@ type pandasNote struct {
 }
 
 var (
-	typeName      = regexp.MustCompile(`^[A-Za-z]{0,16}[0-9]{0,3}(\[[A-Za-z0-9_ ,=/+:-]{1,48}\]){0,2}$`)
+	typeName      = regexp.MustCompile(`^(list\[){0,12}[A-Za-z]{0,16}[0-9]{0,3}(\[[A-Za-z0-9_ ,=/+:-]{1,48}\]){0,2}\]{0,12}$`)
 	versionNumber = regexp.MustCompile(`^[0-9]+(\.[0-9]+){0,3}((\.dev|rc|a|b|\.post)[0-9]{1,4})?(\+[0-9a-g.]{1,16})?$`)
 	fieldNumber   = regexp.MustCompile(`^-?[0-9]{1,9}$`)
 )
 
 // plainPandas says whether notes of pandas speak of columns, their types and
 // nothing else.
-func plainPandas(text string, columns []string) bool {
+func plainPandas(text string, columns fileNames) bool {
 	var n pandasNotes
 	d := json.NewDecoder(strings.NewReader(text))
 	d.DisallowUnknownFields()
@@ -195,7 +197,7 @@ func plainPandas(text string, columns []string) bool {
 	if slices.ContainsFunc(n.ColumnIndexes, func(c pandasNote) bool { return c.Name != nil || c.Field != nil || !c.plain() }) {
 		return false
 	}
-	known := func(s *string) bool { return s == nil || slices.Contains(columns, *s) }
+	known := func(s *string) bool { return s == nil || columns.has(*s) }
 	return !slices.ContainsFunc(n.Columns, func(c pandasNote) bool { return !known(c.Name) || !known(c.Field) || !c.plain() })
 }
 
@@ -210,9 +212,9 @@ func (n pandasNotes) plainCreator() bool {
 }
 
 // plainIndex takes an index that only counts, and a column's name.
-func plainIndex(index any, columns []string) bool {
+func plainIndex(index any, columns fileNames) bool {
 	if name, ok := index.(string); ok {
-		return slices.Contains(columns, name)
+		return columns.has(name)
 	}
 	counted, ok := index.(map[string]any)
 	if !ok {
@@ -254,6 +256,22 @@ func (c pandasNote) plain() bool {
 	return typeName.MatchString(c.Type) && typeName.MatchString(c.Memory)
 }
 
+// fileNames are what a file may call its columns and their parts.
+type fileNames []string
+
+// wrapperNames are names that writers give to the parts of lists and maps.
+var wrapperNames = strings.Fields("list element item array array_element bag map key_value key value entries")
+
+func newFileNames(columns []anchorhold.Column) fileNames {
+	names := namesWithin(columns)
+	if newNesting(columns).width > 0 {
+		names = append(names, wrapperNames...)
+	}
+	return names
+}
+
+func (n fileNames) has(name string) bool { return slices.Contains(n, name) }
+
 // repeats says whether an object of JSON text has a name twice: the first is not
 // heard. It is called with text that is JSON.
 func repeats(text string) bool {
@@ -291,23 +309,11 @@ func repeats(text string) bool {
 
 // plainArrowSchema says whether a schema of Arrow says nothing but columns and
 // types. What it may take is bounded too: between its tables anything could lie.
-func (m *arrowMessage) plainArrowSchema(schema uint32, columns []string) bool {
+func (m *arrowMessage) plainArrowSchema(schema uint32, columns fileNames) bool {
 	fb := m.fb
 	most := 1024 + m.extra
-	fields := fb.Tables(fb.At(schema, 1))
-	for _, at := range fields {
-		at = fb.Table(at)
-		name := fb.Text(fb.At(at, 0), 4*MaxNameBytes)
-		if !slices.Contains(columns, name) || len(fb.Tables(fb.At(at, 5))) > 0 {
-			return false
-		}
-		most += 320 + 2*len(name)
-		for _, kv := range fb.Tables(fb.At(at, 6)) {
-			kv = fb.Table(kv)
-			if fb.Text(fb.At(kv, 0), 64) != "PARQUET:field_id" || !fieldNumber.MatchString(fb.Text(fb.At(kv, 1), 64)) {
-				return false
-			}
-		}
+	if !m.plainFields(fb.Tables(fb.At(schema, 1)), columns, &most, 0) {
+		return false
 	}
 	for _, kv := range fb.Tables(fb.At(schema, 2)) {
 		kv = fb.Table(kv)
@@ -318,6 +324,30 @@ func (m *arrowMessage) plainArrowSchema(schema uint32, columns []string) bool {
 		most += len(text)
 	}
 	return !fb.Bad && len(fb.B) <= most
+}
+
+// plainFields says whether fields say nothing but their names, types and parts, and
+// adds what they may take.
+func (m *arrowMessage) plainFields(fields []uint32, columns fileNames, most *int, depth int) bool {
+	fb := m.fb
+	for _, at := range fields {
+		at = fb.Table(at)
+		name := fb.Text(fb.At(at, 0), 4*MaxNameBytes)
+		if !columns.has(name) || depth > 2*maxNesting || *most > maxArrowMetadata {
+			return false
+		}
+		*most += 320 + 2*len(name)
+		for _, kv := range fb.Tables(fb.At(at, 6)) {
+			kv = fb.Table(kv)
+			if fb.Text(fb.At(kv, 0), 64) != "PARQUET:field_id" || !fieldNumber.MatchString(fb.Text(fb.At(kv, 1), 64)) {
+				return false
+			}
+		}
+		if !m.plainFields(fb.Tables(fb.At(at, 5)), columns, most, depth+1) {
+			return false
+		}
+	}
+	return !fb.Bad
 }
 
 // decodeMessage reads one message that stands alone, with or without the mark of

@@ -220,7 +220,7 @@ func timestampCell(c Cell, t time.Time) Cell {
 }
 
 // TypeSet is a set of column types, one bit each.
-type TypeSet uint8
+type TypeSet uint16
 
 const (
 	inInt TypeSet = 1 << iota
@@ -229,7 +229,10 @@ const (
 	inDate
 	inTimestamp
 	inString
-	inAny = inInt | inFloat | inBool | inDate | inTimestamp | inString
+	inList
+	inStruct
+	inMap
+	inAny = inInt | inFloat | inBool | inDate | inTimestamp | inString | inList | inStruct | inMap
 )
 
 // fits gives the types of column that a cell of a kind can stand in.
@@ -267,6 +270,12 @@ func SetOf(t anchorhold.ColumnType) TypeSet {
 		return inTimestamp
 	case anchorhold.TypeString:
 		return inString
+	case anchorhold.TypeList:
+		return inList
+	case anchorhold.TypeStruct:
+		return inStruct
+	case anchorhold.TypeMap:
+		return inMap
 	}
 	return 0
 }
@@ -287,6 +296,10 @@ func (s TypeSet) narrowest() anchorhold.ColumnType {
 		return anchorhold.TypeDate
 	case s&inTimestamp != 0:
 		return anchorhold.TypeTimestamp
+	case s&inList != 0:
+		return anchorhold.TypeList
+	case s&inStruct != 0:
+		return anchorhold.TypeStruct
 	}
 	return anchorhold.TypeString
 }

@@ -157,7 +157,7 @@ func csvColumns(name string, header []string, given []anchorhold.Column) ([]csvC
 					"the first line of %s holds numbers where names should be: the column names seem to be missing", name)
 			}
 		}
-		c.Facts = withoutStorage(c.Facts)
+		c.Facts, c.Required, c.Fields = withoutStorage(c.Facts), false, nil
 		cols[i] = csvColumn{Column: c, given: SetOf(c.Type), found: inAny}
 	}
 	return cols, nil
@@ -194,7 +194,7 @@ func checkColumnNames(name string, names []string) error {
 func byName(name string, names []string, given []anchorhold.Column) (map[string]anchorhold.Column, error) {
 	out := make(map[string]anchorhold.Column, len(given))
 	for _, c := range given {
-		if c.Type != "" && SetOf(c.Type) == 0 {
+		if c.Type != "" && (SetOf(c.Type) == 0 || c.Type.Nested()) {
 			return nil, invalid("use int, float, string, bool, date or timestamp", "%q is not a type for the column %q", clip(string(c.Type), 40), c.Name)
 		}
 		out[c.Name] = c

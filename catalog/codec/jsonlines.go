@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,10 +17,10 @@ import (
 	"github.com/anchorhold/anchorhold/catalog/mock"
 )
 
-// JSONLines is the format of one flat JSON object a line. The first line names
-// the columns; a later one may leave members out, and none may add one. Members
-// that hold objects or arrays are refused: which rows and columns they would
-// become is for who knows the data.
+// JSONLines is the format of one JSON object a line. The first line names the
+// columns; a later one may leave members out, and none may add one. A member may
+// hold arrays and objects, whose parts are of one type each throughout the file;
+// the members of an object within may come up in any line.
 type JSONLines struct{}
 
 // Format implements Codec.
@@ -60,12 +61,17 @@ func (JSONLines) Open(in Input, o Options) (Reader, error) {
 	for i, n := range names {
 		c := overrides[n]
 		c.Name = n
-		c.Facts = withoutStorage(c.Facts)
+		c.Facts, c.Required, c.Fields = withoutStorage(c.Facts), false, nil
 		s.cols = append(s.cols, csvColumn{Column: c, given: SetOf(c.Type), found: inAny})
+		s.forms = append(s.forms, newForm())
 		s.index[n] = i
 	}
 	s.first = first
-	s.width = len(s.cols)
+	s.nesting = nesting{columns: len(s.cols), width: len(s.cols)}
+	if slices.ContainsFunc(members, func(m member) bool { return m.text != nil }) {
+		s.nesting.width = max(2*len(s.cols), nestedWidth)
+	}
+	s.width = s.nesting.rowWidth()
 	s.batch = makeBatch(s.width)
 	return s, nil
 }
@@ -78,7 +84,11 @@ func (c JSONLines) Generate(ctx context.Context, card mock.Card, seed uint64, w 
 		return 0, err
 	}
 	var typed []anchorhold.Column
-	for _, col := range card.Columns {
+	parts := make([]bool, len(card.Columns)) // those that are written as JSON already
+	for i, col := range card.Columns {
+		if parts[i] = col.Type.Nested(); parts[i] {
+			col.Type = anchorhold.TypeString
+		}
 		if _, odd := col.Fact(anchorhold.FaultFormat); odd && col.Type != anchorhold.TypeString {
 			col.Type = "" // each cell as it is written
 		}
@@ -98,7 +108,7 @@ func (c JSONLines) Generate(ctx context.Context, card mock.Card, seed uint64, w 
 			return 0, err
 		}
 		for _, row := range batch {
-			if _, err := out.Write(jsonLine(typed, row)); err != nil {
+			if _, err := out.Write(jsonLine(typed, row, parts)); err != nil {
 				return 0, err
 			}
 		}
@@ -106,7 +116,7 @@ func (c JSONLines) Generate(ctx context.Context, card mock.Card, seed uint64, w 
 }
 
 // jsonLine writes a row as an object, numbers as they are written.
-func jsonLine(cols []anchorhold.Column, row []Cell) []byte {
+func jsonLine(cols []anchorhold.Column, row []Cell, parts []bool) []byte {
 	b := []byte{'{'}
 	for i, c := range row {
 		if i > 0 {
@@ -114,12 +124,12 @@ func jsonLine(cols []anchorhold.Column, row []Cell) []byte {
 		}
 		b, _ = jsontext.AppendQuote(b, cols[i].Name) // fails only for what is not UTF-8
 		b = append(b, ':')
-		switch c.Kind {
-		case CellMissing:
+		switch {
+		case c.Kind == CellMissing:
 			b = append(b, "null"...)
-		case CellInt, CellFloat:
+		case c.Kind == CellInt, c.Kind == CellFloat, parts[i]:
 			b = append(b, c.Text...)
-		case CellBool:
+		case c.Kind == CellBool:
 			b = strconv.AppendBool(b, c.Int == 1)
 		default:
 			b, _ = jsontext.AppendQuote(b, c.Text)
@@ -138,13 +148,27 @@ type jsonLines struct {
 	first []byte // the line that was read for its names
 	line  []byte
 	cols  []csvColumn
+	forms []*jsonForm // of each column
 	index map[string]int
 	batch [][]Cell
 	err   error
+
+	nesting nesting
 }
 
 // Columns implements Reader.
-func (s *jsonLines) Columns() []anchorhold.Column { return columnsOf(s.cols) }
+func (s *jsonLines) Columns() []anchorhold.Column {
+	out := columnsOf(s.cols)
+	for i, c := range out {
+		if c.Type.Nested() {
+			out[i].Fields = s.forms[i].fields()
+		}
+	}
+	return out
+}
+
+// Of implements Reader.
+func (s *jsonLines) Of() int { return s.nesting.of() }
 
 // Accepts implements Accepter.
 func (s *jsonLines) Accepts() []TypeSet { return acceptedBy(s.cols) }
@@ -157,11 +181,14 @@ func (s *jsonLines) Close() {}
 
 // Next implements Reader.
 func (s *jsonLines) Next() ([][]Cell, error) {
+	if parts := s.nesting.waiting(); len(parts) > 0 {
+		return parts, nil
+	}
 	if s.err != nil {
 		return nil, s.err
 	}
 	n := 0
-	for start := s.guard.offset; n < len(s.batch) && s.guard.offset-start < batchBytes; n++ {
+	for start := s.guard.offset; n < len(s.batch) && s.guard.offset-start < batchBytes && !s.nesting.full(); n++ {
 		line := s.first
 		s.first = nil
 		if line == nil {
@@ -217,13 +244,14 @@ func explain(name string, err error) error {
 	return Unreadable(name, err)
 }
 
-// member is one member of an object, with a scalar as its value.
+// member is one member of an object: a scalar, or what has parts as it is written.
 type member struct {
 	name string
 	cell Cell
+	text jsontext.Value // nil of a scalar
 }
 
-// readMembers reads one flat object.
+// readMembers reads one object.
 func readMembers(name string, line int64, text []byte) ([]member, error) {
 	d := jsontext.NewDecoder(bytes.NewReader(text))
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
@@ -236,15 +264,15 @@ func readMembers(name string, line int64, text []byte) ([]member, error) {
 			return nil, notJSONLine(name, line, err)
 		}
 		m := member{name: key.String()}
-		if k := d.PeekKind(); k == '{' || k == '[' {
-			return nil, invalid("write each part as a member of its own (in pandas: json_normalize), or leave it out",
-				"line %d of %s: member number %d holds an object or an array", line, name, len(out)+1)
-		}
 		value, err := d.ReadValue()
 		if err != nil {
 			return nil, notJSONLine(name, line, err)
 		}
-		m.cell = jsonCell(value)
+		if k := value.Kind(); k == '{' || k == '[' {
+			m.text = value.Clone()
+		} else {
+			m.cell = jsonCell(value)
+		}
 		if out = append(out, m); len(out) > MaxColumns {
 			return nil, anchorhold.Errorf(anchorhold.TooLarge, "leave members out", "line %d of %s has more than %d members", line, name, MaxColumns)
 		}
@@ -304,6 +332,7 @@ func (s *jsonLines) fill(row []Cell, line []byte) error {
 		return err
 	}
 	clear(row)
+	var nested []nestedValue
 	for _, m := range members {
 		i, known := s.index[m.name]
 		if !known {
@@ -312,6 +341,15 @@ func (s *jsonLines) fill(row []Cell, line []byte) error {
 		}
 		col := &s.cols[i]
 		can := jsonFits(m.cell.Kind)
+		if m.text != nil {
+			if nested == nil {
+				nested = make([]nestedValue, len(s.cols))
+			}
+			if nested[i], err = s.forms[i].read(m.text); err != nil {
+				return s.badParts(col.Name, err)
+			}
+			can = s.forms[i].kind
+		}
 		if can&col.found == 0 || can&col.given != col.given {
 			return invalid("write one type in each member, or give the column another type",
 				"line %d of %s: the value of %q is not of the type that the column has before", s.lines, s.name, col.Name)
@@ -319,7 +357,10 @@ func (s *jsonLines) fill(row []Cell, line []byte) error {
 		col.found &= can
 		row[i] = m.cell
 	}
-	return nil
+	if nested == nil {
+		return nil
+	}
+	return s.nesting.put(row, nested)
 }
 
 // jsonFits are the types of column that a value can stand in. JSON tells texts

@@ -32,8 +32,11 @@ type parquetSource struct {
 	total   int64 // rows, as the footer says
 	reader  pqarrow.RecordReader
 	cols    []anchorhold.Column
-	readers []cellReader
+	readers []arrowType
 	batch   [][]Cell
+	record  arrow.RecordBatch // whose rows are shown
+	at      int               // rows of it that were
+	nesting nesting
 	beside  *parquetBeside // nil: not asked for
 	err     error
 }
@@ -93,7 +96,12 @@ func openParquet(in Input, o Options) (*parquetSource, error) {
 		return nil, err
 	}
 	if o.Beside {
-		if s.beside, err = newParquetBeside(in, f, s.columnNames()); err != nil {
+		if s.beside, err = newParquetBeside(in, f, s.cols); err != nil {
+			return nil, err
+		}
+	}
+	if s.nesting = newNesting(s.cols); s.nesting.width > 0 {
+		if err := checkRepeated(in, f); err != nil {
 			return nil, err
 		}
 	}
@@ -102,8 +110,11 @@ func openParquet(in Input, o Options) (*parquetSource, error) {
 			return nil, notParquet(name, err)
 		}
 	}
-	s.width = width
-	s.batch = makeBatch(width)
+	s.width = s.nesting.rowWidth()
+	s.batch = makeBatch(max(width, s.width))
+	for i := range s.batch {
+		s.batch[i] = s.batch[i][:s.width]
+	}
 	return s, nil
 }
 
@@ -125,22 +136,27 @@ func (s *parquetSource) setColumns(schema *arrow.Schema, o Options, pandas panda
 		return err
 	}
 	for _, f := range schema.Fields() {
-		kind, read, remedy := parquetType(f.Type)
+		read, odd, remedy := arrowTypeOf(f.Type, 0)
+		kind := read.kind
 		if why := pandas.refuses(f, kind); why != "" {
-			read, remedy = nil, why
+			odd, remedy = f.Type, why
 		}
-		if read == nil {
-			return invalid(remedy, "column %q of %s has the type %s, which cannot be offered", f.Name, s.name, f.Type)
+		if odd != nil {
+			return invalid(remedy, "column %q of %s has the type %s, which cannot be offered", f.Name, s.name, clip(odd.String(), 80))
 		}
 		c := overrides[f.Name]
 		if c.Type != "" && c.Type != kind {
 			return invalid("leave its type out, or write the file with another one",
 				"column %q of %s is stored as %s and cannot be offered as %s", f.Name, s.name, f.Type, c.Type)
 		}
-		c.Name, c.Type = f.Name, kind
-		c.Facts = withoutStorage(c.Facts)
-		if storage := pandas.storage(f); storage != UsualStorage(kind) {
-			c.Facts = append(c.Facts, anchorhold.Fact{Name: anchorhold.FactStorage, Value: storage, Provenance: anchorhold.Stated})
+		c.Name, c.Type, c.Required, c.Fields = f.Name, kind, !f.Nullable, read.fields
+		if kind.Nested() {
+			c.Facts = withoutStorage(c.Facts)
+			if err := checkFields(s.name, c.Name, c.Fields, 1); err != nil {
+				return err
+			}
+		} else {
+			c = withStorage(c, pandas.storage(f))
 		}
 		s.cols = append(s.cols, c)
 		s.readers = append(s.readers, read)
@@ -176,31 +192,6 @@ func UsualStorage(t anchorhold.ColumnType) string {
 		return "timestamp[us]"
 	}
 	return "utf8"
-}
-
-// parquetType maps an Arrow type; where it cannot be offered, read is nil and
-// remedy says what to write instead.
-func parquetType(t arrow.DataType) (kind anchorhold.ColumnType, read cellReader, remedy string) {
-	switch t := t.(type) {
-	case *arrow.Int8Type, *arrow.Int16Type, *arrow.Int32Type, *arrow.Int64Type,
-		*arrow.Uint8Type, *arrow.Uint16Type, *arrow.Uint32Type, *arrow.Uint64Type:
-		return anchorhold.TypeInt, readInt, ""
-	case *arrow.Float32Type, *arrow.Float64Type:
-		return anchorhold.TypeFloat, readFloat, ""
-	case *arrow.BooleanType:
-		return anchorhold.TypeBool, readBool, ""
-	case *arrow.StringType:
-		return anchorhold.TypeString, readText, ""
-	case *arrow.Date32Type:
-		return anchorhold.TypeDate, readDate, ""
-	case *arrow.TimestampType:
-		return anchorhold.TypeTimestamp, readTimestamp(t.Unit), ""
-	case *arrow.NullType:
-		return anchorhold.TypeFloat, readNull, ""
-	case arrow.NestedType:
-		return "", nil, "write one column per part, with plain values"
-	}
-	return "", nil, otherTypeRemedy(t)
 }
 
 func otherTypeRemedy(t arrow.DataType) string {
@@ -312,13 +303,6 @@ func (s *parquetSource) Position() int64 {
 	return int64(float64(s.size) * min(1, float64(s.rows)/float64(s.total)))
 }
 
-func (s *parquetSource) columnNames() (names []string) {
-	for _, c := range s.cols {
-		names = append(names, c.Name)
-	}
-	return names
-}
-
 // Beside implements Besider.
 func (s *parquetSource) Beside() Beside {
 	if s.beside == nil {
@@ -339,32 +323,77 @@ func (s *parquetSource) Next() (rows [][]Cell, err error) {
 	if s.err != nil {
 		return nil, s.err
 	}
+	if parts := s.nesting.waiting(); len(parts) > 0 {
+		return parts, nil
+	}
 	defer func() { s.err = err }()
 	defer recoverParquet(s.name, &err)
-	if s.reader == nil || !s.reader.Next() {
-		return nil, s.ended()
+	if s.record == nil || s.at == int(s.record.NumRows()) {
+		if err := s.next(); err != nil {
+			return nil, err
+		}
 	}
-	record := s.reader.RecordBatch()
-	n := int(record.NumRows())
-	if n > len(s.batch) || int(record.NumCols()) != len(s.cols) {
-		return nil, notParquet(s.name, errors.New("a batch has another shape than asked for"))
-	}
+	n := int(s.record.NumRows()) - s.at
 	for j, read := range s.readers {
-		a := record.Column(j)
-		if s.beside != nil {
-			s.beside.see(j, a)
-		}
+		a := s.record.Column(j)
 		for i := range n {
-			if a.IsNull(i) {
-				s.batch[i][j] = Cell{}
-				continue
+			s.batch[i][j] = Cell{}
+			if read.read != nil && !a.IsNull(s.at+i) {
+				s.batch[i][j] = read.read(a, s.at+i)
 			}
-			s.batch[i][j] = read(a, i)
 		}
 	}
+	if s.nesting.width > 0 {
+		if n, err = s.nested(n); err != nil {
+			return nil, err
+		}
+	}
+	s.at += n
 	s.rows += int64(n)
 	return s.batch[:n], nil
 }
+
+// next goes to the next batch of rows.
+func (s *parquetSource) next() error {
+	if s.reader == nil || !s.reader.Next() {
+		return s.ended()
+	}
+	s.record, s.at = s.reader.RecordBatch(), 0
+	if int(s.record.NumRows()) > len(s.batch) || int(s.record.NumCols()) != len(s.cols) {
+		return notParquet(s.name, errors.New("a batch has another shape than asked for"))
+	}
+	if s.beside != nil {
+		s.beside.see(s.record.Columns())
+	}
+	return nil
+}
+
+// nested reads the nested columns of up to n rows, and gives how many it did.
+func (s *parquetSource) nested(n int) (int, error) {
+	values := make([]nestedValue, len(s.cols))
+	for i := range n {
+		clear(s.batch[i][len(s.cols):])
+		for j, read := range s.readers {
+			if read.read != nil {
+				continue
+			}
+			left := maxItems
+			if values[j] = read.value(s.record.Column(j), s.at+i, &left); left < 0 {
+				return 0, tooManyItems(s.cols[j].Name)
+			}
+		}
+		if err := s.nesting.put(s.batch[i], values); err != nil {
+			return 0, err
+		}
+		if s.nesting.full() {
+			return i + 1, nil
+		}
+	}
+	return n, nil
+}
+
+// Of implements Reader.
+func (s *parquetSource) Of() int { return s.nesting.of() }
 
 func (s *parquetSource) ended() error {
 	if s.reader != nil {

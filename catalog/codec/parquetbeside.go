@@ -11,10 +11,13 @@ import (
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
+
+	"github.com/anchorhold/anchorhold"
 )
 
 // parquetBeside looks for what a Parquet file carries beside its rows: its footer,
@@ -24,8 +27,8 @@ import (
 type parquetBeside struct {
 	in Input
 	finding
-	columns []string
-	claims  []claims // of each column
+	columns fileNames
+	claims  []claims // of each column, or of each that a nested one is stored in
 	parts   [][2]int64
 }
 
@@ -40,8 +43,8 @@ func (p *parquetBeside) span(from, length int64) {
 
 const parquetTail = 8 // the footer's length, and the mark
 
-func newParquetBeside(in Input, f *file.Reader, columns []string) (*parquetBeside, error) {
-	p := &parquetBeside{in: in, columns: columns, claims: make([]claims, len(columns))}
+func newParquetBeside(in Input, f *file.Reader, columns []anchorhold.Column) (*parquetBeside, error) {
+	p := &parquetBeside{in: in, columns: newFileNames(columns), claims: make([]claims, f.MetaData().Schema.NumColumns())}
 	end := make([]byte, parquetTail)
 	if _, err := in.At.ReadAt(end, in.Size-parquetTail); err != nil && !errors.Is(err, io.EOF) {
 		return nil, Unreadable(in.Name, err)
@@ -59,10 +62,10 @@ func newParquetBeside(in Input, f *file.Reader, columns []string) (*parquetBesid
 	p.span(in.Size-parquetTail-length, length+parquetTail)
 	for i := range f.NumRowGroups() {
 		group := f.MetaData().RowGroup(i)
-		if group.NumColumns() != len(columns) {
+		if group.NumColumns() != len(p.claims) {
 			return nil, notParquet(in.Name, errors.New("a row group has another number of columns"))
 		}
-		for j := range columns {
+		for j := range p.claims {
 			chunk, err := group.ColumnChunk(j)
 			if err != nil {
 				return nil, notParquet(in.Name, err)
@@ -97,10 +100,30 @@ func (p *parquetBeside) whole() {
 	}
 }
 
-// see looks at rows, of a column.
-func (p *parquetBeside) see(j int, a arrow.Array) {
-	if p.claims[j].open() {
-		p.claims[j].see(a)
+// see looks at rows of all columns, in their order.
+func (p *parquetBeside) see(columns []arrow.Array) {
+	leaf := 0
+	for _, a := range columns {
+		p.seeLeaves(a, &leaf)
+	}
+}
+
+// seeLeaves looks at an array, or at those that it is made of.
+func (p *parquetBeside) seeLeaves(a arrow.Array, leaf *int) {
+	switch a := a.(type) {
+	case *array.Map:
+		p.seeLeaves(a.ListValues(), leaf)
+	case *array.List:
+		p.seeLeaves(a.ListValues(), leaf)
+	case *array.Struct:
+		for i := range a.NumField() {
+			p.seeLeaves(a.Field(i), leaf)
+		}
+	default:
+		if p.claims[*leaf].open() {
+			p.claims[*leaf].see(a)
+		}
+		*leaf++
 	}
 }
 
@@ -181,9 +204,9 @@ func (p *parquetBeside) footer(b []byte) {
 func (p *parquetBeside) plainText(path, key, text string) bool {
 	switch path {
 	case "2.4":
-		return slices.Contains(p.columns, text) || schemaName.MatchString(text)
+		return p.columns.has(text) || schemaName.MatchString(text)
 	case "4.1.3.3":
-		return slices.Contains(p.columns, text)
+		return p.columns.has(text)
 	case "5.1":
 		return key == pandasSchemaKey || key == arrowSchemaKey
 	case "5.2":
@@ -209,13 +232,9 @@ func (p *parquetBeside) plainNote(key, text string) bool {
 
 // chunk looks at the pages of a column in one row group, and its indexes.
 func (p *parquetBeside) chunk(j int, c *metadata.ColumnChunkMetaData) error {
-	at := c.DataPageOffset()
-	if first := c.DictionaryPageOffset(); c.HasDictionaryPage() && first > 0 && first < at {
-		at = first
-	}
-	end := at + c.TotalCompressedSize()
-	if at < 0 || end < at || end > p.in.Size {
-		return notParquet(p.in.Name, errors.New("a column lies outside of the file"))
+	at, end, err := p.bounds(c)
+	if err != nil {
+		return err
 	}
 	p.span(at, end-at)
 	values := int64(0)
@@ -240,6 +259,19 @@ func (p *parquetBeside) chunk(j int, c *metadata.ColumnChunkMetaData) error {
 		p.found(BesideBytes)
 	}
 	return p.indexes(j, c)
+}
+
+// bounds says where the pages of a column lie, of one row group.
+func (p *parquetBeside) bounds(c *metadata.ColumnChunkMetaData) (at, end int64, err error) {
+	at = c.DataPageOffset()
+	if first := c.DictionaryPageOffset(); c.HasDictionaryPage() && first > 0 && first < at {
+		at = first
+	}
+	end = at + c.TotalCompressedSize()
+	if at < 0 || end < at || end > p.in.Size {
+		return 0, 0, notParquet(p.in.Name, errors.New("a column lies outside of the file"))
+	}
+	return at, end, nil
 }
 
 // indexes looks at the indexes of a column in one row group.

@@ -84,7 +84,7 @@ func (f *faults) tick() {
 func (f *faults) into(c *column, v value) value {
 	clean := v
 	v = f.apply(c, v, false)
-	if len(f.list) > 0 && len(f.earlier) < remembered && v == clean {
+	if len(f.list) > 0 && len(f.earlier) < remembered && v.is(clean) {
 		f.earlier = append(f.earlier, clean)
 	}
 	if c.Type == anchorhold.TypeString && c.base != anchorhold.TypeString {

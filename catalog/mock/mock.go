@@ -58,7 +58,8 @@ func CardOf(v anchorhold.Version) Card { return Card{Columns: v.Columns, Facts: 
 // to 2019, words made of the column's name). A column is without repetition
 // when the fact "unique" says so or it is named like a key (id, ..._id). Texts
 // are written like the fact "pattern" says, or as what the fact "like" says. A column
-// with the fact "references" has values of the column that it refers to. Stated
+// with the fact "references" has values of the column that it refers to. Lists and
+// maps have up to three values, whatever those of the table have. Stated
 // faults are in about as many of its values as they say, rounded up to one. Its
 // share of missing values is the fact "missing-rate"; a column of two rows or
 // more has at least one missing value unless that is 0, and at least one value
@@ -161,7 +162,8 @@ type value struct {
 	whole   int64
 	real    float64
 	text    string
-	raw     string // how it is written where that is not how its type is
+	parts   []value // of a nested type
+	raw     string  // how it is written where that is not how its type is
 }
 
 // column draws the values of one column, in order.
@@ -179,6 +181,7 @@ type column struct {
 
 	low, high float64 // of numbers and moments
 	faults    faults
+	fields    []*column // of a nested type, its parts
 }
 
 func newColumn(c anchorhold.Column, rows int, rng *rand.Rand, keys []any) (*column, error) {
@@ -194,6 +197,9 @@ func newColumn(c anchorhold.Column, rows int, rng *rand.Rand, keys []any) (*colu
 			return nil, wrong("state a share from 0 to 1", "the fact %q of the column %q is not a share", f.Name, c.Name)
 		}
 		col.missing = rate
+	}
+	if c.Required {
+		col.missing = 0
 	}
 	err := col.choose()
 	if err != nil {
@@ -243,6 +249,8 @@ func (c *column) choose() error {
 		return c.fromReals(unique)
 	case anchorhold.TypeInt, anchorhold.TypeDate, anchorhold.TypeTimestamp:
 		return c.fromWholes(unique)
+	case anchorhold.TypeList, anchorhold.TypeStruct, anchorhold.TypeMap:
+		return c.fromParts()
 	}
 	return wrong("use int, float, string, bool, date or timestamp", "%q is not a type for the column %q", string(c.Type), c.Name)
 }

@@ -19,6 +19,9 @@ const Dictionary = "dictionary<utf8>"
 // fact "storage", so that code sees the same types on both sides, or the usual
 // one of its column type.
 func (c *column) storage() (arrow.DataType, error) {
+	if c.Type.Nested() {
+		return c.nestedStorage()
+	}
 	f, ok := c.Fact(anchorhold.FactStorage)
 	if !ok {
 		return usual(c.Type), nil
@@ -91,6 +94,9 @@ func timestamp(name string) (arrow.DataType, bool) {
 func (c *column) append(b array.Builder, v value) {
 	if v.missing {
 		b.AppendNull()
+		return
+	}
+	if c.appendParts(b, v) {
 		return
 	}
 	switch b := b.(type) {

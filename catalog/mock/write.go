@@ -78,6 +78,8 @@ func (c *column) written(t anchorhold.ColumnType, v value) string {
 		return time.Unix(v.whole*86400, 0).UTC().Format(time.DateOnly)
 	case anchorhold.TypeTimestamp:
 		return time.UnixMicro(v.whole).UTC().Format("2006-01-02T15:04:05.999999")
+	case anchorhold.TypeList, anchorhold.TypeStruct, anchorhold.TypeMap:
+		return string(c.json(nil, v))
 	}
 	return strconv.FormatInt(v.whole, 10)
 }
@@ -92,7 +94,7 @@ func writeParquet(ctx context.Context, cols []*column, rows int, w io.Writer) er
 		if err != nil {
 			return err
 		}
-		fields[i] = arrow.Field{Name: c.Name, Type: t, Nullable: true}
+		fields[i] = arrow.Field{Name: c.Name, Type: t, Nullable: !c.Required}
 	}
 	schema := arrow.NewSchema(fields, nil)
 	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Snappy))

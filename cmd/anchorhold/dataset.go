@@ -199,7 +199,7 @@ func printMock(p *show.Printer, m *anchorhold.Mock) {
 func printColumns(p *show.Printer, columns []anchorhold.Column) {
 	var rows [][]string
 	for _, c := range columns {
-		rows = append(rows, []string{c.Name, string(c.Type), c.Unit, c.Description, facts(c.Facts)})
+		rows = append(rows, []string{c.Name, c.TypeText(), c.Unit, c.Description, facts(c.Facts)})
 	}
 	p.Table("It has no columns that you may see.", []string{"COLUMN", "TYPE", "UNIT", "MEANING", "FACTS"}, rows)
 }

@@ -55,6 +55,9 @@ def read_input(source, spec):
     date        datetime64[us]                         date32
     timestamp   datetime64[us], with UTC where a zone  timestamp[us], the same
                 is written
+    list        arrays                                 list
+    struct      dicts                                  struct
+    map         lists of pairs                         map
     ==========  =====================================  ======================
 
     Parquet and Arrow keep the widths and categories that they store. Polars has
@@ -322,12 +325,28 @@ def _arrow_batches(source, spec):
     file.seek(8 if spec["format"] == "arrow" else 0)
     reader = pa.ipc.open_stream(file)
     _check_columns(reader.schema.names, _types(spec))
-    plain = pa.schema([pa.field(f.name, pa.string() if f.type == pa.string_view() else f.type) for f in reader.schema])
+    plain = pa.schema([_without_views(f) for f in reader.schema])
     for batch in reader:
         bare = batch.replace_schema_metadata(None)
         part = bare if bare.schema.equals(plain) else bare.cast(plain)
         for start in range(0, part.num_rows, BATCH_ROWS):
             yield part.slice(start, BATCH_ROWS)
+
+
+def _without_views(field):
+    """A field whose texts, and those within it, are stored as others know them."""
+    import pyarrow as pa
+
+    kind = field.type
+    if kind == pa.string_view():
+        kind = pa.string()
+    elif pa.types.is_struct(kind):
+        kind = pa.struct([_without_views(f) for f in kind])
+    elif pa.types.is_list(kind):
+        kind = pa.list_(_without_views(kind.value_field))
+    elif pa.types.is_large_list(kind):
+        kind = pa.large_list(_without_views(kind.value_field))
+    return pa.field(field.name, kind, field.nullable)
 
 
 def _jsonl_table(source, spec):
@@ -358,8 +377,7 @@ def _parse_jsonl(text, columns):
     import pyarrow as pa
     import pyarrow.json as pj
 
-    plain = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
-    schema = pa.schema([(c["name"], plain.get(c["type"], pa.string())) for c in columns])
+    schema = pa.schema([(c["name"], _jsonl_type(c)) for c in columns])
     try:
         table = pj.read_json(
             io.BytesIO(text),
@@ -374,6 +392,17 @@ def _parse_jsonl(text, columns):
             kind = pa.date32() if c["type"] == "date" else None
             table = table.set_column(i, c["name"], pa.chunked_array([pa.array(times, type=kind, from_pandas=True)]))
     return table
+
+
+def _jsonl_type(column):
+    """What a member is parsed as; times are read from their texts later."""
+    import pyarrow as pa
+
+    if column["type"] == "list":
+        return pa.list_(_jsonl_type(column["fields"][0]))
+    if column["type"] == "struct":
+        return pa.struct([(c["name"], _jsonl_type(c)) for c in column["fields"]])
+    return {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}.get(column["type"], pa.string())
 
 
 def _geojson_table(source, spec):

@@ -71,8 +71,9 @@ type File struct {
 
 // Column is a registered column: a CSV file is read by these, not by guessing.
 type Column struct {
-	Name string                `json:"name"`
-	Type anchorhold.ColumnType `json:"type"`
+	Name   string                `json:"name"`
+	Type   anchorhold.ColumnType `json:"type"`
+	Fields []Column              `json:"fields,omitempty"` // of a nested type, its parts
 }
 
 // Where things lie in the sandbox.

@@ -184,12 +184,12 @@ func patients(kind string) Input {
 	return Input{
 		Parameter: "patients", Type: kind, Format: "csv", Missing: []string{"?"},
 		Columns: []Column{
-			{"age", anchorhold.TypeInt},
-			{"sex", anchorhold.TypeString},
-			{"chol", anchorhold.TypeInt},
-			{"smokes", anchorhold.TypeBool},
-			{"seen", anchorhold.TypeDate},
-			{"site", anchorhold.TypeString},
+			{Name: "age", Type: anchorhold.TypeInt},
+			{Name: "sex", Type: anchorhold.TypeString},
+			{Name: "chol", Type: anchorhold.TypeInt},
+			{Name: "smokes", Type: anchorhold.TypeBool},
+			{Name: "seen", Type: anchorhold.TypeDate},
+			{Name: "site", Type: anchorhold.TypeString},
 		},
 	}
 }

@@ -105,7 +105,7 @@ func TestInputs(t *testing.T) {
 		t.Run(c.kind, func(t *testing.T) {
 			in, file := patients(c.kind), "testdata/patients.csv"
 			if c.kind == "numpy" {
-				in.Columns, file = []Column{{"a", anchorhold.TypeInt}, {"b", anchorhold.TypeFloat}}, "testdata/numbers.csv"
+				in.Columns, file = []Column{{Name: "a", Type: anchorhold.TypeInt}, {Name: "b", Type: anchorhold.TypeFloat}}, "testdata/numbers.csv"
 			}
 			a, _ := runNative(t, call(c.code, in), open(t, file)...)
 			if _, got := decoded(t, a); got != c.want {

@@ -73,11 +73,20 @@ def column_row(column: Json) -> list[object]:
     facts = [f"{f.get('name')} {f.get('value')} ({f.get('provenance')})" for f in column.get("facts") or []]
     return [
         column.get("name"),
-        column.get("type"),
+        _type_text(column) + (", required" if column.get("required") else ""),
         column.get("unit") or "",
         column.get("description") or "",
         ", ".join(facts),
     ]
+
+
+def _type_text(column: Json) -> str:
+    kind = str(column.get("type") or "")
+    fields = column.get("fields") or []
+    if not fields:
+        return kind
+    parts = [_type_text(f) if kind != "struct" else f"{f.get('name')} {_type_text(f)}" for f in fields]
+    return f"{kind}<{', '.join(parts)}>"
 
 
 class Inspection(Record):

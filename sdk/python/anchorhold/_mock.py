@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from ._inputs import Batches, Files
 
 
+def _column(column: Json) -> Json:
+    """Name and type of a column, as a job has them."""
+    own = {"name": column.get("name"), "type": column.get("type")}
+    fields = [_column(f) for f in column.get("fields") or []]
+    return {**own, "fields": fields} if fields else own
+
+
 NEEDED = {
     "arrow": ("pyarrow",),
     "batches": ("pyarrow",),
@@ -149,7 +156,7 @@ class Mock:
             need(module)
         from . import _inputs
 
-        columns = [{"name": c.get("name"), "type": c.get("type")} for c in self._version.get("columns") or []]
+        columns = [_column(c) for c in self._version.get("columns") or []]
         spec = {"type": kind, "format": self.format, "columns": columns, "missing": self._version.get("missing") or []}
         try:
             return _inputs.read_input(os.fspath(self._file()), spec)
