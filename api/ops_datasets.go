@@ -111,10 +111,19 @@ type makeMocks struct {
 
 type inspectFile struct {
 	Body struct {
-		Path    string   `json:"path,omitempty" maxLength:"4096"`
-		Upload  string   `json:"upload,omitempty" maxLength:"100" doc:"instead of a path: the id of an upload"`
-		Missing []string `json:"missing,omitempty" maxItems:"100"`
+		Path    string             `json:"path,omitempty" maxLength:"4096"`
+		Upload  string             `json:"upload,omitempty" maxLength:"100" doc:"instead of a path: the id of an upload"`
+		Missing []string           `json:"missing,omitempty" maxItems:"100"`
+		Assets  []dataset.NewAsset `json:"assets,omitempty" maxItems:"100" doc:"instead: assets as they would be registered together"`
 	}
+}
+
+// assets are those that are looked at.
+func (in *inspectFile) assets() []dataset.NewAsset {
+	if len(in.Body.Assets) > 0 {
+		return in.Body.Assets
+	}
+	return []dataset.NewAsset{{Name: "data", Path: in.Body.Path, Upload: in.Body.Upload, Missing: in.Body.Missing}}
 }
 
 type fileBytes struct {
@@ -168,10 +177,10 @@ func (a *API) datasetOperations() {
 	a.mockOperations()
 	add(a, op("inspect-file", http.MethodPost, "/inspections", "What registering a file would find, and which facts a generated mock would reveal"), policy.DatasetAdd,
 		func(_ context.Context, in *inspectFile) ([]policy.Resource, error) {
-			return naming(in.Body.Path != ""), nil
+			return naming(slices.ContainsFunc(in.assets(), dataset.NewAsset.NamesFiles)), nil
 		},
 		func(ctx context.Context, p policy.Permit, in *inspectFile) (*body[dataset.Inspection], error) {
-			i, err := a.Datasets.Inspect(ctx, p, dataset.NewAsset{Path: in.Body.Path, Upload: in.Body.Upload, Missing: in.Body.Missing})
+			i, err := a.Datasets.Inspect(ctx, p, in.assets()...)
 			return &body[dataset.Inspection]{i}, err
 		})
 	add(a, op("add-dataset", http.MethodPost, "/datasets", "Register a dataset from files of the site's machine, or from uploads"), policy.DatasetAdd,

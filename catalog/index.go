@@ -143,7 +143,7 @@ func CheckMock(ctx context.Context, index *disclosure.Index, path string, o Read
 		rows, err := t.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			err := c.flush(ctx)
-			return c.worst, err
+			return c.found(t.Kind()), err
 		}
 		if err != nil {
 			return nil, err
@@ -163,6 +163,17 @@ type mockChecker struct {
 	part   disclosure.Sheet
 	cells  int
 	worst  []anchorhold.Check
+	value  disclosure.Cell // the only one so far
+	many   bool            // that there were several
+}
+
+// found is what the comparison found. An array of one value throughout, such as
+// zeros, is in common with whoever has the value, and copies nobody's row.
+func (m *mockChecker) found(kind string) []anchorhold.Check {
+	if m.many || kind != anchorhold.KindArray && kind != anchorhold.KindTensors {
+		return m.worst
+	}
+	return slices.DeleteFunc(m.worst, func(c anchorhold.Check) bool { return c.Name != disclosure.CheckIdentifiers })
 }
 
 func (m *mockChecker) add(ctx context.Context, row []Cell) error {
@@ -175,6 +186,10 @@ func (m *mockChecker) add(ctx context.Context, row []Cell) error {
 	for i, c := range row {
 		c.Text = strings.Clone(c.Text) // the batch it points into is about to be reused
 		cells[i] = indexCell(c)
+		if m.value.Missing() {
+			m.value = cells[i]
+		}
+		m.many = m.many || !cells[i].Missing() && cells[i] != m.value
 	}
 	m.part.Rows = append(m.part.Rows, cells)
 	m.cells += len(cells)

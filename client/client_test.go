@@ -492,8 +492,8 @@ func TestOperations(t *testing.T) {
 			_, err := c.AddVersion(ctx, "d", "t", client.NewAsset{Path: "/x"})
 			return err
 		},
-		`POST /v1/inspections {"path":"/x","missing":["?"]}`: func() error {
-			_, err := c.Inspect(ctx, client.NewAsset{Path: "/x", Missing: []string{"?"}})
+		`POST /v1/inspections {"assets":[{"name":"a","path":"/x","missing":["?"]}]}`: func() error {
+			_, err := c.Inspect(ctx, client.NewAsset{Name: "a", Path: "/x", Missing: []string{"?"}, Mock: &client.NewMock{Path: "/m"}})
 			return err
 		},
 		`GET /v1/datasets/d/card`: func() error { _, err := c.Card(ctx, "d"); return err },

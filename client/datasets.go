@@ -88,10 +88,8 @@ type NewMock struct {
 	Path     string    `json:"path,omitempty"`
 	Upload   string    `json:"upload,omitempty"`
 	Generate *Generate `json:"generate,omitempty"`
-	// Confirm lets the facts measured from the private side appear on the card
-	// and in a generated mock. Without it only stated facts are used.
-	Confirm bool `json:"confirm,omitempty"`
-	// Facts confirms some of them, by their codes.
+	// Facts lets facts measured from the private side appear on the card and in a
+	// generated mock, by the codes that Inspect and Propose give.
 	Facts []string `json:"confirm_facts,omitempty"`
 	// Accept are the differences that a given mock may have, each by its code,
 	// such as type:patients.age. Of a new version, they can be all that is said:
@@ -113,18 +111,21 @@ type Inspection struct {
 	Rows    int64               `json:"rows"`
 	Columns []anchorhold.Column `json:"columns"` // with the facts that a generated mock would show
 	Facts   []anchorhold.Fact   `json:"facts"`
+	// Proposals are what generated mocks would reveal, with the codes to confirm it.
+	Proposals []Proposed `json:"proposals"`
 }
 
-// file names a file on the site's machine.
-type file struct {
-	Path    string   `json:"path,omitempty"`
-	Upload  string   `json:"upload,omitempty"`
-	Missing []string `json:"missing,omitempty"`
-}
-
-// Inspect looks at an asset's file as AddDataset would, and keeps nothing of it.
-func (c *Client) Inspect(ctx context.Context, a NewAsset) (Inspection, error) {
-	return send[Inspection](ctx, c, http.MethodPost, "/inspections", file{a.Path, a.Upload, a.Missing})
+// Inspect looks at the files of assets as AddDataset would, and keeps nothing of
+// them. Of several only the proposals are given.
+func (c *Client) Inspect(ctx context.Context, assets ...NewAsset) (Inspection, error) {
+	bare := make([]NewAsset, len(assets))
+	for i, a := range assets {
+		a.Mock = nil
+		bare[i] = a
+	}
+	return send[Inspection](ctx, c, http.MethodPost, "/inspections", struct {
+		Assets []NewAsset `json:"assets"`
+	}{bare})
 }
 
 // Datasets lists the datasets that the caller may know of, and that a search
@@ -189,7 +190,6 @@ func (c *Client) Propose(ctx context.Context, dataset string, assets []string) (
 type Making struct {
 	Assets  []string     `json:"assets,omitempty"`
 	Confirm []string     `json:"confirm,omitempty"` // codes of proposed facts
-	All     bool         `json:"confirm_all,omitempty"`
 	State   []StatedFact `json:"state,omitempty"`
 	Seed    *uint64      `json:"seed,omitempty"` // nil: as before
 	Rows    *int64       `json:"rows,omitempty"`

@@ -89,11 +89,12 @@ type NewMock struct {
 	Path     string    `json:"path,omitempty" maxLength:"4096"`
 	Upload   string    `json:"upload,omitempty" maxLength:"100" doc:"instead of a path: the id of an upload"`
 	Generate *Generate `json:"generate,omitempty"`
-	// Confirm confirms the facts measured from the private side, so that a
-	// generated mock may show them. Without it only stated facts are used.
-	Confirm bool `json:"confirm,omitempty"`
-	// Facts confirms some of them, by their codes.
+	// Facts confirms facts measured from the private side, each by its code, so that
+	// a generated mock may show them. All others are stated ones.
 	Facts []string `json:"confirm_facts,omitempty" maxItems:"50000" doc:"codes of measured facts that are confirmed, such as range:patients.age"`
+	// Confirm is what version 0.1 said for all of them: it is refused, because nobody
+	// may confirm what was not shown.
+	Confirm bool `json:"confirm,omitempty" doc:"refused: confirm facts by their codes, which inspections and proposals show"`
 	// Accept are the differences between a given mock and the private side that
 	// its owner accepts, each by its code.
 	Accept []string `json:"accept,omitempty" maxItems:"20000" doc:"codes of differences that a given mock may have, such as type:patients.age"`
@@ -119,6 +120,8 @@ type Inspection struct {
 	Rows    int64               `json:"rows"`
 	Columns []anchorhold.Column `json:"columns" doc:"with the facts that a generated mock would reveal, if confirmed"`
 	Facts   []anchorhold.Fact   `json:"facts"`
+	// Proposals are what generated mocks of all the assets would reveal together.
+	Proposals []catalog.Proposed `json:"proposals" doc:"what generated mocks would reveal, fact by fact, with the codes that confirm them"`
 }
 
 // check refuses what can be refused without reading a file.
@@ -142,24 +145,41 @@ func (n New) check() error {
 	return nil
 }
 
-// Inspect reads a file for its owner's eyes; nothing is kept but a copy of an
-// upload, which nobody refers to.
-func (s *Service) Inspect(ctx context.Context, p policy.Permit, n NewAsset) (Inspection, error) {
-	if err := n.check(); err != nil {
-		return Inspection{}, err
+// Inspect reads files for their owner's eyes; nothing is kept but copies of
+// uploads, which nobody refers to. Of several assets only the proposals are given.
+func (s *Service) Inspect(ctx context.Context, p policy.Permit, assets ...NewAsset) (Inspection, error) {
+	var found Inspection
+	var drafts []*draft
+	for _, n := range assets {
+		reg, err := s.inspect(ctx, p, n)
+		if err != nil {
+			return Inspection{}, err
+		}
+		if len(assets) == 1 {
+			found = Inspection{Rows: reg.Rows, Columns: withFacts(reg.Columns, reg.Proposal.Columns), Facts: reg.Proposal.Version}
+		}
+		drafts = append(drafts, &draft{asset: n.Name, proposal: reg.Proposal, version: anchorhold.Version{Columns: withFacts(reg.Columns, n.Columns)}})
+	}
+	findReferences(drafts)
+	found.Proposals = []catalog.Proposed{}
+	for _, d := range drafts {
+		found.Proposals = append(found.Proposals, d.proposals()...)
+	}
+	return found, nil
+}
+
+func (s *Service) inspect(ctx context.Context, p policy.Permit, n NewAsset) (catalog.Registration, error) {
+	if err := errors.Join(catalog.CheckName("asset", n.Name), n.check()); err != nil {
+		return catalog.Registration{}, err
 	}
 	c, _, err := s.content(ctx, p.Principal().ID, n)
 	if err != nil {
-		return Inspection{}, err
+		return catalog.Registration{}, err
 	}
 	defer func() { _ = c.Close() }() // nothing was written
-	reg, err := catalog.RegisterContent(ctx, c, catalog.Options{
-		ReadOptions: catalog.ReadOptions{Missing: n.Missing, Opener: s.Opener}, Label: "inspection", Propose: true,
+	return catalog.RegisterContent(ctx, c, catalog.Options{
+		ReadOptions: catalog.ReadOptions{Missing: n.Missing, Columns: n.Columns, Opener: s.Opener}, Label: "inspection", Propose: true,
 	})
-	if err != nil {
-		return Inspection{}, err
-	}
-	return Inspection{reg.Rows, withFacts(reg.Columns, reg.Proposal.Columns), reg.Proposal.Version}, nil
 }
 
 // Add registers a dataset with the first version of each asset.
@@ -265,6 +285,9 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 			return now, books.Record{}, err
 		}
 		before, _ := now.Asset(asset)
+		if dr.stale(before.Version) {
+			return now, books.Record{}, meanwhile(asset)
+		}
 		if err := s.put(tx, p, now, dr, before.Version.Number+1); err != nil {
 			return now, books.Record{}, err
 		}

@@ -50,6 +50,7 @@ func newBench(t *testing.T) *bench {
 
 func (b *bench) add(n dataset.New) (anchorhold.Dataset, error) {
 	b.t.Helper()
+	b.confirmAll(n.Assets...)
 	return b.Add(context.Background(), bookstest.Permit(b.t, owner, policy.DatasetAdd, policy.Site()), n)
 }
 
@@ -65,6 +66,7 @@ func (b *bench) mustAdd(n dataset.New) anchorhold.Version {
 func (b *bench) version(n dataset.NewAsset) (anchorhold.Dataset, error) {
 	b.t.Helper()
 	p := bookstest.Permit(b.t, owner, policy.DatasetVersion, policy.Resource{Type: policy.TypeDataset, ID: "heart"})
+	b.confirmAll(n)
 	return b.AddVersion(context.Background(), p, "heart", "patients", n)
 }
 
@@ -330,7 +332,7 @@ func TestNothingIsKeptOfAnInspection(t *testing.T) {
 	b := newBench(t)
 	path := hospital(t, "cleveland.csv")
 	before := b.state()
-	i, err := b.Inspect(context.Background(), bookstest.Permit(t, owner, policy.DatasetAdd, policy.Site()), dataset.NewAsset{Path: path, Missing: []string{"?"}})
+	i, err := b.Inspect(context.Background(), bookstest.Permit(t, owner, policy.DatasetAdd, policy.Site()), dataset.NewAsset{Name: "data", Path: path, Missing: []string{"?"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,7 +347,7 @@ func TestNothingIsKeptOfAnInspection(t *testing.T) {
 		t.Errorf("it left %d blobs, %v, and %s", len(stored), err, b.state())
 	}
 	b.refuses(anchorhold.NotFound, "there is no file", func() error {
-		_, err := b.Inspect(context.Background(), bookstest.Permit(t, owner, policy.DatasetAdd, policy.Site()), dataset.NewAsset{Path: "/nowhere/patients.csv"})
+		_, err := b.Inspect(context.Background(), bookstest.Permit(t, owner, policy.DatasetAdd, policy.Site()), dataset.NewAsset{Name: "data", Path: "/nowhere/patients.csv"})
 		return err
 	})
 }
@@ -382,7 +384,7 @@ func TestBadFilesLeaveNothingBehind(t *testing.T) {
 		"home":              {"~/cleveland.csv", "no absolute path", anchorhold.Invalid},
 	} {
 		t.Run(name, func(t *testing.T) {
-			mock := &dataset.NewMock{Generate: &dataset.Generate{}, Confirm: true}
+			mock := &dataset.NewMock{Generate: &dataset.Generate{}, Facts: []string{everything}}
 			b.refuses(c.kind, c.says, func() error { _, err := b.add(heart(c.path, mock)); return err })
 			n := heart(good, mock)
 			n.Assets = append(n.Assets, dataset.NewAsset{Name: "second", Path: c.path})

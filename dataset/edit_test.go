@@ -23,7 +23,7 @@ func to[T any](v T) *T { return &v }
 // TestEditChangesWhatIsSaid and nothing else, in one act that says what.
 func TestEditChangesWhatIsSaid(t *testing.T) {
 	b := newBench(t)
-	first := b.mustAdd(heart(hospital(t, "va.csv"), &dataset.NewMock{Generate: &dataset.Generate{}, Confirm: true}))
+	first := b.mustAdd(heart(hospital(t, "va.csv"), &dataset.NewMock{Generate: &dataset.Generate{}, Facts: []string{everything}}))
 	entries := len(b.Events())
 	d, err := b.edit(dataset.Edit{
 		Title: to("Hearts"), Tags: &[]string{" Cardiology", "x-ray", "cardiology"}, DUO: &[]string{"gru", "DUO_0000018"},

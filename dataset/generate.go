@@ -60,12 +60,12 @@ func (d *draft) has(column string, f anchorhold.Fact) bool {
 }
 
 // confirm puts the proposed facts onto the card that its owner lets everybody
-// know: those of the codes, or all.
-func (d *draft) confirm(codes []string, all bool) error {
+// know: those of the codes.
+func (d *draft) confirm(codes []string) error {
 	known := map[string]bool{}
 	for _, p := range d.proposals() {
 		known[p.Code] = true
-		if !all && !slices.Contains(codes, p.Code) {
+		if !slices.Contains(codes, p.Code) {
 			continue
 		}
 		if !p.Confirmed {
@@ -113,7 +113,7 @@ func (s *Service) generate(ctx context.Context, drafts []*draft, known []anchorh
 			continue
 		}
 		waiting = append(waiting, d)
-		if err := d.confirm(d.making.Facts, d.making.Confirm); err != nil {
+		if err := d.confirm(d.making.Facts); err != nil {
 			return err
 		}
 	}

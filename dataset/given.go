@@ -104,6 +104,7 @@ func (s *Service) openMock(ctx context.Context, who string, d *draft, n NewAsset
 // said anew, since the private side is another one.
 func (s *Service) keepFormer(ctx context.Context, p policy.Permit, d *draft, n NewAsset, before anchorhold.Version) error {
 	m := *before.Mock
+	d.base = &before
 	b, err := s.Blobs.Open(m.Blob)
 	if err != nil {
 		return err

@@ -287,6 +287,20 @@ func TestNestedColumns(t *testing.T) {
 	}
 }
 
+// TestWholeNumbersMayBeWritten: as pandas writes them where there once was a missing
+// value beside them.
+func TestWholeNumbersMayBeWritten(t *testing.T) {
+	b := newBench(t)
+	private := write(t, "p.csv", "age,weight\n63,70.5\n41,81.25\n")
+	b.refuses(anchorhold.Conflict, "type:patients.age", func() error {
+		_, err := b.add(heart(private, &dataset.NewMock{Path: write(t, "m.csv", "age,weight\n900.5,900.5\n901.0,1.5\n")}))
+		return err
+	})
+	if v := b.mustAdd(heart(private, &dataset.NewMock{Path: write(t, "m.csv", "age,weight\n900.0,900.5\n901.0,1.5\n")})); len(v.Mock.Differences) > 0 {
+		t.Errorf("%+v", v.Mock)
+	}
+}
+
 // TestDeclaredNullability: what a file declares is compared, whatever its rows have.
 func TestDeclaredNullability(t *testing.T) {
 	b := newBench(t)

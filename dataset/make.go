@@ -17,7 +17,6 @@ import (
 type Making struct {
 	Assets  []string     `json:"assets,omitempty" maxItems:"100" doc:"which; empty: all that have no mock of their owner's own"`
 	Confirm []string     `json:"confirm,omitempty" maxItems:"50000" doc:"codes of proposed facts that everybody who sees the mock may know, such as range:patients.age"`
-	All     bool         `json:"confirm_all,omitempty" doc:"every proposed fact"`
 	State   []StatedFact `json:"state,omitempty" maxItems:"50000" doc:"what the owner states of columns, faults too; a value of null takes a fact back"`
 	Seed    *uint64      `json:"seed,omitempty" doc:"default: as before"`
 	Rows    *int64       `json:"rows,omitempty" minimum:"0" doc:"of each mock; default: as before; 0: as many as the card says"`
@@ -64,7 +63,7 @@ func (s *Service) MakeMocks(ctx context.Context, p policy.Permit, dataset string
 	if err := m.check(drafts); err != nil {
 		return d, err
 	}
-	if len(m.Confirm) > 0 || m.All {
+	if len(m.Confirm) > 0 {
 		if drafts, err = s.measured(ctx, d, drafts); err != nil {
 			return d, err
 		}
@@ -142,7 +141,25 @@ func (s *Service) remaking(ctx context.Context, dataset string, assets []string)
 func remake(a anchorhold.Asset) *draft {
 	v := a.Version
 	v.Columns = slices.Clone(v.Columns)
-	return &draft{asset: a.Name, version: v}
+	return &draft{asset: a.Name, version: v, base: &a.Version}
+}
+
+// stale says whether the facts of a version, or its mock, are others than those that
+// a draft was made from: what it says would undo what was said meanwhile.
+func (d *draft) stale(now anchorhold.Version) bool {
+	if d.base == nil {
+		return false
+	}
+	was := *d.base
+	same := now.ID == was.ID && text(now.Facts) == text(was.Facts) && text(now.Mock) == text(was.Mock) && len(now.Columns) == len(was.Columns)
+	for i := range now.Columns {
+		same = same && text(now.Columns[i].Facts) == text(was.Columns[i].Facts)
+	}
+	return !same
+}
+
+func meanwhile(asset string) error {
+	return anchorhold.Errorf(anchorhold.Conflict, "look at what it is now, and try again", "somebody else made the mock of %q, or another version, meanwhile", asset)
 }
 
 // of is how one asset's mock is made: as before, but for what is said.
@@ -157,7 +174,7 @@ func (m Making) of(d *draft) *NewMock {
 	if m.Rows != nil {
 		g.Rows = *m.Rows
 	}
-	n := &NewMock{Generate: g, Confirm: m.All}
+	n := &NewMock{Generate: g}
 	for _, code := range m.Confirm {
 		if assetOf(code) == d.asset {
 			n.Facts = append(n.Facts, code)
@@ -299,6 +316,9 @@ func (s *Service) replace(tx store.Tx, p policy.Permit, d anchorhold.Dataset, dr
 	a, ok := d.Asset(dr.asset)
 	if !ok || a.Version.ID != dr.version.ID {
 		return anchorhold.Errorf(anchorhold.Conflict, "try again", "another version of %q was registered meanwhile", dr.asset)
+	}
+	if dr.stale(a.Version) {
+		return meanwhile(dr.asset)
 	}
 	v := a.Version
 	v.Columns = slices.Clone(v.Columns)

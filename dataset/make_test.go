@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/books/bookstest"
 	"github.com/anchorhold/anchorhold/catalog"
 	"github.com/anchorhold/anchorhold/catalog/mock"
 	"github.com/anchorhold/anchorhold/dataset"
@@ -22,6 +23,16 @@ import (
 
 func (b *bench) make(name string, m dataset.Making) (anchorhold.Dataset, error) {
 	b.t.Helper()
+	if slices.Contains(m.Confirm, everything) {
+		shown, err := b.Propose(context.Background(), name, m.Assets)
+		if err != nil {
+			return anchorhold.Dataset{}, err
+		}
+		m.Confirm = nil
+		for _, f := range shown {
+			m.Confirm = append(m.Confirm, f.Code)
+		}
+	}
 	return b.MakeMocks(context.Background(), b.permit(owner, policy.DatasetMake), name, m)
 }
 
@@ -180,7 +191,7 @@ func TestJoinsWorkOnTheMocks(t *testing.T) {
 		}
 	}
 	seed := uint64(9)
-	b.mustMake("reg", dataset.Making{All: true})
+	b.mustMake("reg", dataset.Making{Confirm: []string{everything}})
 	joins("both made")
 	visits := b.mockOf("reg", "visits")
 	b.mustMake("reg", dataset.Making{Assets: []string{"patients"}, Seed: &seed, State: []dataset.StatedFact{{Asset: "patients", Column: "patient_id", Name: anchorhold.FactMin, Value: 9000.0}, {Asset: "patients", Column: "patient_id", Name: anchorhold.FactMax, Value: 9999.0}}})
@@ -215,7 +226,7 @@ func TestJoinsWorkOnTheMocks(t *testing.T) {
 func TestSeedReplacesInPlace(t *testing.T) {
 	b := newBench(t)
 	b.addRegistry()
-	b.mustMake("reg", dataset.Making{All: true})
+	b.mustMake("reg", dataset.Making{Confirm: []string{everything}})
 	card, first, entries := mustFind(b, "reg"), b.mockOf("reg", "patients"), len(b.ledger())
 	one, two := uint64(1), uint64(2)
 	b.mustMake("reg", dataset.Making{Seed: &one})
@@ -342,7 +353,7 @@ func TestMakingRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.refuses(anchorhold.Conflict, "changed since it was registered", func() error { _, err := b.Propose(t.Context(), "reg", nil); return err })
-	b.refuses(anchorhold.Conflict, "changed since it was registered", func() error { _, err := b.make("reg", dataset.Making{All: true}); return err })
+	b.refuses(anchorhold.Conflict, "changed since it was registered", func() error { _, err := b.make("reg", dataset.Making{Confirm: []string{everything}}); return err })
 	b.mustMake("reg", dataset.Making{}) // which reads no private side
 }
 
@@ -471,4 +482,84 @@ func FuzzEqualFactsGiveEqualMocks(f *testing.F) {
 			t.Errorf("confirmed were %v, and the mocks differ:\n%s\n%s", kept, mocks[0], mocks[1])
 		}
 	})
+}
+
+// TestNothingIsConfirmedUnseen: what one word confirms may not have been shown.
+func TestNothingIsConfirmedUnseen(t *testing.T) {
+	b := newBench(t)
+	n := heart(hospital(t, "cleveland.csv"), &dataset.NewMock{Generate: &dataset.Generate{}, Confirm: true})
+	b.refuses(anchorhold.Invalid, "confirmed without naming them", func() error { _, err := b.add(n); return err })
+}
+
+// everything, among the facts that are confirmed, stands for whatever an inspection
+// shows.
+const everything = "everything"
+
+// confirmAll names all that an inspection shows where a test says everything. What
+// cannot be inspected cannot be added either.
+func (b *bench) confirmAll(assets ...dataset.NewAsset) {
+	b.t.Helper()
+	if !slices.ContainsFunc(assets, func(n dataset.NewAsset) bool { return n.Mock != nil && slices.Contains(n.Mock.Facts, everything) }) {
+		return
+	}
+	var looked []dataset.NewAsset
+	for _, n := range assets {
+		if n.Path == "" {
+			d, err := b.Find(context.Background(), "heart")
+			if err != nil {
+				continue
+			}
+			n.Name, n.Path, n.Missing = "patients", b.patients(d).Private.Path, b.patients(d).Missing
+		}
+		if filepath.IsAbs(n.Path) {
+			looked = append(looked, n)
+		}
+	}
+	i, err := b.Inspect(context.Background(), bookstest.Permit(b.t, owner, policy.DatasetAdd, policy.Site()), looked...)
+	for _, a := range assets {
+		if a.Mock == nil {
+			continue
+		}
+		a.Mock.Facts = slices.DeleteFunc(slices.Clone(a.Mock.Facts), func(code string) bool { return code == everything })
+		for _, f := range i.Proposals {
+			if err == nil && (f.Asset == a.Name || a.Name == "") {
+				a.Mock.Facts = append(a.Mock.Facts, f.Code)
+			}
+		}
+	}
+}
+
+// TestTwoWhoMakeAMock: what two people confirm at the same time is on the card, or
+// one of them is told.
+func TestTwoWhoMakeAMock(t *testing.T) {
+	b := newBench(t)
+	b.addRegistry()
+	want := []string{"rows:patients", "unique:patients.patient_id", "categories:patients.sex", "pattern:patients.code"}
+	failed := make(chan error, len(want))
+	begin := make(chan struct{})
+	permit := b.permit(owner, policy.DatasetMake)
+	for _, code := range want {
+		go func() {
+			<-begin
+			for {
+				_, err := b.MakeMocks(context.Background(), permit, "reg", dataset.Making{Assets: []string{"patients"}, Confirm: []string{code}})
+				if anchorhold.KindOf(err) != anchorhold.Conflict {
+					failed <- err
+					return
+				}
+			}
+		}()
+	}
+	close(begin)
+	for range want {
+		if err := <-failed; err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range b.proposed("reg") {
+		if slices.Contains(want, p.Code) && !p.Confirmed {
+			t.Errorf("%s was confirmed and is not on the card", p.Code)
+		}
+	}
+	b.VerifyLog()
 }

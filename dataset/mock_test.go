@@ -115,7 +115,7 @@ func TestUnconfirmedMocksAreBlind(t *testing.T) {
 
 func TestConfirmedFactsStandInTheLedger(t *testing.T) {
 	b := newBench(t)
-	v := b.mustAdd(heart(hospital(t, "cleveland.csv"), &dataset.NewMock{Generate: &dataset.Generate{Seed: 1}, Confirm: true},
+	v := b.mustAdd(heart(hospital(t, "cleveland.csv"), &dataset.NewMock{Generate: &dataset.Generate{Seed: 1}, Facts: []string{everything}},
 		anchorhold.Column{Name: "age", Facts: []anchorhold.Fact{stated(anchorhold.FactMin, 18.0)}}))
 	if got := fact(column(t, v, "age"), anchorhold.FactMin); got != "18 stated" {
 		t.Errorf("what was stated became %s", got)
@@ -140,7 +140,7 @@ func TestConfirmedFactsStandInTheLedger(t *testing.T) {
 	}
 	b.wantLedger(v)
 	// Each further version that is confirmed discloses anew.
-	second := b.mustVersion(dataset.NewAsset{Mock: &dataset.NewMock{Generate: &dataset.Generate{}, Confirm: true}})
+	second := b.mustVersion(dataset.NewAsset{Mock: &dataset.NewMock{Generate: &dataset.Generate{}, Facts: []string{everything}}})
 	b.wantLedger(second, v)
 	b.mustVersion(dataset.NewAsset{})
 	b.mustVersion(dataset.NewAsset{Mock: &dataset.NewMock{Generate: &dataset.Generate{}}})
@@ -165,13 +165,13 @@ func (b *bench) wantLedger(versions ...anchorhold.Version) {
 // TestRowsOfTheMockSayNothingOfTheTable: how many rows a mock has is its own
 // affair, and the card's number is a fact like others.
 func TestRowsOfTheMockSayNothingOfTheTable(t *testing.T) {
-	for _, confirm := range []bool{false, true} {
+	for _, confirm := range [][]string{nil, {everything}} {
 		b := newBench(t)
-		v := b.mustAdd(heart(hospital(t, "cleveland.csv"), &dataset.NewMock{Generate: &dataset.Generate{Rows: 12}, Confirm: confirm}))
+		v := b.mustAdd(heart(hospital(t, "cleveland.csv"), &dataset.NewMock{Generate: &dataset.Generate{Rows: 12}, Facts: confirm}))
 		if v.Mock.Rows != 12 || len(cells(checkMock(t, b, v))["age"]) != 12 {
 			t.Errorf("the mock is %+v", v.Mock)
 		}
-		if !confirm {
+		if confirm == nil {
 			if len(v.Facts) != 0 || len(b.ledger()) != 0 {
 				t.Errorf("without a confirmation the card has %+v and the ledger %+v", v.Facts, b.ledger())
 			}
@@ -205,7 +205,7 @@ func TestCardsThatContradictThemselvesAreRefused(t *testing.T) {
 		"categories alone": {stated(anchorhold.FactCategories, 3.0)},
 	} {
 		t.Log(name)
-		n := heart(path, &dataset.NewMock{Generate: &dataset.Generate{}, Confirm: true}, anchorhold.Column{Name: "age", Facts: facts})
+		n := heart(path, &dataset.NewMock{Generate: &dataset.Generate{}, Facts: []string{everything}}, anchorhold.Column{Name: "age", Facts: facts})
 		b.refuses(anchorhold.Invalid, "age", func() error { _, err := b.add(n); return err })
 	}
 }
@@ -223,7 +223,7 @@ func TestMissingMockFile(t *testing.T) {
 func TestVersionsKeepWhatWasSaid(t *testing.T) {
 	b := newBench(t)
 	path := write(t, "t.csv", "id,age,dose,ward\n007,63,1,east\n008,41,2,?\n009,55,3,west\n")
-	n := heart(path, &dataset.NewMock{Generate: &dataset.Generate{}, Confirm: true},
+	n := heart(path, &dataset.NewMock{Generate: &dataset.Generate{}, Facts: []string{everything}},
 		anchorhold.Column{Name: "id", Type: anchorhold.TypeString, Description: "a number with zeros"},
 		anchorhold.Column{Name: "dose", Unit: "mg", Facts: []anchorhold.Fact{stated(anchorhold.FactMin, 0.0)}},
 		anchorhold.Column{Name: "age", Type: anchorhold.TypeFloat, Facts: []anchorhold.Fact{stated(anchorhold.FactMax, 120.0)}})
@@ -312,7 +312,7 @@ func TestVersionsKeepTheirMock(t *testing.T) {
 func TestKeptMockKeepsItsFacts(t *testing.T) {
 	b := newBench(t)
 	private := hospital(t, "cleveland.csv")
-	first := b.mustAdd(heart(private, &dataset.NewMock{Generate: &dataset.Generate{}, Confirm: true}))
+	first := b.mustAdd(heart(private, &dataset.NewMock{Generate: &dataset.Generate{}, Facts: []string{everything}}))
 	if err := os.WriteFile(private, []byte(read(t, "../demo/data/cleveland.csv")+"99,1,1,100,200,0,0,150,0,1,1,0,3,0\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

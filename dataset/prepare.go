@@ -27,6 +27,7 @@ type draft struct {
 	confirmed []string            // codes of measured facts that were confirmed for the card
 	uploads   []anchorhold.Upload // that it was made of
 
+	base     *anchorhold.Version         // the version whose mock is made anew, or kept, as it was when that began
 	kept     bool                        // its mock was made for the version before, from a card
 	nulls    []bool                      // which columns of the private side have missing values
 	former   []anchorhold.MockDifference // accepted of the mock of the version before, where it is kept
@@ -80,6 +81,10 @@ func (n NewAsset) check() error {
 	}
 	if m := n.Mock; m != nil && m.Generate != nil && (len(m.Accept) > 0 || m.OverrideCommon != "") {
 		return anchorhold.Errorf(anchorhold.Invalid, "leave out what is accepted of it", "the mock of %q is generated: it is like the private side, and has nothing in common with it", n.Name)
+	}
+	if n.Mock != nil && n.Mock.Confirm {
+		return anchorhold.Errorf(anchorhold.Invalid, "confirm each by its code: `anchorhold dataset add` shows them and does so (from Python: confirm=owner.datasets.inspect(...))",
+			"facts of %q are confirmed without naming them", n.Name)
 	}
 	for _, c := range n.Columns {
 		for _, f := range c.Facts {

@@ -478,4 +478,11 @@ func TestGivenMocksOfArrays(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	// Zeros are nobody's, though a private line has no other.
+	sparse := npy("s", "<i2", "(2, 3)", append(line(10), 0, 0, 0, 0, 0, 0))
+	if _, err := b.add(dataset.New{Name: "sparse", Assets: []dataset.NewAsset{
+		{Name: "patients", Path: sparse, Mock: &dataset.NewMock{Path: npy("m", "<i2", "(2, 3)", make([]byte, 12))}},
+	}}); err != nil {
+		t.Error(err)
+	}
 }

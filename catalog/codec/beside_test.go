@@ -168,6 +168,19 @@ func TestWhatLiesBesideRows(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, b, err)
 		}
 	}
+	// Arrow for Go repeats a part of the footer where statistics are long.
+	for _, n := range []int{2100, 3000, 5000, 40000} {
+		long := []string{strings.Repeat("a", n), strings.Repeat("b", n)}
+		data := asParquet(t, texts(none, none, long...), parquet.WithMaxStatsSize(1<<20))
+		if b, err := besideOf(Parquet{}, data); b != BesideNothing || err != nil {
+			t.Errorf("statistics of %d bytes: %q, %v", n, b, err)
+		}
+		at := len(data) - parquetTail - int(binary.LittleEndian.Uint32(data[len(data)-parquetTail:]))
+		data[at-100]++ // in the gap before the footer
+		if b, err := besideOf(Parquet{}, data); b != BesideBytes || err != nil {
+			t.Errorf("statistics of %d bytes, another byte in their copy: %q, %v", n, b, err)
+		}
+	}
 	// The rows come first in a file; what says the same again comes after them.
 	for name, data := range map[string][]byte{"statistics": plain, "indexes": indexed} {
 		said := bytes.Count(data, []byte("omega")) - 1

@@ -7,6 +7,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -40,8 +41,9 @@ type csvSource struct {
 
 type csvColumn struct {
 	anchorhold.Column
-	given TypeSet // the owner's type; 0: found from the cells
-	found TypeSet
+	given  TypeSet // the owner's type; 0: found from the cells
+	found  TypeSet
+	parted bool // some number is not whole
 }
 
 // CSV is the format of tables that everybody writes.
@@ -227,8 +229,17 @@ func columnsOf(cols []csvColumn) []anchorhold.Column {
 	return out
 }
 
-// Accepts implements Accepter.
-func (s *csvSource) Accepts() []TypeSet { return acceptedBy(s.cols) }
+// Accepts implements Accepter. Numbers that are all whole, such as 1.0, may stand for
+// whole numbers: pandas writes them so where it once had missing values beside them.
+func (s *csvSource) Accepts() []TypeSet {
+	out := acceptedBy(s.cols)
+	for i, c := range s.cols {
+		if c.given == 0 && c.found&inFloat != 0 && !c.parted {
+			out[i] |= inInt
+		}
+	}
+	return out
+}
 
 // acceptedBy gives, for a column whose type its owner has not stated, every type
 // that each of its cells could have.
@@ -296,6 +307,7 @@ func (s *csvSource) fill(row []Cell, record []string) error {
 				"line %d of %s: the cell in column %q is not of the type %s", line, s.name, col.Name, col.Type)
 		}
 		col.found &= can
+		col.parted = col.parted || c.Kind == CellFloat && (c.Float != math.Trunc(c.Float) || math.Abs(c.Float) > 1<<53)
 		row[i] = c
 	}
 	return nil

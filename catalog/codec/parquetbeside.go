@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"encoding/binary"
@@ -29,6 +30,8 @@ type parquetBeside struct {
 	finding
 	columns fileNames
 	claims  []claims // of each column, or of each that a nested one is stored in
+	said    [][]byte // what the footer says of each column of each row group, and all behind it
+	ends    []int64  // where the pages of each end
 	parts   [][2]int64
 }
 
@@ -79,6 +82,20 @@ func newParquetBeside(in Input, f *file.Reader, columns []anchorhold.Column) (*p
 	return p, nil
 }
 
+// repeated says whether a gap is the beginning of what the footer says of the column
+// before it: so Arrow for Go leaves one where that is longer than its buffer.
+func (p *parquetBeside) repeated(at, n int64) bool {
+	i := slices.Index(p.ends, at)
+	if i < 0 || i >= len(p.said) || n < thriftBuffer || n > int64(len(p.said[i])) {
+		return false
+	}
+	gap := make([]byte, n)
+	_, err := p.in.At.ReadAt(gap, at)
+	return err == nil && bytes.Equal(gap, p.said[i][:n])
+}
+
+const thriftBuffer = 4096
+
 // claim notes a value that some row of a column has to show.
 func (p *parquetBeside) claim(j int, v []byte, mayBeCut bool) {
 	if j < 0 || j >= len(p.claims) {
@@ -93,7 +110,7 @@ func (p *parquetBeside) whole() {
 	slices.SortFunc(p.parts, func(a, b [2]int64) int { return cmp.Compare(a[0], b[0]) })
 	at := int64(0)
 	for _, part := range p.parts {
-		if part[0] < at || !zeroed(p.in.At, at, part[0]-at) {
+		if part[0] < at || !zeroed(p.in.At, at, part[0]-at) && !p.repeated(at, part[0]-at) {
 			p.found(BesideBytes)
 		}
 		at = max(at, part[1])
@@ -177,6 +194,8 @@ func (p *parquetBeside) footer(b []byte) {
 	column, key := -1, ""
 	t.seen = func(path string, text []byte, _ int64) {
 		switch path {
+		case "4.1":
+			p.said = append(p.said, b[t.at:])
 		case "4.1.2":
 			column++
 		case "4.2":
@@ -237,6 +256,7 @@ func (p *parquetBeside) chunk(j int, c *metadata.ColumnChunkMetaData) error {
 		return err
 	}
 	p.span(at, end-at)
+	p.ends = append(p.ends, end)
 	values := int64(0)
 	for at < end {
 		page, err := p.page(j, at, end)

@@ -113,7 +113,7 @@ func runDatasetAdd(ctx context.Context, a *app, name string, o datasetAddOptions
 			return err
 		}
 	}
-	if err := a.confirmFacts(ctx, c.Client, assets, &o.assetOptions); err != nil {
+	if err := a.confirmFacts(ctx, c.Client, name, assets, &o.assetOptions); err != nil {
 		return err
 	}
 	p := a.watch("reading the tables")
@@ -178,7 +178,7 @@ func runDatasetVersion(ctx context.Context, a *app, name string, o assetOptions)
 			return err
 		}
 	}
-	if err := a.confirmFacts(ctx, c.Client, assets, &o); err != nil {
+	if err := a.confirmFacts(ctx, c.Client, name, assets, &o); err != nil {
 		return err
 	}
 	p := a.watch("reading the table")
@@ -188,6 +188,7 @@ func runDatasetVersion(ctx context.Context, a *app, name string, o assetOptions)
 		return err
 	}
 	a.sayKept(name, asset, assets[0].Mock)
+	a.sayChanged(asset, d)
 	return emit(a, d, printDataset)
 }
 

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/anchorhold/anchorhold"
-	"github.com/anchorhold/anchorhold/catalog"
 	"github.com/anchorhold/anchorhold/client"
 	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
 )
@@ -111,40 +110,61 @@ func factScalar(t anchorhold.ColumnType, text string) any {
 
 // confirmFacts shows what generated mocks would reveal, and asks. Unless somebody
 // says yes, measured facts stay out of them.
-func (a *app) confirmFacts(ctx context.Context, c *client.Client, assets []client.NewAsset, o *assetOptions) error {
+func (a *app) confirmFacts(ctx context.Context, c *client.Client, dataset string, assets []client.NewAsset, o *assetOptions) error {
 	if err := o.addConfirmed(assets); err != nil {
 		return err
 	}
-	for i := range assets {
-		m := assets[i].Mock
-		if m == nil || m.Generate == nil {
-			continue
-		}
-		w := a.watch("reading " + assets[i].Name)
-		found, err := c.Inspect(ctx, assets[i])
-		w.end()
-		if err != nil {
-			return err
-		}
-		shown := proposedOf(assets[i], found)
-		p := show.NewPrinter(a.err)
-		p.Printf("Facts measured from the private file of %s, %d rows:\n", assets[i].Name, found.Rows)
-		printProposed(p, shown)
-		switch {
-		case !o.confirm && !o.yes && len(o.confirmed) > 0:
-			p.Printf("Confirmed: those that you named go on the card, into the mock and into the ledger.\n")
-		case o.confirm || o.yes || a.confirm(fmt.Sprintf("May everybody who sees %s know these facts?", assets[i].Name)):
-			for _, f := range shown { // what was shown, and nothing else
-				if !slices.Contains(m.Facts, f.Code) {
-					m.Facts = append(m.Facts, f.Code)
-				}
-			}
-			p.Printf("Confirmed: they go on the card, into the mock and into the ledger.\n")
-		default:
-			p.Printf("Not confirmed: the mock rests on stated facts only (use --confirm CODE, or --confirm-all, to confirm).\n")
+	if !slices.ContainsFunc(assets, func(n client.NewAsset) bool { return n.Mock != nil && n.Mock.Generate != nil }) {
+		return nil
+	}
+	w := a.watch("reading the tables")
+	proposed, err := previewed(ctx, c, dataset, assets)
+	w.end()
+	if err != nil {
+		return err
+	}
+	for _, n := range assets {
+		if n.Mock != nil && n.Mock.Generate != nil {
+			a.confirmShown(n.Name, n.Mock, slices.DeleteFunc(slices.Clone(proposed), func(f client.Proposed) bool { return f.Asset != n.Name }), o)
 		}
 	}
 	return nil
+}
+
+// previewed is what generated mocks would reveal, of all assets together: a column
+// of one may refer to another.
+func previewed(ctx context.Context, c *client.Client, dataset string, assets []client.NewAsset) ([]client.Proposed, error) {
+	if len(assets) == 1 && assets[0].Path == "" && assets[0].Upload == "" { // what the site keeps
+		return c.Propose(ctx, dataset, []string{assets[0].Name})
+	}
+	found, err := c.Inspect(ctx, assets...)
+	return found.Proposals, err
+}
+
+// confirmShown shows what the mock of one asset would reveal, and asks.
+func (a *app) confirmShown(asset string, m *client.NewMock, shown []client.Proposed, o *assetOptions) {
+	p := show.NewPrinter(a.err)
+	p.Printf("Facts measured from the private file of %s:\n", asset)
+	printProposed(p, shown)
+	switch {
+	case !o.confirm && !o.yes && len(o.confirmed) > 0:
+		p.Printf("Confirmed: those that you named go on the card, into the mock and into the ledger.\n")
+	case o.confirm || o.yes || a.confirm(fmt.Sprintf("May everybody who sees %s know these facts?", asset)):
+		m.Facts = append(m.Facts, codesOf(shown, m.Facts)...) // what was shown, and nothing else
+		p.Printf("Confirmed: they go on the card, into the mock and into the ledger.\n")
+	default:
+		p.Printf("Not confirmed: the mock rests on stated facts only (use --confirm CODE, or --confirm-all, to confirm).\n")
+	}
+}
+
+// codesOf are the codes of what was shown, but for those that are named already.
+func codesOf(shown []client.Proposed, named []string) (out []string) {
+	for _, f := range shown {
+		if !slices.Contains(named, f.Code) {
+			out = append(out, f.Code)
+		}
+	}
+	return out
 }
 
 // addConfirmed says which facts the owner confirms by their codes.
@@ -160,25 +180,6 @@ func (o *assetOptions) addConfirmed(assets []client.NewAsset) error {
 		asset.Mock.Facts = append(asset.Mock.Facts, code)
 	}
 	return nil
-}
-
-// proposedOf lists what was measured of an asset, but for what is stated of it.
-func proposedOf(asset client.NewAsset, found client.Inspection) (out []client.Proposed) {
-	for i, c := range found.Columns {
-		for _, s := range asset.Columns {
-			if s.Name == c.Name {
-				c.Facts = slices.DeleteFunc(c.Facts, func(f anchorhold.Fact) bool {
-					_, stated := s.Fact(f.Name)
-					return stated
-				})
-			}
-		}
-		found.Columns[i] = c
-	}
-	for _, p := range catalog.Proposals(asset.Name, found.Facts, found.Columns) {
-		out = append(out, client.Proposed(p))
-	}
-	return out
 }
 
 // assetOfCode is the asset that a code is about.
@@ -212,4 +213,29 @@ func (a *app) sayKept(dataset string, before anchorhold.Asset, said *client.NewM
 		return
 	}
 	p.Printf("The mock of version %d is kept, with the differences that were accepted of it.\n", before.Version.Number)
+}
+
+// sayChanged names the columns of a new version that are not as they were: code for
+// the former one may not know them.
+func (a *app) sayChanged(before anchorhold.Asset, d anchorhold.Dataset) {
+	now, _ := d.Asset(before.Name)
+	was := map[string]string{}
+	for _, c := range before.Version.Columns {
+		was[c.Name] = c.TypeText()
+	}
+	p := show.NewPrinter(a.err)
+	for _, c := range now.Version.Columns {
+		switch old, known := was[c.Name]; {
+		case !known:
+			p.Printf("Changed since version %d: %s (%s) is new.\n", before.Version.Number, c.Name, c.TypeText())
+		case old != c.TypeText():
+			p.Printf("Changed since version %d: %s is %s and was %s.\n", before.Version.Number, c.Name, c.TypeText(), old)
+		}
+		delete(was, c.Name)
+	}
+	for _, c := range before.Version.Columns {
+		if _, gone := was[c.Name]; gone {
+			p.Printf("Changed since version %d: %s is gone.\n", before.Version.Number, c.Name)
+		}
+	}
 }

@@ -119,7 +119,7 @@ func runMakeMock(ctx context.Context, a *app, name string, o datasetMockOptions,
 	if o.asset != "" {
 		assets = []string{o.asset}
 	}
-	m := client.Making{Assets: assets, Confirm: o.confirm, All: o.all}
+	m := client.Making{Assets: assets, Confirm: o.confirm}
 	if flags.Changed("seed") {
 		m.Seed = &o.seed
 	}
@@ -143,6 +143,14 @@ func runMakeMock(ctx context.Context, a *app, name string, o datasetMockOptions,
 	}
 	if m.State, err = stated(ctx, c.Client, name, o); err != nil {
 		return err
+	}
+	if o.all {
+		shown, err := c.Propose(ctx, name, assets)
+		if err != nil {
+			return err
+		}
+		printProposed(show.NewPrinter(a.err), shown)
+		m.Confirm = append(m.Confirm, codesOf(shown, m.Confirm)...)
 	}
 	w := a.watch("making the mocks")
 	d, err := c.MakeMocks(ctx, name, m)

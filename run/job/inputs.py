@@ -60,12 +60,10 @@ def read_input(source, spec):
     map         lists of pairs                         map
     ==========  =====================================  ======================
 
-    Parquet and Arrow keep the widths and categories that they store. Polars has
-    the Arrow table's types, batches are its parts. NumPy gives of a table a
-    two-dimensional float64 array, one column for each of the table's, missing
-    values as NaN, truth values as 0 and 1; a table with text or dates in it is
-    refused. An array file is the array that it holds, tensors are a dict of
-    arrays by name.
+    Parquet and Arrow keep the widths and categories that they store. Polars has the Arrow table's types,
+    batches are its parts. NumPy gives of a table a two-dimensional float64 array, one column for each of the
+    table's, missing values as NaN, truth values as 0 and 1; a table with anything else in it is refused. An
+    array file is the array that it holds, tensors are a dict of arrays by name.
     """
     asked, form = spec["type"], spec["format"]
     kind = KINDS.get(form, "table")
@@ -204,7 +202,7 @@ def _delimiter(source):
 def _check_ints(series):
     if series.dtype.kind not in "iuf":
         raise InputRefused(f"column {series.name!r} was registered as int and holds something else")
-    return series
+    return series.astype("int64") if series.dtype.kind == "f" and series.notna().all() else series  # written as 1.0
 
 
 _TRUTHS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
@@ -337,15 +335,12 @@ def _without_views(field):
     """A field whose texts, and those within it, are stored as others know them."""
     import pyarrow as pa
 
-    kind = field.type
-    if kind == pa.string_view():
-        kind = pa.string()
-    elif pa.types.is_struct(kind):
+    kind = pa.string() if field.type == pa.string_view() else field.type
+    if pa.types.is_struct(kind):
         kind = pa.struct([_without_views(f) for f in kind])
-    elif pa.types.is_list(kind):
-        kind = pa.list_(_without_views(kind.value_field))
-    elif pa.types.is_large_list(kind):
-        kind = pa.large_list(_without_views(kind.value_field))
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        make = pa.list_ if pa.types.is_list(kind) else pa.large_list
+        kind = make(_without_views(kind.value_field))
     return pa.field(field.name, kind, field.nullable)
 
 
@@ -398,10 +393,9 @@ def _jsonl_type(column):
     """What a member is parsed as; times are read from their texts later."""
     import pyarrow as pa
 
-    if column["type"] == "list":
-        return pa.list_(_jsonl_type(column["fields"][0]))
-    if column["type"] == "struct":
-        return pa.struct([(c["name"], _jsonl_type(c)) for c in column["fields"]])
+    parts = [pa.field(c["name"], _jsonl_type(c)) for c in column.get("fields") or []]
+    if parts:
+        return pa.list_(parts[0]) if column["type"] == "list" else pa.struct(parts)
     return {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}.get(column["type"], pa.string())
 
 
@@ -488,8 +482,7 @@ def _read_safetensors(source):
 
     with open(source, "rb") as f:
         (size,) = struct.unpack("<Q", f.read(8))
-        header = json.loads(f.read(size))
-    header.pop("__metadata__", None)
+        header = {k: v for k, v in json.loads(f.read(size)).items() if k != "__metadata__"}
     data = np.memmap(source, dtype="u1", mode="r")
     found = {}
     for name, t in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):

@@ -9,13 +9,13 @@ from ._errors import Invalid, NotFound
 from ._http import Http, quote
 from ._listing import Json, Listing, Record
 from ._mock import Mock
-from ._offer import HOURS, Options, add, add_version, inspect_data
+from ._offer import HOURS, UNNAMED, Options, add, add_version, codes_of, inspect_data
 from ._progress import Report
 from ._run import PRIORITIES
 from ._text import escaped, facts_html, table_html, table_text, visible
 
 if TYPE_CHECKING:
-    from ._offer import Source
+    from ._offer import Confirm, Source
 
 
 class Asset:
@@ -89,6 +89,15 @@ def _type_text(column: Json) -> str:
     return f"{kind}<{', '.join(parts)}>"
 
 
+def proposals(found: Json) -> Listing[Json]:
+    """Facts that a mock would reveal, as a site lists them."""
+    return Listing(
+        list(found.get("proposals") or []),
+        ("code", "state", "what everybody who may see the mock learns"),
+        lambda p: [p.get("code"), "confirmed" if p.get("confirmed") else "proposed", p.get("says")],
+    )
+
+
 class Inspection(Record):
     """What a site finds in data before they are registered, for their owner's eyes."""
 
@@ -101,6 +110,11 @@ class Inspection(Record):
     def columns(self) -> Listing[Json]:
         """The columns, with the facts that a generated mock would reveal if they are confirmed."""
         return Listing(self._items("columns"), Asset.HEAD, column_row)
+
+    @property
+    def proposals(self) -> Listing[Json]:
+        """What generated mocks would reveal, fact by fact, with a code each: ``add(confirm=...)`` takes it."""
+        return proposals(self._data)
 
     @property
     def facts(self) -> Listing[Json]:
@@ -228,8 +242,7 @@ class Dataset(Record):
         mock: Source | None = None,
         missing: str | Iterable[str] | None = None,
         columns: Json | None = None,
-        confirm_facts: bool = False,
-        confirm: str | Iterable[str] = (),
+        confirm: Confirm = (),
         mock_rows: int = 0,
         mock_seed: int = 0,
         accept_differences: str | Iterable[str] = (),
@@ -245,7 +258,7 @@ class Dataset(Record):
         has several.
         """
         options = Options(
-            missing=missing, confirm_facts=confirm_facts, confirm=confirm, mock_rows=mock_rows, mock_seed=mock_seed,
+            missing=missing, confirm=confirm, mock_rows=mock_rows, mock_seed=mock_seed,
             accept_differences=accept_differences, override_common=override_common, copy=copy, progress=progress,
         )  # fmt: skip
         name = self.only.name if asset is None else self[asset].name
@@ -261,17 +274,12 @@ class Dataset(Record):
         """
         body: Json = {"assets": list(assets)}
         found = self._http.post(f"/v1/datasets/{quote(self.name)}/proposals", body, timeout=HOURS)
-        return Listing(
-            list(found.get("proposals") or []),
-            ("code", "state", "what everybody who may see the mock learns"),
-            lambda p: [p.get("code"), "confirmed" if p.get("confirmed") else "proposed", p.get("says")],
-        )
+        return proposals(found)
 
     def make_mock(
         self,
         *assets: str,
-        confirm: str | Iterable[str] = (),
-        confirm_all: bool = False,
+        confirm: Confirm = (),
         facts: Mapping[str, Json] | None = None,
         faults: Mapping[str, Json] | None = None,
         seed: int | None = None,
@@ -280,13 +288,14 @@ class Dataset(Record):
         """Make the mocks of the current versions anew; for owners.
 
         They are made from what is stated, what was confirmed before, and what ``confirm``
-        names of ``propose_mock``; that is entered in the ledger. ``facts`` states facts of
-        columns, ``{"patients.age": {"min": 18}}``, and ``faults`` which share of their values
-        is wrong, ``{"visits.seen": {"format": 0.02}}``: also range, duplicates and blanks;
+        names of ``propose_mock``, or all that it gave (``confirm=heart.propose_mock()``);
+        that is entered in the ledger. ``facts`` states facts of columns,
+        ``{"patients.age": {"min": 18}}``, and ``faults`` which share of their values is
+        wrong, ``{"visits.seen": {"format": 0.02}}``: also range, duplicates and blanks;
         ``None`` takes one back. ``seed`` and ``rows`` stay as they were. Requests that were
         made against the former mocks stay valid.
         """
-        body: Json = {"assets": list(assets), "confirm": several(confirm), "confirm_all": confirm_all}
+        body: Json = {"assets": list(assets), "confirm": codes_of(confirm)}
         body["state"] = [
             {"asset": asset, "column": name, "name": prefix + fact, "value": value}
             for prefix, said in (("", facts or {}), ("fault-", faults or {}))
@@ -433,8 +442,7 @@ class Datasets:
         parts: Json | None = None,
         columns: Json | None = None,
         missing: str | Iterable[str] | None = None,
-        confirm_facts: bool = False,
-        confirm: str | Iterable[str] = (),
+        confirm: Confirm = (),
         mock_rows: int = 0,
         mock_seed: int = 0,
         accept_differences: str | Iterable[str] = (),
@@ -451,9 +459,9 @@ class Datasets:
         elsewhere everything is sent to the site, which keeps a copy. What was
         interrupted goes on when the same is offered again.
 
-        ``confirm_facts=True`` lets facts that are measured in the private data appear on
-        the card and in generated mocks, ``confirm=["rows:patients"]`` some of them by
-        their codes: see them first with ``datasets.inspect``. A mock
+        ``confirm`` lets facts that are measured in the private data appear on the card and
+        in generated mocks: ``confirm=["rows:patients"]`` some of them by their codes, and
+        ``confirm=owner.datasets.inspect(assets={...})`` all that it shows. A mock
         that is given is compared with the data: ``accept_differences`` are the codes of
         those that it may have (``"type:patients.age"``), and ``override_common`` says why
         it may share rows or identifiers with the data, of all or by asset; both are logged.
@@ -469,7 +477,7 @@ class Datasets:
         made = dict.fromkeys(assets, mocks) if isinstance(mocks, str) else dict(mocks or {})
         said = dict(columns or {})
         options = Options(
-            missing=missing, confirm_facts=confirm_facts, confirm=confirm, mock_rows=mock_rows, mock_seed=mock_seed,
+            missing=missing, confirm=confirm, mock_rows=mock_rows, mock_seed=mock_seed,
             accept_differences=accept_differences, override_common=override_common, copy=copy, progress=progress,
         )  # fmt: skip
         body: Json = {"name": name, "title": title, "description": description, "license": license}
@@ -482,18 +490,29 @@ class Datasets:
 
     def inspect(
         self,
-        data: Source,
+        data: Source | None = None,
         *,
+        assets: Mapping[str, Source] | None = None,
+        columns: Json | None = None,
         missing: str | Iterable[str] = (),
         copy: bool = False,
         progress: bool | Report | None = None,
     ) -> Inspection:
         """What registering data would find, and which facts a generated mock could reveal; for owners.
 
-        Nothing is registered. What had to be sent for it is not sent again by ``add``.
+        Nothing is registered. What had to be sent for it is not sent again by ``add``, whose
+        ``confirm`` takes what you got here. Look at several assets together,
+        ``inspect(assets={"patients": ..., "visits": ...})``, for what one tells of another.
         """
+        if (data is None) == (not assets):
+            raise Invalid(
+                "no data are given, or twice", 'write: datasets.inspect(df), or inspect(assets={"patients": df})'
+            )
+        given = dict(assets) if data is None else {UNNAMED: data}  # type: ignore[arg-type]
         options = Options(missing=missing, copy=copy, progress=progress)
-        return Inspection(inspect_data(self._http, data, options))
+        said = dict(columns or {})
+        said = said if len(given) != 1 else {next(iter(given)): said}
+        return Inspection(inspect_data(self._http, given, said, options))
 
     def search(
         self,

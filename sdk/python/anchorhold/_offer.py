@@ -34,10 +34,18 @@ if TYPE_CHECKING:
 
         def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
+    class Preview(Protocol):
+        """What ``datasets.inspect`` and ``Dataset.propose_mock`` show."""
+
+        @property
+        def proposals(self) -> Iterable[Json]: ...
+
     Array = numpy.ndarray[Any, Any]
+    Confirm: TypeAlias = str | Iterable[str | Json] | Preview
     Source: TypeAlias = str | os.PathLike[str] | pandas.DataFrame | ArrowStream | Array | Mapping[str, Array]
 
 GENERATE = "generate"
+UNNAMED = "data"  # an asset that was looked at without a name
 HOURS = 6 * 3600.0  # for how long a site may read a file
 
 
@@ -48,8 +56,7 @@ class Options:
         self,
         *,
         missing: Iterable[str] | None = None,
-        confirm_facts: bool = False,
-        confirm: str | Iterable[str] = (),
+        confirm: Confirm = (),
         mock_rows: int = 0,
         mock_seed: int = 0,
         accept_differences: str | Iterable[str] = (),
@@ -58,8 +65,8 @@ class Options:
         progress: bool | Report | None = None,
     ) -> None:
         self.missing = None if missing is None else [missing] if isinstance(missing, str) else list(missing)
-        self.confirm_facts = confirm_facts
-        self.confirm = [confirm] if isinstance(confirm, str) else list(confirm)
+        self.confirm = codes_of(confirm)
+        self.previewed = hasattr(confirm, "proposals")  # which may show more than is generated
         self.generate = {"seed": mock_seed, "rows": mock_rows}
         self.accept_differences = (
             [accept_differences] if isinstance(accept_differences, str) else list(accept_differences)
@@ -79,6 +86,19 @@ class Options:
         why = self.override_common
         reason = why if isinstance(why, str) else why.get(asset, "")
         return {k: v for k, v in {"accept": codes, "override_common": reason}.items() if v}
+
+
+def codes_of(confirm: Confirm) -> list[str]:
+    """The codes of facts that an owner confirms: named one by one, or all that a preview shows."""
+    if isinstance(confirm, bool):
+        raise Invalid(
+            "facts are confirmed without naming them",
+            "look at them, and pass that: confirm=owner.datasets.inspect(...)",
+        )
+    if isinstance(confirm, str):
+        return [confirm]
+    shown = getattr(confirm, "proposals", confirm)
+    return [c if isinstance(c, str) else str(c["code"]) for c in shown]
 
 
 def asset_of(code: str) -> str:
@@ -102,16 +122,12 @@ class Offer:
         if columns:
             body["columns"] = [column(n, said) for n, said in columns.items()]
         codes = [c for c in self._options.confirm if asset_of(c) == name]
-        if codes and not (isinstance(mock, str) and mock == GENERATE):
+        if codes and not self._options.previewed and not (isinstance(mock, str) and mock == GENERATE):
             raise Invalid(
                 f"{visible(codes[0])} is confirmed for no generated mock", f'say mocks={{"{name}": "generate"}}'
             )
         if isinstance(mock, str) and mock == GENERATE:
-            body["mock"] = {
-                "generate": self._options.generate,
-                "confirm": self._options.confirm_facts,
-                "confirm_facts": codes,
-            }
+            body["mock"] = {"generate": self._options.generate, "confirm_facts": codes}
         elif mock is not None:
             body["mock"] = self.source(f"{name}-mock", mock, suffix_of(value)) | self._options.consent(name)
         elif consent := self._options.consent(name):
@@ -136,6 +152,8 @@ class Offer:
 
 def add(http: Http, body: Json, assets: Mapping[str, Source], mocks: Json, columns: Json, options: Options) -> Json:
     """Register a dataset."""
+    if len(assets) == 1:
+        options.confirm = named(options.confirm, next(iter(assets)))
     for name in (*mocks, *columns, *options.named()):
         if name not in assets:
             raise Invalid(f"{visible(name)} is not among the assets", f"the assets: {', '.join(map(visible, assets))}")
@@ -157,6 +175,7 @@ def add_version(
     options: Options,
 ) -> Json:
     """Register an asset's next version."""
+    options.confirm = named(options.confirm, asset)
     with Progress(options.progress) as progress:
         body = Offer(http, options, progress).asset(asset, value, mock, columns)
         progress.show("the site reads what it was given")
@@ -165,12 +184,18 @@ def add_version(
     return answer
 
 
-def inspect_data(http: Http, value: Source, options: Options) -> Json:
+def inspect_data(http: Http, assets: Mapping[str, Source], columns: Json, options: Options) -> Json:
     """Look at data as a registration would."""
     with Progress(options.progress) as progress:
-        body = {**Offer(http, options, progress).source("data", value, ""), "missing": options.missing}
-        answer: Json = http.post("/v1/inspections", body, timeout=HOURS)
+        offer = Offer(http, options, progress)
+        found = [{"name": n, **offer.asset(n, v, None, columns.get(n))} for n, v in assets.items()]
+        answer: Json = http.post("/v1/inspections", {"assets": found}, timeout=HOURS)
     return answer
+
+
+def named(codes: list[str], asset: str) -> list[str]:
+    """Codes of data that were looked at without a name, now that they have one."""
+    return [c.replace(f":{UNNAMED}", f":{asset}", 1) if asset_of(c) == UNNAMED else c for c in codes]
 
 
 def column(name: str, said: str | Json) -> Json:

@@ -125,7 +125,9 @@ def test_files_are_named_here_and_sent_from_elsewhere(here: ah.Site, olga_away: 
     (folder / "deep" / "two.bin").write_bytes(b"\0\1\2")
     (folder / ".hidden").write_text("stays")
     assert "on this machine" in repr(here)
-    named = here.datasets.add("named", {"p": str(file), "scans": folder}, {"p": "generate"}, confirm_facts=True)
+    given = {"p": str(file), "scans": folder}
+    shown = here.datasets.inspect(assets=given)
+    named = here.datasets.add("named", given, {"p": "generate"}, confirm=shown)
     assert named["p"].version["private"]["path"] == str(file)
     assert not named["p"].version["private"].get("copied")
     sent = olga_away.datasets.add("sent", {"p": file, "scans": str(folder)}, "generate")
@@ -158,7 +160,11 @@ def test_facts_are_seen_before_they_are_confirmed(olga_away: ah.Site) -> None:
     assert {f["name"] for c in found.columns for f in c.get("facts", [])} >= {"min", "max"}
     assert found.facts[0]["provenance"] == "measured"
     olga_away.datasets.add("unconfirmed", {"p": many.reset_index(drop=True)[5:]}, "generate", mock_rows=4, mock_seed=3)
-    olga_away.datasets.add("confirmed", {"p": many}, "generate", confirm_facts=True)
+    with pytest.raises(ah.Invalid, match="confirmed without naming them"):
+        olga_away.datasets.add("confirmed", {"p": many}, "generate", confirm=True)
+    preview = olga_away.datasets.inspect(many)
+    assert "rows:data" in {p["code"] for p in preview.proposals}
+    olga_away.datasets.add("confirmed", {"p": many}, "generate", confirm=preview)
     facts = {
         name: {
             f["name"]

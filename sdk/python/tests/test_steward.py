@@ -32,8 +32,8 @@ def join(real: Real, here: ah.Site, email: str, role: str, scope: str | None = N
 
 
 def test_a_question_over_the_data_of_two_owners(real: Real, here: ah.Site, tmp_path: Path) -> None:
-    here.datasets.add("heart", {"patients": PEOPLE}, mocks="generate", confirm_facts=True)
-    here.datasets.add("genes", {"markers": MARKERS}, mocks="generate", confirm_facts=True)
+    here.datasets.add("heart", {"patients": PEOPLE}, mocks="generate", confirm=here.datasets.inspect(PEOPLE))
+    here.datasets.add("genes", {"markers": MARKERS}, mocks="generate", confirm=here.datasets.inspect(MARKERS))
     eva = join(real, here, "eva@example.org", "reviewer", "dataset:heart")
     gil = join(real, here, "gil@example.org", "owner", "dataset:genes")
     ana = join(real, here, "ana@example.org", "researcher")
