@@ -46,7 +46,7 @@ import (
 //
 // A table, an array and an archive are one file. Of a folder every file is one,
 // under the label "DATASET/ASSET/" and its path within the folder, with slashes.
-// Vectors are in testdata/commitment.json.
+// docs/spec/commitment.md says the same; its vectors are in docs/spec/vectors/commitment.json.
 const (
 	commitmentDomain = "anchorhold-commitment-v1"
 

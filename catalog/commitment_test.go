@@ -2,11 +2,13 @@ package catalog
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -23,17 +25,56 @@ func mustCommit(t *testing.T, secret []byte, label string, data []byte) string {
 	return c
 }
 
-// TestCommitmentVectors compares with an independent implementation.
-func TestCommitmentVectors(t *testing.T) {
-	text, err := os.ReadFile("testdata/commitment.json")
+// repeated is content that is a text over and over.
+type repeated struct {
+	Path, Repeat string
+	Size         int
+}
+
+func (r repeated) content() []byte {
+	return []byte(strings.Repeat(r.Repeat, r.Size/max(1, len(r.Repeat))+1)[:r.Size])
+}
+
+// commitmentVector is one file, or the files of a folder.
+type commitmentVector struct {
+	repeated
+	Secret, Label, Commitment string
+	Files                     []repeated
+}
+
+// folderCommitment commits to a folder that lies on the disk, as a site does.
+func folderCommitment(t *testing.T, secret []byte, v commitmentVector) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range v.Files {
+		path := filepath.Join(dir, filepath.FromSlash(f.Path))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, f.content(), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := OpenContent(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var vectors []struct {
-		Secret, Label, Repeat, Commitment string
-		Size                              int
+	defer func() { _ = c.Close() }()
+	to, err := newCommitter(secret, v.Label)
+	if err == nil {
+		err = c.commit(context.Background(), to, &progress{})
 	}
-	if err := json.Unmarshal(text, &vectors); err != nil || len(vectors) < 9 {
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to.commitment()
+}
+
+// TestCommitmentVectors compares with an independent implementation.
+func TestCommitmentVectors(t *testing.T) {
+	text, err := os.ReadFile("../docs/spec/vectors/commitment.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors []commitmentVector
+	if err := json.Unmarshal(text, &vectors); err != nil || len(vectors) < 12 {
 		t.Fatalf("%d vectors, %v", len(vectors), err)
 	}
 	for _, v := range vectors {
@@ -41,7 +82,13 @@ func TestCommitmentVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		data := []byte(strings.Repeat(v.Repeat, v.Size/max(1, len(v.Repeat))+1)[:v.Size])
+		if len(v.Files) > 0 {
+			if got := folderCommitment(t, secret, v); got != v.Commitment {
+				t.Errorf("%s, %d files: %s, want %s", v.Label, len(v.Files), got, v.Commitment)
+			}
+			continue
+		}
+		data := v.content()
 		if got := mustCommit(t, secret, v.Label, data); got != v.Commitment {
 			t.Errorf("%s, %d bytes: %s, want %s", v.Label, v.Size, got, v.Commitment)
 		}

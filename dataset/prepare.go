@@ -79,12 +79,8 @@ func (n NewAsset) check() error {
 	if n.Path != "" && !filepath.IsAbs(n.Path) || n.Mock != nil && n.Mock.Path != "" && !filepath.IsAbs(n.Mock.Path) {
 		return anchorhold.Errorf(anchorhold.Invalid, "give the path from the root", "the asset %q has no absolute path", n.Name)
 	}
-	if m := n.Mock; m != nil && m.Generate != nil && (len(m.Accept) > 0 || m.OverrideCommon != "") {
-		return anchorhold.Errorf(anchorhold.Invalid, "leave out what is accepted of it", "the mock of %q is generated: it is like the private side, and has nothing in common with it", n.Name)
-	}
-	if n.Mock != nil && n.Mock.Confirm {
-		return anchorhold.Errorf(anchorhold.Invalid, "confirm each by its code: `anchorhold dataset add` shows them and does so (from Python: confirm=owner.datasets.inspect(...))",
-			"facts of %q are confirmed without naming them", n.Name)
+	if err := n.Mock.check(n.Name); err != nil {
+		return err
 	}
 	for _, c := range n.Columns {
 		for _, f := range c.Facts {
@@ -93,6 +89,19 @@ func (n NewAsset) check() error {
 					"a fact of the column %q is not a stated one", c.Name)
 			}
 		}
+	}
+	return nil
+}
+
+// check refuses what cannot be said of a mock.
+func (m *NewMock) check(asset string) error {
+	switch {
+	case m == nil:
+	case m.Generate != nil && (len(m.Accept) > 0 || m.OverrideCommon != ""):
+		return anchorhold.Errorf(anchorhold.Invalid, "leave out what is accepted of it", "the mock of %q is generated: it is like the private side, and has nothing in common with it", asset)
+	case m.Confirm:
+		return anchorhold.Errorf(anchorhold.Invalid, "confirm each by its code: `anchorhold dataset add` shows them and does so (from Python: confirm=owner.datasets.inspect(...))",
+			"facts of %q are confirmed without naming them", asset)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -445,6 +446,58 @@ func TestFrozenSiteTakesNoParts(t *testing.T) {
 
 // A mock of arrays that its owner gives has the axes and the type of number of the
 // private side, and no line of it.
+// TestUploadVectors: docs/spec/upload.md.
+func TestUploadVectors(t *testing.T) {
+	data, err := os.ReadFile("../docs/spec/vectors/upload.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v struct {
+		Files []struct {
+			Name, Repeat string
+			Size         int
+			Announced    dataset.NewUpload
+			Parts        []struct{ Offset, Size int64 }
+		}
+		Answers []struct {
+			Name, Answer                   string
+			Size, Received, Offset, Length int64
+		}
+	}
+	if err := json.Unmarshal(data, &v); err != nil || len(v.Files) < 4 || len(v.Answers) < 7 {
+		t.Fatalf("%d files, %d answers, %v", len(v.Files), len(v.Answers), err)
+	}
+	b, p, ctx := newBench(t), func(b *bench) policy.Permit { return b.permit(owner, policy.DatasetUpload) }, context.Background()
+	for _, f := range v.Files {
+		content := []byte(strings.Repeat(f.Repeat, f.Size/len(f.Repeat)+1)[:f.Size])
+		if f.Announced.SHA256 != digestOf(content) {
+			t.Errorf("%s: another digest", f.Name)
+		}
+		u, err := b.Begin(ctx, p(b), f.Announced)
+		for _, part := range f.Parts {
+			if err == nil {
+				u, err = b.Append(ctx, p(b), u.ID, part.Offset, content[part.Offset:part.Offset+part.Size])
+			}
+		}
+		if err != nil || u.Received != u.Size {
+			t.Errorf("%s: %+v, %v", f.Name, u, err)
+		}
+	}
+	for i, a := range v.Answers {
+		u, err := b.Begin(ctx, p(b), dataset.NewUpload{Name: fmt.Sprint(i), Size: a.Size, SHA256: digestOf([]byte(a.Name))})
+		for at := int64(0); at < a.Received && err == nil; at += dataset.UploadPart {
+			u, err = b.Append(ctx, p(b), u.ID, at, make([]byte, dataset.UploadPart))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = b.Append(ctx, p(b), u.ID, a.Offset, make([]byte, a.Length))
+		if got := map[string]anchorhold.Kind{"taken": "", "invalid": anchorhold.Invalid, "conflict": anchorhold.Conflict}[a.Answer]; err == nil && got != "" || err != nil && anchorhold.KindOf(err) != got {
+			t.Errorf("%s: %v, want %s", a.Name, err, a.Answer)
+		}
+	}
+}
+
 func TestGivenMocksOfArrays(t *testing.T) {
 	b := newBench(t)
 	npy := func(name, descr, shape string, data []byte) string {

@@ -109,7 +109,8 @@ func (t *taking) column(f arrowField, rows int64) (arrowColumn, error) {
 	if err := c.take(t.next, extra, int64(fb.U64(at+8))); err != nil {
 		return c, err
 	}
-	return c, t.partsOf(&c)
+	err := t.partsOf(&c)
+	return c, err
 }
 
 // partsOf takes the parts of a nested column.

@@ -144,13 +144,8 @@ func runMakeMock(ctx context.Context, a *app, name string, o datasetMockOptions,
 	if m.State, err = stated(ctx, c.Client, name, o); err != nil {
 		return err
 	}
-	if o.all {
-		shown, err := c.Propose(ctx, name, assets)
-		if err != nil {
-			return err
-		}
-		printProposed(show.NewPrinter(a.err), shown)
-		m.Confirm = append(m.Confirm, codesOf(shown, m.Confirm)...)
+	if err := a.confirmProposed(ctx, c.Client, name, o.all, &m); err != nil {
+		return err
 	}
 	w := a.watch("making the mocks")
 	d, err := c.MakeMocks(ctx, name, m)
@@ -160,6 +155,20 @@ func runMakeMock(ctx context.Context, a *app, name string, o datasetMockOptions,
 	}
 	show.NewPrinter(a.err).Printf("The mocks were made anew for the same versions: requests made against the former ones stay valid.\n")
 	return emit(a, d, printDataset)
+}
+
+// confirmProposed shows what is proposed, where all of it is to be confirmed.
+func (a *app) confirmProposed(ctx context.Context, c *client.Client, name string, all bool, m *client.Making) error {
+	if !all {
+		return nil
+	}
+	shown, err := c.Propose(ctx, name, m.Assets)
+	if err != nil {
+		return err
+	}
+	printProposed(show.NewPrinter(a.err), shown)
+	m.Confirm = append(m.Confirm, codesOf(shown, m.Confirm)...)
+	return nil
 }
 
 // stated reads the facts and faults that are stated of columns as those are now.

@@ -46,9 +46,7 @@ def schema(items: object = pa.list_) -> pa.Schema:
 
 
 def main() -> None:
-    table = pa.Table.from_pylist(
-        [{**row, "marks": row["marks"] and list(row["marks"].items())} for row in rows(23)], schema=schema()
-    )
+    table = pa.Table.from_pylist([{**row, "marks": row["marks"] and list(row["marks"].items())} for row in rows(23)], schema=schema())
     pa.parquet.write_table(table, HERE / "nested.parquet")
     pa.parquet.write_table(table, HERE / "nestedindex.parquet", write_page_index=True, compression="zstd", row_group_size=9)
     table.to_pandas().to_parquet(HERE / "nestedpandas.parquet", schema=schema())

@@ -97,7 +97,7 @@ def codes_of(confirm: Confirm) -> list[str]:
         )
     if isinstance(confirm, str):
         return [confirm]
-    shown = getattr(confirm, "proposals", confirm)
+    shown: Any = getattr(confirm, "proposals", confirm)
     return [c if isinstance(c, str) else str(c["code"]) for c in shown]
 
 
