@@ -313,12 +313,7 @@ func (v view) covariance(i, j int) span {
 
 // sample changes the divisor from n to n − 1, for the n that are possible.
 func (v view) sample(s span) span {
-	two := big.NewRat(2, 1)
-	factor := func(n *big.Rat) *big.Rat {
-		n = most(n, two)
-		return new(big.Rat).Quo(n, new(big.Rat).Sub(n, big.NewRat(1, 1)))
-	}
-	return s.times(span{factor(v.rows.high), factor(v.rows.low)})
+	return s.times(bessel(v.rows))
 }
 
 // real brings half steps of two columns to their unit.
@@ -350,10 +345,7 @@ func (d derived) Interval(level float64) (Interval, error) {
 	}
 	i := d.of(d.s.at(a, d.looked...)).outward()
 	if d.root {
-		i = Interval{
-			math.Max(0, math.Nextafter(math.Sqrt(i.Low), math.Inf(-1))),
-			math.Nextafter(math.Sqrt(i.High), math.Inf(1)),
-		}
+		i = rootOf(i)
 	}
 	return i, nil
 }

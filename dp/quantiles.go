@@ -24,11 +24,12 @@ import (
 // The quantile of a proportion p is the least value with at least p of all rows
 // at or below it: an actual value, not one between two.
 type Quantiles struct {
-	lattice *Lattice
-	bins    int
-	size    int64       // points in a bin
-	levels  []*additive // from the top; the last has the bins
-	per     Contribution
+	bins   int
+	levels []*additive // from the top; the last has the bins
+
+	// Bin i holds the values from low + i·width to gap before the next, or to
+	// top.
+	low, width, gap, top *big.Rat
 
 	mu    sync.Mutex
 	known map[excess]float64 // what deviation computed
@@ -65,8 +66,41 @@ func NewQuantiles(p Price, c Contribution, l *Lattice, bins int) (*Quantiles, er
 	case bins > maxBins || int64(bins) > l.width()+1:
 		return nil, num.Refuse("bins", TooLarge, "give at most 65536, and not more than there are points between the bounds")
 	}
-	m := &Quantiles{known: map[excess]float64{}, lattice: l, size: (l.width() + int64(bins)) / int64(bins), per: c}
-	m.bins = int((l.width() + m.size) / m.size)
+	size := (l.width() + int64(bins)) / int64(bins) // points in a bin
+	m := &Quantiles{
+		bins: int((l.width() + size) / size),
+		low:  l.Decode(big.NewInt(l.low)), width: l.Decode(big.NewInt(size)), gap: l.Step(), top: l.Decode(big.NewInt(l.high)),
+	}
+	return m.grow(p, c)
+}
+
+// NewQuantilesOfBins is NewQuantiles for bins of equal width above a lowest
+// value, into which values were sorted by somebody else.
+func NewQuantilesOfBins(p Price, c Contribution, low, width *big.Rat, bins int) (*Quantiles, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if err := num.Short("lower bound", low); err != nil {
+		return nil, err
+	}
+	if err := num.Positive("width of a bin", width); err != nil {
+		return nil, err
+	}
+	switch {
+	case bins < 2:
+		return nil, num.Refuse("bins", TooSmall, "give at least 2")
+	case bins > maxBins:
+		return nil, num.Refuse("bins", TooLarge, "give at most 65536")
+	}
+	m := &Quantiles{bins: bins, low: new(big.Rat).Set(low), width: new(big.Rat).Set(width), gap: new(big.Rat)}
+	m.top = new(big.Rat).Mul(width, big.NewRat(int64(bins), 1))
+	m.top.Add(m.top, low)
+	return m.grow(p, c)
+}
+
+// grow makes the tree.
+func (m *Quantiles) grow(p Price, c Contribution) (*Quantiles, error) {
+	m.known = map[excess]float64{}
 	depth := 1
 	for n := fanout; n < m.bins; n *= fanout {
 		depth++
@@ -101,14 +135,25 @@ func (m *Quantiles) Cost() []Cost {
 // Bins gives the number of bins.
 func (m *Quantiles) Bins() int { return m.bins }
 
-// Bin gives the bin of a lattice point, in steps.
-func (m *Quantiles) Bin(steps int64) int {
-	return int((m.lattice.clamp(steps) - m.lattice.low) / m.size)
+// Bin gives the bin of a value: the first or last for values beyond.
+func (m *Quantiles) Bin(x *big.Rat) int {
+	away := new(big.Rat).Sub(x, m.low)
+	switch i := floor(away.Quo(away, m.width)); {
+	case i.Sign() < 0:
+		return 0
+	case i.Cmp(big.NewInt(int64(m.bins))) >= 0:
+		return m.bins - 1
+	default:
+		return int(i.Int64())
+	}
 }
 
-// first gives the first lattice point of a bin.
-func (m *Quantiles) first(bin int) int64 {
-	return min(m.lattice.low+int64(bin)*m.size, m.lattice.high+1)
+// edges gives the values that a bin holds.
+func (m *Quantiles) edges(bin int) span {
+	low := new(big.Rat).Mul(m.width, big.NewRat(int64(bin), 1))
+	low.Add(low, m.low)
+	high := new(big.Rat).Add(low, m.width)
+	return span{low, least(high.Sub(high, m.gap), m.top)}
 }
 
 // span gives how many bins a node of a level covers.
@@ -262,12 +307,6 @@ type quantile struct {
 // excess is the noisy number of rows below bin j, less the part p of all.
 func (q quantile) excess(j int) float64 { return q.r.cum[j] - q.p*q.r.rows }
 
-// value gives a lattice point.
-func (q quantile) value(steps float64) float64 {
-	step, _ := q.r.of.lattice.step.Float64()
-	return steps * step
-}
-
 // Float64 gives the middle between the first bin at whose end the part p is
 // reached, and the last before which it is not: noise may let it be reached more
 // than once.
@@ -284,8 +323,11 @@ func (q quantile) Float64() float64 {
 			last = j + 1
 		}
 	}
-	middle := func(j int) float64 { return float64(m.first(j-1)+m.first(j)-1) / 2 }
-	return q.value((middle(first) + middle(last)) / 2)
+	a, b := m.edges(first-1), m.edges(last-1)
+	middle := a.plus(b)
+	sum := new(big.Rat).Add(middle.low, middle.high)
+	f, _ := sum.Quo(sum, big.NewRat(4, 1)).Float64()
+	return f
 }
 
 // Interval gives a range that holds the quantile of a group with at least one
@@ -315,8 +357,7 @@ func (q quantile) Interval(level float64) (Interval, error) {
 	if from == 0 {
 		from, to = 1, m.bins
 	}
-	low, high := m.lattice.Decode(big.NewInt(m.first(from-1))), m.lattice.Decode(big.NewInt(m.first(to)-1))
-	return span{low, high}.outward(), nil
+	return span{m.edges(from - 1).low, m.edges(to - 1).high}.outward(), nil
 }
 
 // deviation gives what the noise of an excess exceeds with a probability of at

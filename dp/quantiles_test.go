@@ -13,9 +13,9 @@ func binned(m *Quantiles, n int) (values []int64, counts []Int128) {
 	r := rand.New(rand.NewPCG(3, uint64(n)))
 	counts = make([]Int128, m.Bins())
 	for range n {
-		v := int64(30 + 12*r.NormFloat64())
-		values = append(values, m.lattice.clamp(v))
-		b := m.Bin(v)
+		v := min(max(int64(30+12*r.NormFloat64()), 0), 120)
+		values = append(values, v)
+		b := m.Bin(big.NewRat(v, 1))
 		counts[b], _ = counts[b].Add(FromInt64(1))
 	}
 	slices.Sort(values)
@@ -34,13 +34,14 @@ func TestBinsCoverTheLattice(t *testing.T) {
 		}
 		last := 0
 		for v := range int64(121) {
-			b := m.Bin(v)
-			if b < last || b > last+1 || v < m.first(b) || v >= m.first(b+1) {
+			x := big.NewRat(v, 1)
+			b := m.Bin(x)
+			if e := m.edges(b); b < last || b > last+1 || x.Cmp(e.low) < 0 || x.Cmp(e.high) > 0 {
 				t.Fatalf("%d bins: %d is in bin %d", bins, v, b)
 			}
 			last = b
 		}
-		if last != m.Bins()-1 || m.Bin(-5) != 0 || m.Bin(500) != last || m.first(m.Bins()) != 121 {
+		if last != m.Bins()-1 || m.Bin(rat(t, "-5")) != 0 || m.Bin(rat(t, "1e30")) != last || m.edges(last).high.Cmp(rat(t, "120")) != 0 {
 			t.Errorf("%d bins: the last is %d", bins, last)
 		}
 		// Every sum of nodes is the sum of the bins that it stands for.
@@ -129,6 +130,40 @@ func TestQuantilesHold(t *testing.T) {
 				t.Errorf("%s: the interval at %v is %v wide", name, part, width/100)
 			}
 		}
+	}
+}
+
+// Bins that somebody else filled: any lowest value and width.
+func TestQuantilesOfBins(t *testing.T) {
+	m, err := NewQuantilesOfBins(epsilon(t, "10"), Contribution{1, 1}, rat(t, "-0.3"), rat(t, "0.1"), 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := make([]Int128, 20)
+	counts[4], counts[7], counts[15] = FromInt64(1000), FromInt64(1000), FromInt64(1000)
+	got, err := m.Release(t.Context(), pool(t), [][]Int128{counts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := got[0].Median()
+	i, err := q.Interval(0.999999)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := q.Float64(); math.Abs(v-0.45) > 1e-9 || i.Low > 0.4 || i.High < 0.5-1e-9 || i.High-i.Low > 0.11 {
+		t.Errorf("the median is %v in %v", v, i)
+	}
+	one := Contribution{1, 1}
+	for _, c := range []struct {
+		low, width string
+		bins       int
+	}{{"0", "0", 5}, {"0", "-1", 5}, {"0", "1", 1}, {"0", "1", 1 << 17}} {
+		if _, err := NewQuantilesOfBins(epsilon(t, "1"), one, rat(t, c.low), rat(t, c.width), c.bins); !refused(err, "") {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	if _, err := NewQuantilesOfBins(epsilon(t, "1"), one, nil, rat(t, "1"), 5); !refused(err, Missing) {
+		t.Error(err)
 	}
 }
 
