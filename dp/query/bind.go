@@ -222,13 +222,14 @@ func hull(values []*phys) *phys {
 			continue
 		}
 		if p == nil {
-			c := phys{rep: v.rep, class: v.class, scale: v.scale, lo: v.lo, hi: v.hi, flo: v.flo, fhi: v.fhi, tiny: v.tiny, set: slices.Clone(v.set), open: v.open}
+			c := phys{rep: v.rep, class: v.class, scale: v.scale, lo: v.lo, hi: v.hi, flo: v.flo, fhi: v.fhi, tiny: v.tiny, set: slices.Clone(v.set), open: v.open, grow: v.grow}
 			p = &c
 			continue
 		}
 		p.lo, p.hi = min(p.lo, v.lo), max(p.hi, v.hi)
 		p.flo, p.fhi, p.tiny = min(p.flo, v.flo), max(p.fhi, v.fhi), min(p.tiny, v.tiny)
 		p.open = p.open || v.open
+		p.grow = max(p.grow, v.grow)
 		if p.set == nil || v.set == nil || len(p.set)+len(v.set) > mostNodes {
 			p.set = nil
 			continue
@@ -284,6 +285,7 @@ func (b *binder) texts(n *node, args []*phys) (*phys, error) {
 		return boolean2(n.op, args...), nil
 	}
 	p := (&phys{rep: isText, class: txt}).with(n.op, args...)
+	p.grow = growth(n, args)
 	switch n.op {
 	case "concat":
 		p.nulls, p.group = false, false
@@ -299,7 +301,28 @@ func (b *binder) texts(n *node, args []*phys) (*phys, error) {
 	default:
 		return nil, b.refuse(n, "write it in another way", "an expression that cannot be used here")
 	}
+	if p.grow > mostGrowth {
+		return nil, b.refuse(n, "shorten it first: LEFT(x, 100)", "a text that can become very long")
+	}
 	return p, nil
+}
+
+// growth is how many times longer than a column's text a result can be: a
+// text that no engine can hold would be an error that says what a row holds.
+func growth(n *node, args []*phys) float64 {
+	switch n.op {
+	case "||", "concat":
+		sum := 0.0
+		for _, a := range args {
+			sum += a.grow
+		}
+		return sum
+	case "replace":
+		from, _ := n.args[1].isText()
+		to, _ := n.args[2].isText()
+		return args[0].grow * max(1, float64(len(to))/float64(max(len(from), 1)))
+	}
+	return args[0].grow
 }
 
 func (b *binder) cast(n *node, x *phys) (*phys, error) {

@@ -45,6 +45,8 @@ func (p *phys) outside(name string) *phys {
 		return p // a constant, which has no type yet
 	}
 	q := *p
+	q.kept = p.op == "clamp" || p.op == "col" && p.kept
+	q.raw = nil
 	q.op, q.args, q.name, q.of, q.from, q.cost = "col", nil, name, nil, "", 1
 	if p.op == "leaf" && p.open {
 		q.s = p.s
@@ -94,6 +96,11 @@ func (b *binder) scan(r *relation) (*rows, error) {
 		out.cols = append(out.cols, named{columnName(c), p})
 		b.cols[c] = p.outside(columnName(c))
 		b.cols[c].unit = p.unit
+		if p.op == "closed" && out.row {
+			raw := columnName(c) + "r"
+			out.cols = append(out.cols, named{raw, p.args[0]})
+			b.cols[c].raw = p.args[0].outside(raw)
+		}
 	}
 	return out, nil
 }
@@ -146,7 +153,7 @@ func rawLeaf(c *Column, from string) *phys {
 	case Double:
 		p.rep, p.open, p.nulls, p.tiny = isFloat, true, true, 5e-324
 	case Text:
-		p.rep = isText
+		p.rep, p.grow = isText, 1
 	case Date:
 		p.rep, p.lo, p.hi = isInt, firstDay, lastDay
 	case Timestamp:

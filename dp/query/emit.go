@@ -181,7 +181,7 @@ func (e *emitter) part(part *Part) (Statement, error) {
 	var s Statement
 	switch {
 	case !e.plan.unit:
-		s.Text = with + "\n" + e.sums(part, keys, "r", e.rowSum)
+		s.Text = with + "\n" + e.late(part, e.sums(part, keys, "r", e.rowSum))
 	case part.Aggregate >= 0:
 		with += ", p AS (\n  " + e.perBin(part, keys) + "\n)"
 		s = e.capped(part, with, append(keys, "bin"), keys)
@@ -190,6 +190,31 @@ func (e *emitter) part(part *Part) (Statement, error) {
 		s = e.capped(part, with, keys, keys)
 	}
 	return s, e.err
+}
+
+// isLate says whether rows can be grouped by any value of a key, and what is
+// outside of its closed set left out of the groups: far fewer comparisons. It
+// is so where each row is a unit, since no unit's groups are counted.
+func (p *Plan) isLate(part *Part, i int) bool {
+	k := p.keys[part.Set[i]]
+	return !p.unit && part.Public != nil && !part.Keys[i].null && k.raw != nil
+}
+
+// late leaves out groups that are not public. The limit, which no result
+// reaches, keeps engines from comparing rows instead.
+func (e *emitter) late(part *Part, sums string) string {
+	var where []string
+	for i, k := range part.Set {
+		if e.plan.isLate(part, i) {
+			closed := *e.plan.keys[k]
+			closed.op, closed.args, closed.set = "isclosed", []*phys{(&phys{rep: closed.rep, op: "col"}).outside(fmt.Sprintf("k%d", i+1))}, part.Keys[i].set
+			where = append(where, closed.sql(e.d))
+		}
+	}
+	if len(where) == 0 {
+		return sums
+	}
+	return "SELECT * FROM (\n" + sums + "\nLIMIT 9223372036854775807) AS g\nWHERE " + strings.Join(where, " AND ")
 }
 
 func comma(lists ...[]string) string {
@@ -214,6 +239,10 @@ func (e *emitter) rowsOf(part *Part) string {
 	}
 	for i, k := range part.Set {
 		sql := p.keys[k].sql(e.d)
+		if e.plan.isLate(part, i) {
+			items = append(items, fmt.Sprintf("%s AS k%d", p.keys[k].raw.sql(e.d), i+1))
+			continue
+		}
 		items = append(items, fmt.Sprintf("%s AS k%d", sql, i+1))
 		if part.Public != nil && !part.Keys[i].null && p.keys[k].nulls {
 			where = append(where, sql+" IS NOT NULL")

@@ -130,12 +130,10 @@ func (p *phys) common(d dialect, a []string) string { //nolint:cyclop // a list,
 		return fmt.Sprintf("CASE WHEN %s >= 0 THEN SQRT(%s) END", a[0], a[0])
 	case "clamp":
 		return clamped(p, a)
+	case "isclosed":
+		return p.isIn(d, a[0])
 	case "closed":
-		all := make([]string, len(p.set))
-		for i, v := range p.set {
-			all[i] = literal(d, v)
-		}
-		return fmt.Sprintf("CASE WHEN %s IN (%s) THEN %s END", a[0], strings.Join(all, ", "), a[0])
+		return fmt.Sprintf("CASE WHEN %s THEN %s END", p.isIn(d, a[0]), a[0])
 	case "flush":
 		return fmt.Sprintf("CASE WHEN ABS(%s) < %s THEN CAST('0' AS DOUBLE PRECISION) ELSE %s END", a[0], floatConst(flushed).sql(duck{}), a[0])
 	case "tofloat":
@@ -193,6 +191,15 @@ func (p *phys) texts(a []string) string { //nolint:cyclop // a list, one case fo
 		return fmt.Sprintf("CASE WHEN COUNT(%s) > 0 THEN %s / COUNT(%s) / %s END", a[0], sum, a[0], floatConst(p.f).sql(duck{}))
 	}
 	panic("dp/query: an operation that no engine has: " + p.op)
+}
+
+// isIn compares with a closed set.
+func (p *phys) isIn(d dialect, x string) string {
+	all := make([]string, len(p.set))
+	for i, v := range p.set {
+		all[i] = literal(d, v)
+	}
+	return x + " IN (" + strings.Join(all, ", ") + ")"
 }
 
 func cases(a []string) string {

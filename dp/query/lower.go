@@ -43,6 +43,8 @@ const (
 	mostSets  = 8
 	mostItems = 64
 	mostCost  = 20_000 // of one expression, as it is written
+
+	mostGrowth = 64 // of a text
 )
 
 // Lower turns DuckDB's tree of a plain statement into a Query. The tree is

@@ -340,6 +340,8 @@ func (p *Plan) bindSum(b *binder, c *call, value *phys, perGroup *Clamp, columns
 
 // carry gives the index under which rows carry a value, and the value over
 // that name, clamped: whatever a row carries, what is summed keeps its range.
+// Only a column that was clamped where it was read, and is nothing more, is
+// not clamped twice.
 func (p *Plan) carry(value *phys) (int, *phys) {
 	inner := value
 	if value.op == "clamp" && value.args[0].op == "col" {
@@ -348,6 +350,9 @@ func (p *Plan) carry(value *phys) (int, *phys) {
 	of := p.value(inner)
 	out := inner.outside(fmt.Sprintf("v%d", of+1))
 	out.nulls = value.nulls
+	if inner.kept && inner == value {
+		return of, out
+	}
 	if value.rep == isInt {
 		return of, clampInt(out, value.lo, value.hi)
 	}

@@ -175,6 +175,17 @@ func TestGoldenPartials(t *testing.T) {
 					t.Fatalf("%s: %s: %s\n%s", q.name, d, failed, s.Text)
 				}
 				g.is(t, fmt.Sprintf("partials %d", i), show(rows))
+				if s.Capped == "" {
+					continue
+				}
+				// What each unit contributes can be kept, and added up later.
+				if _, failed = e.run(d, "CREATE TEMP TABLE kept AS "+s.Capped); failed != "" {
+					t.Fatalf("%s: %s: %s\n%s", q.name, d, failed, s.Capped)
+				}
+				if kept, failed := e.run(d, s.Sums("kept")); failed != "" || show(kept) != show(rows) {
+					t.Errorf("%s: %s: kept units give\n%s%s", q.name, d, show(kept), failed)
+				}
+				e.run(d, "DROP TABLE kept")
 			}
 		}
 	}

@@ -107,6 +107,7 @@ var refusals = []struct{ sql, says string }{
 	{"SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS(privacy_unit_column = age) COUNT(*) FROM visits", "line 1, column 64: a privacy_unit_column that is not the owner's"},
 	{"SELECT SUM(age, contribution_bounds_per_row => (500, 600)) FROM visits", "contribution bounds that no value keeps"},
 	{"SELECT COUNT(*) FROM visits WHERE " + strings.Repeat("ROUND(", 40) + "weight" + strings.Repeat(")", 40) + " > 1", "an expression that is too long"},
+	{"SELECT COUNT(*) FROM visits WHERE " + strings.Repeat("REPLACE(", 20) + "note" + strings.Repeat(", 'a', 'aa')", 20) + " = 'a'", "a text that can become very long"},
 	{"SELECT COUNT(*) FROM visits WHERE " + strings.Repeat("(NOT ", 200) + "smoker" + strings.Repeat(")", 200), "nested too deeply"},
 	{"SELECT SUM(a) FROM (SELECT ABS(age, contribution_bounds_per_row => (0, 1)) AS a FROM visits) q", "contribution bounds of what is not an aggregate of the answer"},
 }

@@ -47,7 +47,7 @@ class Engines:
                 self.duckdb.execute(statement)
                 self.postgres.run(statement)
             return {}
-        rows = self.duckdb.execute(ask["sql"]).fetchall() if ask["op"] == "duckdb" else self.postgres.run(ask["sql"])
+        rows = (self.duckdb.execute(ask["sql"]).fetchall() if ask["op"] == "duckdb" else self.postgres.run(ask["sql"])) or []
         return {"rows": sorted(([text(v) for v in row] for row in rows), key=lambda row: [(v is None, v or "") for v in row])}
 
 
