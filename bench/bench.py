@@ -37,9 +37,15 @@ def measure_import(rounds: int) -> Table:
     return table
 
 
-def measure_go(pattern: str, title: str, wanted: Mapping[str, tuple[str, str, float | None, float | None]]) -> Table:
+def measure_go(
+    pattern: str,
+    title: str,
+    wanted: Mapping[str, tuple[str, str, float | None, float | None]],
+    package: str = "./bench",
+    time: str = "3s",
+) -> Table:
     """Runs a Go benchmark and tells the metrics that are wanted."""
-    out = run("go", "test", "-run", "^$", "-bench", pattern, "-benchtime", "3s", "./bench")
+    out = run("go", "test", "-run", "^$", "-bench", pattern, "-benchtime", time, package)
     found = {unit: float(value) for value, unit in re.findall(r"(\d[\d.]*(?:e[+-]?\d+)?) (\S+)", out)}
     table = Table(title)
     for unit, (what, shown, most, least) in wanted.items():
@@ -74,6 +80,19 @@ def measure_rooms() -> list[Table]:
     return tables
 
 
+def measure_engines() -> list[Table]:
+    """Takes the figures of the engines behind questions in SQL."""
+    wanted: Mapping[str, tuple[str, str, float | None, float | None]] = {
+        "ms/native": ("DuckDB by itself: COUNT, SUM, AVG", "ms", None, None),
+        "ms/native-bounded": ("bounded, exact integers", "ms", None, None),
+        "ms/sandbox": ("COUNT, SUM, AVG in a kept sandbox", "ms", None, None),
+        "ms/sandbox-bounded": ("bounded in a kept sandbox", "ms", None, None),
+        "ms/sandbox-cold": ("bounded in a sandbox started for it", "ms", None, None),
+        "times": ("bounded in a kept sandbox, by DuckDB by itself", "times", 4, None),
+    }
+    return [measure_go("Groups$", "20,000,000 rows in 8 groups, the least of 5", wanted, "./engine/duckdb/internal/sandboxed", "1x")]
+
+
 def with_site(measure: Callable[[Site], Table], *flags: str) -> Callable[[], list[Table]]:
     """A measurement of a served site of its own."""
 
@@ -99,6 +118,7 @@ def measurements(asked: argparse.Namespace) -> dict[str, Callable[[], list[Table
         "native": with_site(native.measure, "--warm", "0"),
         "python": lambda: [measure_import(rounds)],
         "rooms": measure_rooms,
+        "engines": measure_engines,
     }
 
 

@@ -47,7 +47,7 @@ type Engine interface {
 	Close() error
 }
 
-// Table is a table as statements see it. Its columns have the types that they
+// Table is a table as statements see it: SQL stands in FROM, with an alias. Its columns have the types that they
 // were registered with, each cell of another type, or missing, is NULL.
 type Table struct {
 	SQL     string

@@ -162,14 +162,14 @@ func rows(p *engine.Partials) string {
 
 func (Suite) groups(t *testing.T, s Suite) {
 	e := s.Make(t, people())
-	ask(t, e, `SELECT sex, COUNT(*) AS n, COUNT(age) AS ages FROM {people} GROUP BY sex ORDER BY sex NULLS LAST`,
+	ask(t, e, `SELECT sex, COUNT(*) AS n, COUNT(age) AS ages FROM {people} t GROUP BY sex ORDER BY sex NULLS LAST`,
 		[]engine.Column{nullable("sex", anchorhold.TypeString), column("n", anchorhold.TypeInt), column("ages", anchorhold.TypeInt)},
 		"f,2,1", "m,3,3", "NULL,1,1")
 }
 
 func (Suite) types(t *testing.T, s Suite) {
 	e := s.Make(t, people())
-	ask(t, e, `SELECT id, name, smoker, born, seen FROM {people} ORDER BY id`,
+	ask(t, e, `SELECT id, name, smoker, born, seen FROM {people} t ORDER BY id`,
 		[]engine.Column{
 			column("id", anchorhold.TypeInt), nullable("name", anchorhold.TypeString), nullable("smoker", anchorhold.TypeBool),
 			nullable("born", anchorhold.TypeDate), nullable("seen", anchorhold.TypeTimestamp),
@@ -186,10 +186,10 @@ func (Suite) floats(t *testing.T, s Suite) {
 		f.Rows = append(f.Rows, []string{fmt.Sprint(i), text})
 	}
 	e := s.Make(t, f)
-	ask(t, e, `SELECT id, CAST(FLOOR(GREATEST(-100, LEAST(100, x)) * 10 + 0.5) AS BIGINT) AS n FROM {x} WHERE x IS NOT NULL ORDER BY id`,
+	ask(t, e, `SELECT id, CAST(FLOOR(GREATEST(-100, LEAST(100, x)) * 10 + 0.5) AS BIGINT) AS n FROM {x} t WHERE x IS NOT NULL ORDER BY id`,
 		[]engine.Column{column("id", anchorhold.TypeInt), column("n", anchorhold.TypeInt)},
 		"0,1", "1,2", "2,0", "3,1000", "4,-1000", "5,1000", "6,-1000", "7,0", "8,27", "9,1", "11,1000", "12,-999", "13,10")
-	ask(t, e, `SELECT COUNT(*) AS n FROM {x} WHERE x - x = CAST('NaN' AS DOUBLE PRECISION)`, []engine.Column{column("n", anchorhold.TypeInt)}, "2")
+	ask(t, e, `SELECT COUNT(*) AS n FROM {x} t WHERE x - x = CAST('NaN' AS DOUBLE PRECISION)`, []engine.Column{column("n", anchorhold.TypeInt)}, "2")
 }
 
 // Sums of 64-bit integers do not wrap.
@@ -200,7 +200,7 @@ func (Suite) wide(t *testing.T, s Suite) {
 	}
 	e := s.Make(t, f)
 	most := decimal128.New(1<<20, 0)
-	ask(t, e, `SELECT sign, SUM(x) AS n FROM {x} GROUP BY sign ORDER BY sign`,
+	ask(t, e, `SELECT sign, SUM(x) AS n FROM {x} t GROUP BY sign ORDER BY sign`,
 		[]engine.Column{column("sign", anchorhold.TypeInt), {Name: "n", Type: anchorhold.TypeInt, Within: &engine.Bounds{Least: most.Negate(), Most: most}}},
 		"-1,-9223372036854775808000", "1,9223372036854775807000")
 }
@@ -211,7 +211,7 @@ func (Suite) joins(t *testing.T, s Suite) {
 		Rows: [][]string{{"1", "a"}, {"1", "b"}, {"2", "a"}, {"9", "a"}, {"", "a"}},
 	}
 	e := s.Make(t, people(), visits)
-	ask(t, e, `WITH v AS (SELECT person, COUNT(*) AS n FROM {visits} GROUP BY person)
+	ask(t, e, `WITH v AS (SELECT person, COUNT(*) AS n FROM {visits} t GROUP BY person)
 		SELECT sex, SUM(LEAST(v.n, 1)) AS n FROM {people} p JOIN v ON v.person = p.id GROUP BY sex ORDER BY sex`,
 		[]engine.Column{column("sex", anchorhold.TypeString), column("n", anchorhold.TypeInt)}, "f,1", "m,1")
 }
@@ -225,14 +225,14 @@ func (Suite) order(t *testing.T, s Suite) {
 	}
 	e := s.Make(t, f)
 	key := []engine.Column{column("k", anchorhold.TypeString)}
-	ask(t, e, `SELECT k FROM {x} ORDER BY k`, key, "10", "9", "A", "B", "Z", "_", "a", "b", "z", "é")
-	ask(t, e, `SELECT k FROM (SELECT k, ROW_NUMBER() OVER (ORDER BY MD5('secret' || k), k) AS r FROM {x}) ranked WHERE r <= 3 ORDER BY r`, key, "B", "A", "_")
+	ask(t, e, `SELECT k FROM {x} t ORDER BY k`, key, "10", "9", "A", "B", "Z", "_", "a", "b", "z", "é")
+	ask(t, e, `SELECT k FROM (SELECT k, ROW_NUMBER() OVER (ORDER BY MD5('secret' || k), k) AS r FROM {x} t) ranked WHERE r <= 3 ORDER BY r`, key, "B", "A", "_")
 }
 
 func (Suite) nothing(t *testing.T, s Suite) {
 	e := s.Make(t, people())
-	ask(t, e, `SELECT id FROM {people} WHERE id > 100`, []engine.Column{column("id", anchorhold.TypeInt)})
-	ask(t, e, `SELECT COUNT(*) AS n, SUM(age) AS s FROM {people} WHERE id > 100`,
+	ask(t, e, `SELECT id FROM {people} t WHERE id > 100`, []engine.Column{column("id", anchorhold.TypeInt)})
+	ask(t, e, `SELECT COUNT(*) AS n, SUM(age) AS s FROM {people} t WHERE id > 100`,
 		[]engine.Column{column("n", anchorhold.TypeInt), nullable("s", anchorhold.TypeInt)}, "0,NULL")
 }
 
@@ -249,7 +249,7 @@ func (Suite) many(t *testing.T, s Suite) {
 	}
 	e := s.Make(t, f)
 	p, err := e.Partials(t.Context(), engine.Statement{
-		SQL: from(t, e, `SELECT i, k FROM {x} ORDER BY i`), MaxRows: n,
+		SQL: from(t, e, `SELECT i, k FROM {x} t ORDER BY i`), MaxRows: n,
 		Columns: []engine.Column{column("i", anchorhold.TypeInt), nullable("k", anchorhold.TypeString)},
 	})
 	if err != nil || p.Rows != n {
@@ -273,7 +273,7 @@ func (Suite) names(t *testing.T, s Suite) {
 	if _, ok := e.Table("other"); ok {
 		t.Fatal("a table that is not there is known")
 	}
-	ask(t, e, `SELECT `+engine.Quote(odd)+` AS n FROM `+table.SQL+` WHERE "SELECT" = 'x'`, []engine.Column{column("n", anchorhold.TypeInt)}, "7")
+	ask(t, e, `SELECT `+engine.Quote(odd)+` AS n FROM `+table.SQL+` AS t WHERE "SELECT" = 'x'`, []engine.Column{column("n", anchorhold.TypeInt)}, "7")
 }
 
 func one(e engine.Engine, ctx context.Context, sql string) error { //nolint:revive // the engine is what is asked
@@ -288,7 +288,7 @@ func (Suite) cancelled(t *testing.T, s Suite) {
 		f.Rows = append(f.Rows, []string{fmt.Sprint(i)})
 	}
 	e := s.Make(t, f)
-	if err := one(e, t.Context(), from(t, e, `SELECT COUNT(*) AS n FROM {x}`)); err != nil {
+	if err := one(e, t.Context(), from(t, e, `SELECT COUNT(*) AS n FROM {x} t`)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -301,7 +301,7 @@ func (Suite) cancelled(t *testing.T, s Suite) {
 	if engine.FailureOf(err) != engine.Cancelled || !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
-	if err := one(e, t.Context(), from(t, e, `SELECT COUNT(*) AS n FROM {x}`)); err != nil {
+	if err := one(e, t.Context(), from(t, e, `SELECT COUNT(*) AS n FROM {x} t`)); err != nil {
 		t.Error(err)
 	}
 }
@@ -312,7 +312,7 @@ func (Suite) memory(t *testing.T, s Suite) {
 	if engine.FailureOf(err) != engine.Memory {
 		t.Errorf("%v (%v)", err, errors.Unwrap(err))
 	}
-	if err := one(e, t.Context(), from(t, e, `SELECT COUNT(*) AS n FROM {people}`)); err != nil {
+	if err := one(e, t.Context(), from(t, e, `SELECT COUNT(*) AS n FROM {people} t`)); err != nil {
 		t.Error(err)
 	}
 }
@@ -321,14 +321,14 @@ func (Suite) memory(t *testing.T, s Suite) {
 func (Suite) silent(t *testing.T, s Suite) {
 	e := s.Make(t, people())
 	for _, sql := range []string{
-		`SELECT SUM(CAST(name AS BIGINT)) AS n FROM {people}`,
-		`SELECT CAST(name AS BIGINT) AS n FROM {people}`,
-		`SELECT name AS n FROM {people}`,
-		`SELECT id AS n FROM {people} WHERE name = (SELECT name FROM {people})`,
-		`SELECT n FROM {people}`,
+		`SELECT SUM(CAST(name AS BIGINT)) AS n FROM {people} t`,
+		`SELECT CAST(name AS BIGINT) AS n FROM {people} t`,
+		`SELECT name AS n FROM {people} t`,
+		`SELECT id AS n FROM {people} t WHERE name = (SELECT name FROM {people} t)`,
+		`SELECT n FROM {people} t`,
 		`SELECT 1 AS n FROM nowhere`,
 		`SELECT`,
-		`SELECT age + 1 AS n FROM {people}`,
+		`SELECT age + 1 AS n FROM {people} t`,
 	} {
 		err := one(e, t.Context(), from(t, e, sql))
 		if err == nil {
@@ -344,7 +344,7 @@ func (Suite) silent(t *testing.T, s Suite) {
 			}
 		}
 	}
-	if err := one(e, t.Context(), from(t, e, `SELECT COUNT(*) AS n FROM {people}`)); err != nil {
+	if err := one(e, t.Context(), from(t, e, `SELECT COUNT(*) AS n FROM {people} t`)); err != nil {
 		t.Error("after errors:", err)
 	}
 }
@@ -356,19 +356,19 @@ func (Suite) wrong(t *testing.T, s Suite) {
 	within := n
 	within.Within = &engine.Bounds{Least: decimal128.FromI64(0), Most: decimal128.FromI64(5)}
 	for sql, columns := range map[string][]engine.Column{
-		`SELECT COUNT(*) AS m FROM {people}`:                      {n},
-		`SELECT COUNT(*) AS n, 1 AS m FROM {people}`:              {n},
-		`SELECT COUNT(*) AS n FROM {people} `:                     {n, n},
-		`SELECT 'x' AS n FROM {people} WHERE id = 1`:              {n},
-		`SELECT weight AS n FROM {people} WHERE id = 1`:           {n},
-		`SELECT born AS n FROM {people} WHERE id = 1`:             {n},
-		`SELECT 1 AS n FROM {people} WHERE id = 1`:                {column("n", anchorhold.TypeString)},
-		`SELECT 1 AS n FROM {people}  WHERE id = 1`:               {column("n", anchorhold.TypeBool)},
-		`SELECT age AS n FROM {people} WHERE id = 3`:              {n},
-		`SELECT COUNT(*) AS n FROM {people}  `:                    {within},
-		`SELECT id AS n FROM {people} WHERE id < 6 ORDER BY id`:   {n},
-		`SELECT -1 AS n FROM {people} WHERE id = 1`:               {within},
-		`SELECT CAST('1.5' AS NUMERIC(5, 1)) AS n FROM {people} `: {n},
+		`SELECT COUNT(*) AS m FROM {people} t`:                      {n},
+		`SELECT COUNT(*) AS n, 1 AS m FROM {people} t`:              {n},
+		`SELECT COUNT(*) AS n FROM {people} t `:                     {n, n},
+		`SELECT 'x' AS n FROM {people} t WHERE id = 1`:              {n},
+		`SELECT weight AS n FROM {people} t WHERE id = 1`:           {n},
+		`SELECT born AS n FROM {people} t WHERE id = 1`:             {n},
+		`SELECT 1 AS n FROM {people} t WHERE id = 1`:                {column("n", anchorhold.TypeString)},
+		`SELECT 1 AS n FROM {people} t  WHERE id = 1`:               {column("n", anchorhold.TypeBool)},
+		`SELECT age AS n FROM {people} t WHERE id = 3`:              {n},
+		`SELECT COUNT(*) AS n FROM {people} t  `:                    {within},
+		`SELECT id AS n FROM {people} t WHERE id < 6 ORDER BY id`:   {n},
+		`SELECT -1 AS n FROM {people} t WHERE id = 1`:               {within},
+		`SELECT CAST('1.5' AS NUMERIC(5, 1)) AS n FROM {people} t `: {n},
 	} {
 		_, err := e.Partials(t.Context(), engine.Statement{SQL: from(t, e, sql), Columns: columns, MaxRows: 4})
 		if engine.FailureOf(err) != engine.Failed {
@@ -382,14 +382,14 @@ func (Suite) notOne(t *testing.T, s Suite) {
 	e := s.Make(t, people())
 	for _, sql := range []string{
 		`DROP TABLE {people}`, `DROP VIEW {people}`, `CREATE TABLE t AS SELECT 1 AS n`, `CREATE TABLE t (n INTEGER); SELECT 1 AS n`,
-		`SELECT 1 AS n; SELECT 2 AS n`, `SELECT 1 AS n; DROP VIEW {people}`, `INSERT INTO {people} (id) VALUES (7)`, `DELETE FROM {people}`,
+		`SELECT 1 AS n; SELECT 2 AS n`, `SELECT 1 AS n; DROP VIEW {people}`, `INSERT INTO {people} (id) VALUES (7)`, `DELETE FROM {people} t`,
 		`UPDATE {people} SET id = 7`, `SET timezone = 'UTC'`, `BEGIN`, `COMMIT; SELECT 1 AS n`, `CREATE TEMP TABLE t (n INTEGER)`, `;`, `-- nothing`,
 	} {
 		if err := one(e, t.Context(), from(t, e, sql)); engine.FailureOf(err) != engine.Failed {
 			t.Errorf("%s: %v", sql, err)
 		}
 	}
-	ask(t, e, `SELECT COUNT(*) AS n FROM {people}`, []engine.Column{column("n", anchorhold.TypeInt)}, "6")
+	ask(t, e, `SELECT COUNT(*) AS n FROM {people} t`, []engine.Column{column("n", anchorhold.TypeInt)}, "6")
 }
 
 func (Suite) hostile(t *testing.T, s Suite) {
@@ -399,7 +399,7 @@ func (Suite) hostile(t *testing.T, s Suite) {
 			t.Errorf("%s: %v", sql, err)
 		}
 	}
-	ask(t, e, `SELECT COUNT(*) AS n FROM {people}`, []engine.Column{column("n", anchorhold.TypeInt)}, "6")
+	ask(t, e, `SELECT COUNT(*) AS n FROM {people} t`, []engine.Column{column("n", anchorhold.TypeInt)}, "6")
 }
 
 func (Suite) together(t *testing.T, s Suite) {
@@ -407,7 +407,7 @@ func (Suite) together(t *testing.T, s Suite) {
 	var wg sync.WaitGroup
 	for i := range 3 {
 		wg.Go(func() {
-			ask(t, e, fmt.Sprintf(`SELECT COUNT(*) + %d AS n FROM {people}`, i), []engine.Column{column("n", anchorhold.TypeInt)}, fmt.Sprint(6+i))
+			ask(t, e, fmt.Sprintf(`SELECT COUNT(*) + %d AS n FROM {people} t`, i), []engine.Column{column("n", anchorhold.TypeInt)}, fmt.Sprint(6+i))
 		})
 	}
 	wg.Wait()

@@ -49,6 +49,7 @@ var floors = []place{
 	{"pyenv", 2, "Python environments from locks"},
 	{"intake", 2, "has what owners hand in read behind the boundary, as hostile bytes"},
 	{"engine", 2, "bounded statements executed where data are: the contract"},
+	{"engine/postgres", 2, "one implementation: the owner's own database, where the data stay"},
 	{"engine/duckdb", 2, "one implementation: files, in sessions of the worker"},
 	{"engine/duckdb/wire", 2, "what host and worker say to each other"},
 	{"engine/duckdb/worker", 2, "the worker's side of the conversation"},
@@ -107,6 +108,7 @@ var along = []struct{ from, to, why string }{
 	{"catalog/codec", "catalog/mock", "a codec writes mocks from what the generator draws"},
 	{"sandbox/gvisor", "sandbox", "implements its interface"},
 	{"engine/duckdb", "engine", "implements its interface"},
+	{"engine/postgres", "engine", "implements its interface"},
 	{"engine/duckdb", "sandbox", "asks DuckDB in its sessions"},
 	{"engine/duckdb/worker", "engine", "answers with its rows"},
 	{"engine/duckdb/worker", "engine/duckdb/wire", "speaks that protocol"},
@@ -161,6 +163,7 @@ var guarded = []struct {
 }{
 	{"gvisor.dev/gvisor", []string{"sandbox/gvisor"}, "each binary that links gVisor is 1–2 GB of linking: go through sandbox"},
 	{"modernc.org/sqlite", []string{"store/sqlite"}, "the store is an interface: go through store"},
+	{"github.com/jackc/pgx", []string{"engine/postgres"}, "an owner's database is asked through engine"},
 	{"github.com/duckdb", []string{"cmd/anchorhold-duckdb"}, "DuckDB is C++: it runs in a program of its own, in the sandbox"},
 	{"database/sql", []string{"store/sqlite"}, "the store is an interface: go through store"},
 	{"filippo.io/age", []string{"blob", "backup", "identity/keys"}, "what is encrypted at rest is encrypted in few places"},

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 }
 
 // box starts a sandbox.
-func box(t *testing.T) *gvisor.Sandbox {
+func box(t testing.TB) *gvisor.Sandbox {
 	t.Helper()
 	state := t.TempDir() // which other accounts may not enter
 	if err := errors.Join(os.Chmod(state, 0o755), os.Chmod(filepath.Dir(state), 0o755)); err != nil {
@@ -53,7 +53,7 @@ func box(t *testing.T) *gvisor.Sandbox {
 
 // workers are the real ones. ANCHORHOLD_TEST_DUCKDB names the program; without it
 // the one is taken that `make build` makes.
-func workers(t *testing.T, b *gvisor.Sandbox) *duckdb.Workers {
+func workers(t testing.TB, b *gvisor.Sandbox) *duckdb.Workers {
 	t.Helper()
 	program := os.Getenv("ANCHORHOLD_TEST_DUCKDB")
 	if program == "" {
@@ -111,7 +111,7 @@ func TestEngine(t *testing.T) {
 			t.Cleanup(func() { e.Close() })
 			return e
 		},
-		Hungry:  `SELECT CAST(LEN(LIST(MD5(CAST(r.range AS VARCHAR)))) AS BIGINT) AS n FROM {people}, range(10000000) r`,
+		Hungry:  `SELECT CAST(LEN(LIST(MD5(CAST(r.range AS VARCHAR)))) AS BIGINT) AS n FROM {people} p, range(10000000) r`,
 		Hostile: hostile(),
 	})
 }
