@@ -346,6 +346,7 @@ def one_type(pyarrow: Any, values: Any) -> bool:
 def plain(table: Any) -> Any:
     """A pyarrow Table without the views that not every version of it can write."""
     pyarrow = need("pyarrow")
+    table = storable(table)
     types = {"string_view": pyarrow.large_string(), "binary_view": pyarrow.large_binary()}
     fields = [f.with_type(types.get(str(f.type), f.type)) for f in table.schema]
     wanted = pyarrow.schema(fields, metadata=table.schema.metadata)
@@ -374,3 +375,17 @@ def write_arrays(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
         for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
                 numpy.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def storable(table: Any) -> Any:
+    """A table whose categories Parquet can store: those of Polars are views of texts."""
+    pa = need("pyarrow")
+    for i, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type) and field.type.value_type == pa.string_view():
+            chunks = [
+                pa.DictionaryArray.from_arrays(c.indices.cast(pa.int32()), c.dictionary.cast(pa.string()))
+                for c in table.column(i).chunks
+            ]
+            kind = pa.dictionary(pa.int32(), pa.string())
+            table = table.set_column(i, pa.field(field.name, kind, field.nullable), pa.chunked_array(chunks, type=kind))
+    return table
