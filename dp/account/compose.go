@@ -41,7 +41,7 @@ func compose(parts []laid, step, theta, bottom, further float64) profile {
 		low += p.count * float64(p.first)
 		high += p.count * float64(p.first+len(p.mass)-1)
 		moved += p.count * p.log(theta+further, step)
-		kept += p.count * math.Log1p(-math.Min(p.above, 0.5))
+		kept += p.count * math.Log1p(-math.Min(p.above, 1))
 		out.cumulant += p.count * p.tilt(theta, step)
 	}
 	out.above = -math.Expm1(kept)
@@ -50,6 +50,9 @@ func compose(parts []laid, step, theta, bottom, further float64) profile {
 	}
 	if top := math.Ceil((moved - out.cumulant + room) / further / step); top < high {
 		high, out.beyond = top, math.Exp(-room)
+	}
+	if !(high-low < 2*maxWindow && math.Abs(low) < 1<<52) {
+		return profile{step: step, above: 1} // outside of what a grid can hold: nothing is promised
 	}
 	out.first = int(low)
 	out.mass = convolve(parts, length(int(high-low)+1), out.first)
@@ -197,6 +200,9 @@ func (p profile) epsilon(delta float64) float64 {
 
 // delta gives δ at an ε.
 func (p profile) delta(epsilon, unit float64) float64 {
+	if p.above >= 1 {
+		return 1
+	}
 	found := math.NaN()
 	p.descend(unit, func(loss, here, higher float64) bool {
 		if loss > epsilon {

@@ -65,6 +65,9 @@ func (p *PLD) Epsilon(delta float64) (epsilon float64, near bool) {
 		epsilon = math.Max(epsilon, prof.epsilon(delta))
 		near = near && fine
 	}
+	if math.IsNaN(epsilon) || math.IsInf(epsilon, 1) {
+		return p.largest(), false
+	}
 	return math.Min(epsilon, p.largest()), near
 }
 
@@ -144,32 +147,29 @@ func (p *PLD) outline(d direction, delta float64) outline {
 	}
 	o := outline{events: p.events, direction: d, tail: 1e-6 * delta / uses}
 	for _, e := range p.events {
-		base := e.points(o.tail, 0)
+		base := e.points(o.tail, math.Inf(1))
 		o.steep = append(o.steep, base)
 		o.tilts = append(o.tilts, base.sample(e.SamplingProbability, d).tilted(float64(e.Count)))
 	}
 	return o
 }
 
-// points gives the event's worst pair as points; with step 0, roughly.
+// points gives the event's worst pair as points, at a step that is neither wider
+// than what an outline takes nor so small that there were too many.
 func (e Event) points(tail, step float64) points {
+	within := func(width float64) float64 {
+		return math.Max(math.Min(step, width/rough), width/maxCells)
+	}
 	if e.Mechanism == ZCDP {
-		reach := zcdpEpsilon(e.Parameter, tail)
-		if step == 0 {
-			return zcdpPoints(e.Parameter, tail, reach/rough)
-		}
-		return zcdpPoints(e.Parameter, tail, math.Max(step, reach/maxCells))
+		return zcdpPoints(e.Parameter, tail, within(zcdpEpsilon(e.Parameter, tail)))
 	}
 	p := e.pair(tail)
-	if step == 0 {
-		return p.connect((p.high - p.low) / rough)
-	}
-	return p.connect(math.Max(step, (p.high-p.low)/maxCells))
+	return p.connect(within(p.high - p.low))
 }
 
 const (
 	maxCells  = 1 << 20 // of one density
-	maxWindow = 1 << 21 // points of a convolution
+	maxWindow = 1 << 21 // points of a convolution, or of one event's losses
 	tolerance = 2e-4    // what the steps of the grid may cost in ε
 	finest    = 2e-4    // the step for few events: losses at points are moved by up to a step
 	few       = 50
@@ -185,12 +185,14 @@ func (o outline) profile(theta float64) (profile, bool) {
 	}
 	wanted := math.Min(math.Sqrt(8*tolerance/(uses*(1+theta))), finest/math.Sqrt(math.Min(uses, few))*math.Max(1, math.Min(7, uses/few)))
 	low, high, further := o.tilts.window(theta)
-	step := math.Max(wanted, (high-low)/maxWindow)
+	step := math.Max(wanted, math.Max(high-low, o.tilts.widest())/maxWindow)
 	parts := make([]laid, len(o.events))
 	for i, e := range o.events {
 		inner := step
-		if e.sampled() {
-			inner = step / 2 / math.Sqrt(math.Max(1e-12, o.steep[i].steepness(e.SamplingProbability, theta)))
+		if e.sampled() { // a wide step of a loss may be a small one of its sample's
+			if s := o.steep[i].steepness(e.SamplingProbability, theta); s > 0 {
+				inner = step / 2 / math.Sqrt(math.Max(1e-12, s))
+			}
 		}
 		parts[i] = laid{e.points(o.tail, inner).sample(e.SamplingProbability, o.direction).lay(step), float64(e.Count)}
 	}

@@ -202,3 +202,27 @@ func TestAccountantsAgree(t *testing.T) {
 		}
 	}
 }
+
+// Numbers at the ends of what is taken end in a bound or a reason, never in an
+// answer that is no number, nor in one that is far above a simpler bound and said
+// to be near.
+func TestExtremes(t *testing.T) {
+	for _, e := range []Event{
+		event(Gaussian, 50, 1e-9, 1), event(Gaussian, 1e-4, 1e-9, 1e9), event(Laplace, 1e-4, 1e-9, 1),
+		event(Pure, 50, .5, 1e9), event(ZCDP, 1e-9, .5, 1),
+	} {
+		plan, err := NewPlan([]Event{e}, 1e-6)
+		check(t, err)
+		for name, b := range map[string]Bound{"zcdp": plan.ZCDP, "rdp": plan.RDP, "pld": plan.PLD} {
+			if (b.Epsilon == nil) == (b.Reason == "") {
+				t.Errorf("%+v: %s says neither or both: %+v", e, name, b)
+			}
+			if b.Epsilon != nil && !(*b.Epsilon >= 0 && *b.Epsilon < math.Inf(1)) {
+				t.Errorf("%+v: %s is %v", e, name, *b.Epsilon)
+			}
+		}
+		if b := plan.PLD; b.Epsilon != nil && b.Note == "" && *b.Epsilon > *plan.RDP.Epsilon*(1+1e-3)+1e-3 {
+			t.Errorf("%+v: PLD %v, RDP %v", e, *b.Epsilon, *plan.RDP.Epsilon)
+		}
+	}
+}

@@ -173,7 +173,7 @@ func (p points) steepness(q, theta float64) float64 {
 	var sum, square logSum
 	for _, a := range p.list {
 		l := amplify(a.loss, q)
-		m := math.Log(a.mass) + math.Log(q+(1-q)*math.Exp(-a.loss)) + theta*l
+		m := math.Log(a.mass) + amplify(-a.loss, 1-q) + theta*l
 		sum.add(m)
 		square.add(m + 2*(math.Log(q)+a.loss-l))
 	}
@@ -187,15 +187,24 @@ type grid struct {
 	above float64
 }
 
-// lay puts points on a grid, connecting the dots.
+// lay puts points on a grid, connecting the dots. Of losses that no grid can
+// hold nothing is promised: all of their mass is above.
 func (p points) lay(step float64) grid {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, a := range p.list {
-		low, high = math.Min(low, a.loss), math.Max(high, a.loss)
+		if !(a.mass <= 0) {
+			low, high = math.Min(low, a.loss), math.Max(high, a.loss)
+		}
+	}
+	if !((high-low)/step < 2*maxWindow && math.Abs(low/step) < 1<<52) {
+		return grid{mass: []float64{1}, above: 1}
 	}
 	first, share := math.Floor(low/step), newShare(step)
 	g := grid{first: int(first), mass: make([]float64, int(math.Floor(high/step)-first)+2), above: p.above}
 	for _, a := range p.list {
+		if a.mass <= 0 {
+			continue
+		}
 		i := math.Floor(a.loss / step)
 		up := share.upper(a.loss-i*step) * a.mass
 		g.mass[int(i-first)] += a.mass - up

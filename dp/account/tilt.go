@@ -1,6 +1,9 @@
 package account
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // tilted is points with the logarithms of their masses, to be weighted by
 // e^(θ·loss) for many θ.
@@ -72,6 +75,15 @@ func (ts tilts) window(theta float64) (low, high, further float64) {
 	down := func(t float64) float64 { return (ts.cumulant(theta-math.Exp(t)) - at + room) / math.Exp(t) }
 	above, below := minimise(up, scale-3, scale+2), minimise(down, scale-3, scale+2)
 	return -down(below), up(above), math.Exp(above)
+}
+
+// widest is the largest range of the losses of one event.
+func (ts tilts) widest() float64 {
+	wide := 0.0
+	for _, t := range ts {
+		wide = math.Max(wide, slices.Max(t.loss)-slices.Min(t.loss))
+	}
+	return wide
 }
 
 // spread is the standard deviation of the sum of losses under tilted masses.
