@@ -73,6 +73,7 @@ type session struct {
 
 func (s *session) Begin(context.Context, sandbox.Limits) error { return nil }
 func (s *session) Conn() *net.UnixConn                         { return s.host }
+func (s *session) Finish()                                     { s.Kill() }
 
 func (s *session) Kill() {
 	s.once.Do(func() {

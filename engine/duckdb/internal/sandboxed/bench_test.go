@@ -57,6 +57,7 @@ type process struct {
 
 func (p *process) Begin(context.Context, sandbox.Limits) error { return nil }
 func (p *process) Conn() *net.UnixConn                         { return p.conn }
+func (p *process) Finish()                                     { p.Kill() }
 
 func (p *process) Wait(context.Context) (sandbox.Result, error) {
 	return sandbox.Result{}, p.cmd.Wait()
