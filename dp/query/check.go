@@ -3,6 +3,7 @@ package query
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 )
@@ -12,7 +13,7 @@ import (
 // are int64 or *big.Int. The engine and what ran it are not trusted: what is
 // out of range is refused, and no value is named.
 func (p *Part) Check(rows [][]any) error {
-	if int64(len(rows)) > p.most() {
+	if int64(len(rows)) > p.Most() {
 		return errors.New("more groups than there can be")
 	}
 	if len(p.Set) == 0 && p.Aggregate < 0 && len(rows) != 1 {
@@ -32,8 +33,36 @@ func (p *Part) Check(rows [][]any) error {
 	return nil
 }
 
-// most is how many rows a part can have.
-func (p *Part) most() int64 {
+// Result is one column of the rows that an engine returns for a part.
+type Result struct {
+	Name        string
+	Type        Type // Bool, Int or Text: dates are days, timestamps microseconds
+	Nullable    bool
+	Least, Most *big.Int // of an integer
+}
+
+// Results are the columns of a part's rows, in their order, each with what
+// it can hold whatever the others do.
+func (p *Part) Results() []Result {
+	var all []Result
+	for i, k := range p.Keys {
+		r := Result{Name: fmt.Sprintf("k%d", i+1), Type: k.Type, Nullable: p.Public == nil || k.null, Least: big.NewInt(math.MinInt64), Most: big.NewInt(math.MaxInt64)}
+		if k.Type != Bool && k.Type != Text {
+			r.Type = Int
+		}
+		all = append(all, r)
+	}
+	if p.Aggregate >= 0 {
+		all = append(all, Result{Name: "bin", Type: Int, Least: new(big.Int), Most: big.NewInt(p.bins.Count - 1)})
+	}
+	for _, c := range p.Columns {
+		all = append(all, Result{Name: c.Name, Type: Int, Least: times2(min(c.Lo, 0), mostUnits), Most: times2(max(c.Hi, 0), mostUnits)})
+	}
+	return all
+}
+
+// Most is how many rows a part can have.
+func (p *Part) Most() int64 {
 	groups := int64(mostGroups)
 	if p.Public != nil {
 		groups = int64(len(p.Public))

@@ -39,7 +39,7 @@ type Clamp struct {
 // stay), so that every place in it is the same place in sql; nothing else
 // differs.
 func Lift(sql string) (plain string, o Options, err error) {
-	const most = 100_000
+	const most = 60_000
 	if len(sql) > most {
 		return "", o, text(sql).refuse(-1, "ask something shorter", "a statement of more than %d bytes", most)
 	}

@@ -13,6 +13,7 @@ const (
 	fewPublic  = 2_000     // groups that are taken as public where the question does not say
 	mostGroups = 1_000_000 // groups that an engine may give
 	mostUnits  = int64(1) << 40
+	mostKey    = 1000 // characters of a text that groups
 )
 
 // Plan is a question with bounds: what an engine computes, and by how much one
@@ -116,7 +117,7 @@ func (q *Query) Bound(p Privacy) (*Plan, error) {
 		if e.rep == isFloat {
 			return nil, b.refuse(k, "group by FLOOR of it, cast to BIGINT", "GROUP BY a double")
 		}
-		plan.keys = append(plan.keys, e)
+		plan.keys = append(plan.keys, plan.shortKey(e))
 	}
 	columns, err := plan.bindCalls(b)
 	if err != nil {
@@ -129,6 +130,15 @@ func (q *Query) Bound(p Privacy) (*Plan, error) {
 		return nil, &Missing{b.missing}
 	}
 	return plan, nil
+}
+
+// shortKey cuts a text that groups, unless it is one of a few: what leaves an
+// engine has limits, and a row's text must not be what breaks them.
+func (p *Plan) shortKey(e *phys) *phys {
+	if e.rep != isText || e.set != nil || p.namedValues(e) != nil {
+		return e
+	}
+	return (&phys{rep: isText, class: txt, grow: e.grow}).with("left", e, intConst(mostKey, 0, num))
 }
 
 func (p *Plan) bindRows(b *binder, stated Privacy) error {
@@ -520,19 +530,30 @@ func (p *Plan) public(part *Part, most int64) [][]any {
 // keyValues are the values of a key: those that WHERE names, or those that it
 // can have.
 func (p *Plan) keyValues(k int, most int64) (values []any, named, ok bool) {
-	mark := p.keys[k].sql(duck{})
-	for _, c := range andOf(p.where) {
-		if (c.op == "in" || c.op == "=") && c.args[0].sql(duck{}) == mark && allConst(c.args[1:]) {
-			for _, a := range c.args[1:] {
-				if a.op != "null" && !slices.Contains(values, a.set[0]) {
-					values = append(values, a.set[0])
-				}
-			}
-			return values, true, len(values) > 0 && int64(len(values)) <= most
-		}
+	if values := p.namedValues(p.keys[k]); values != nil {
+		return values, true, int64(len(values)) <= most
 	}
 	values, ok = p.keys[k].values(most)
 	return values, false, ok
+}
+
+// namedValues are the values of an expression that WHERE names; nil where it
+// does not.
+func (p *Plan) namedValues(e *phys) []any {
+	mark := e.sql(duck{})
+	for _, c := range andOf(p.where) {
+		if (c.op != "in" && c.op != "=") || c.args[0].sql(duck{}) != mark || !allConst(c.args[1:]) {
+			continue
+		}
+		var values []any
+		for _, a := range c.args[1:] {
+			if a.op != "null" && !slices.Contains(values, a.set[0]) {
+				values = append(values, a.set[0])
+			}
+		}
+		return values
+	}
+	return nil
 }
 
 func andOf(p *phys) []*phys {

@@ -79,6 +79,35 @@ func TestCheckBinsAndWhole(t *testing.T) {
 	}
 }
 
+// The columns that an engine is told to return are those that Check reads.
+func TestResultsAreWhatIsChecked(t *testing.T) {
+	for _, q := range questions {
+		plan, err := ask(t, q.sql, privacy())
+		if err != nil {
+			t.Fatal(err)
+		}
+		statements, err := plan.SQL(query.DuckDB, sources(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, p := range plan.Parts {
+			results := p.Results()
+			want := len(p.Keys) + len(p.Columns)
+			if p.Aggregate >= 0 {
+				want++
+			}
+			if len(results) != want || p.Most() < 1 || p.Most() > 1<<20 {
+				t.Errorf("%s: %d columns, %d rows", q.name, len(results), p.Most())
+			}
+			for _, r := range results {
+				if !strings.Contains(statements[i].Text, r.Name) {
+					t.Errorf("%s: no column %s", q.name, r.Name)
+				}
+			}
+		}
+	}
+}
+
 func questionNamed(name string) string {
 	for _, q := range questions {
 		if q.name == name {
