@@ -45,6 +45,7 @@ type Run struct {
 	Started     *time.Time `json:"started,omitempty"`
 	Finished    *time.Time `json:"finished,omitempty"`
 	Reason      string     `json:"reason,omitempty"`      // owners only
+	Lock        string     `json:"lock,omitempty"`        // of its environment, as the code names it
 	Environment string     `json:"environment,omitempty"` // digest of the built environment
 	Python      string     `json:"python,omitempty"`      // version of the interpreter
 	Boundary    string     `json:"boundary,omitempty"`    // which isolation and limits held

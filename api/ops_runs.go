@@ -292,12 +292,13 @@ func (a *API) onHeld(ctx context.Context, in *releaseWord) ([]policy.Resource, e
 	return a.onPartOf(ctx, res, in.Body.Dataset, policy.ReleaseDecide, nil)
 }
 
-// loadRelease finds a release by its id, or the newest release of a request.
+// loadRelease finds a release by its id, or of a request the one that newestRelease
+// chooses.
 func (a *API) loadRelease(ctx context.Context, id string) (out shownRelease, res policy.Resource, err error) {
 	err = a.Books.View(ctx, func(tx store.Tx) error {
 		named := id
 		if anchorhold.IsID(anchorhold.PrefixRequest, id) {
-			if named, err = newestRelease(tx, id); err != nil {
+			if named, err = a.newestRelease(ctx, tx, id); err != nil {
 				return err
 			}
 		}
@@ -318,16 +319,35 @@ func (a *API) loadRelease(ctx context.Context, id string) (out shownRelease, res
 	return out, res, err
 }
 
-func newestRelease(tx store.Tx, request string) (string, error) {
-	r, err := tx.Request(request)
+// newestRelease is what a request's id stands for: of its newest run with outputs
+// the one that waits for a decision, or else the first, of those that the caller
+// may see. To its author it is the first that has left, whatever still waits.
+func (a *API) newestRelease(ctx context.Context, tx store.Tx, id string) (chosen string, err error) {
+	r, err := tx.Request(id)
 	if err != nil {
 		return "", err
 	}
-	for i := len(r.Runs) - 1; i >= 0; i-- {
-		for _, o := range r.Runs[i].Outputs {
-			if o.Release != nil {
-				return o.Release.ID, nil
+	res, err := request.Resource(tx, r)
+	if err != nil {
+		return "", err
+	}
+	res.Type = policy.TypeRelease
+	for _, run := range slices.Backward(r.Runs) {
+		seen := false
+		for _, o := range run.Outputs {
+			if o.Release == nil {
+				continue
 			}
+			res.Released, res.Held = o.Release.State == anchorhold.ReleaseApproved, o.Release.State == anchorhold.ReleaseHeld
+			switch _, sees := a.showRelease(ctx, shownRelease{}, res); {
+			case sees && res.Held:
+				return o.Release.ID, nil
+			case chosen == "", sees && !seen:
+				chosen, seen = o.Release.ID, sees
+			}
+		}
+		if chosen != "" {
+			return chosen, nil
 		}
 	}
 	return "", store.ErrNotFound

@@ -17,6 +17,15 @@ type Params struct {
 	NearBits   float64 // by how many bits a near match must do more than single a row out
 	SmallGroup int     // counts from 1 to one less than this are small
 	Work       int     // comparisons, before an output counts as too large to check
+	Mock       bool    // the run read mocks alone, so what is found may name columns
+}
+
+// subject is what the checks speak of.
+func (p Params) subject() string {
+	if p.Mock {
+		return "the trial's result on the mock"
+	}
+	return "the output"
 }
 
 // DefaultParams are the thresholds that a site begins with.
@@ -64,7 +73,7 @@ func Check(ctx context.Context, tables []Table, cells Cells, p Params) ([]anchor
 		}
 	}
 	checks := found.checks()
-	if c, ok := smallGroups(cells, p.SmallGroup); ok {
+	if c, ok := smallGroups(cells, p); ok {
 		checks = append(checks, c)
 	}
 	return checks, nil
@@ -79,11 +88,11 @@ func unfit(cells Cells, p Params) string {
 	case cells.Kind == "onnx":
 		return "a model cannot be compared with the private data; a person must judge what it may have learnt by heart"
 	case cells.Partial:
-		return "the output has more or longer values than can be compared"
+		return p.subject() + " has more or longer values than can be compared"
 	case rows > p.MaxRows:
-		return fmt.Sprintf("the output has more than %d rows", p.MaxRows)
+		return fmt.Sprintf("%s has more than %d rows", p.subject(), p.MaxRows)
 	case n > p.MaxCells:
-		return fmt.Sprintf("the output has more than %d cells", p.MaxCells)
+		return fmt.Sprintf("%s has more than %d cells", p.subject(), p.MaxCells)
 	}
 	return ""
 }

@@ -269,6 +269,30 @@ func TestSmallGroupsOnlyWhereCountsAreNamed(t *testing.T) {
 	}
 }
 
+// Of what a run on mocks gave, its author is told where to look by name; of what
+// private data gave, a column's name may be a value, and its place is told alone.
+func TestFindingsOnMocksNameColumns(t *testing.T) {
+	cell := disclosure.TextCell
+	cells := disclosure.Cells{Sheets: []disclosure.Sheet{{
+		Index: 1, Labels: []disclosure.Cell{cell("sex"), cell("count\x1b")}, Rows: [][]disclosure.Cell{{disclosure.IntCell(0), disclosure.IntCell(2)}},
+	}}}
+	p := disclosure.DefaultParams()
+	for mock, want := range map[bool]string{
+		true:  `the trial's result on the mock: 1 count(s) below 5: cell in row 1, column 2 ("count\x1b")`,
+		false: "the output: 1 count(s) below 5: cell in row 1, column 2",
+	} {
+		p.Mock = mock
+		checks, err := disclosure.Check(t.Context(), nil, cells, p)
+		if got := checks[len(checks)-1]; err != nil || got.Detail != want {
+			t.Errorf("%v: %q, %v", mock, got.Detail, err)
+		}
+	}
+	p.Mock, p.MaxRows = true, 0
+	if checks, err := disclosure.Check(t.Context(), nil, cells, p); err != nil || checks[0].Detail != "the trial's result on the mock has more than 0 rows" {
+		t.Errorf("%+v, %v", checks, err)
+	}
+}
+
 func TestKindAndSize(t *testing.T) {
 	for _, c := range []struct {
 		declared, kind string

@@ -31,7 +31,11 @@ type place struct {
 	sheet int
 	row   int // 0-based; of a run: its first cell in reading order
 	col   int
+	name  string // of the column, where it may be told
 }
+
+// maxPlaceName bounds a column's name as part of a sentence, in runes.
+const maxPlaceName = 40
 
 func (p place) String() string {
 	var s string
@@ -44,6 +48,9 @@ func (p place) String() string {
 		s = fmt.Sprintf("the cells from number %d on, in reading order", p.row+1)
 	default:
 		s = fmt.Sprintf("%s %d, column %d", p.shape, p.row+1, p.col+1)
+	}
+	if name := []rune(p.name); len(name) > 0 {
+		s += fmt.Sprintf(" (%q)", string(name[:min(len(name), maxPlaceName)]))
 	}
 	if p.sheet > 0 {
 		s += fmt.Sprintf(" of part %d", p.sheet+1)
@@ -95,11 +102,11 @@ func newQuery(x *Index, cells Cells) (q *query, ok bool) {
 				if id := q.value(cell); id != none {
 					run = append(run, id)
 				}
-				words = append(words, q.addText(place{"text in row", s, r, c}, cell)...)
+				words = append(words, q.addText(place{"text in row", s, r, c, ""}, cell)...)
 			}
 		}
 		for c, cell := range sheet.Labels {
-			q.addText(place{"label", s, 0, c}, cell)
+			q.addText(place{"label", s, 0, c, ""}, cell)
 		}
 		if len(q.candidates) > maxCandidates {
 			return q, false
@@ -137,24 +144,24 @@ func (q *query) addSheet(s int, sheet Sheet) {
 			}
 			columns[c] = append(columns[c], id)
 			if _, ok := q.phrases[q.tokenOf(cell)]; !ok {
-				q.phrases[q.tokenOf(cell)] = place{"cell in row", s, r, c}
+				q.phrases[q.tokenOf(cell)] = place{"cell in row", s, r, c, ""}
 			}
 		}
-		q.add(place{"row", s, r, 0}, ids, true)
+		q.add(place{"row", s, r, 0, ""}, ids, true)
 	}
 	if len(sheet.Rows) > 1 {
 		for c, ids := range columns {
-			q.add(place{"column", s, 0, c}, ids, true)
+			q.add(place{"column", s, 0, c, ""}, ids, true)
 		}
 	}
 	labels := make([]int32, 0, len(sheet.Labels))
 	for c, cell := range sheet.Labels {
 		if id := q.value(cell); id != none {
 			labels = append(labels, id)
-			q.phrases[q.tokenOf(cell)] = place{"label", s, 0, c}
+			q.phrases[q.tokenOf(cell)] = place{"label", s, 0, c, ""}
 		}
 	}
-	q.add(place{"label", s, 0, 0}, labels, true)
+	q.add(place{"label", s, 0, 0, ""}, labels, true)
 }
 
 func (q *query) tokenOf(c Cell) token {

@@ -12,7 +12,7 @@ import (
 // whose label says so, as those of describe, value_counts and agg do. Whether any
 // other whole number counts people cannot be told from the output, so without
 // such a label there is no result at all: "passed" would promise too much.
-func smallGroups(cells Cells, threshold int) (anchorhold.Check, bool) {
+func smallGroups(cells Cells, p Params) (anchorhold.Check, bool) {
 	var small []place
 	named := false
 	for s, sheet := range cells.Sheets {
@@ -24,14 +24,18 @@ func smallGroups(cells Cells, threshold int) (anchorhold.Check, bool) {
 					continue
 				}
 				named = true
-				if v, ok := row[c].Integer(); ok && v >= 1 && v < int64(threshold) {
-					small = append(small, place{"cell in row", s, r, c})
+				if v, ok := row[c].Integer(); ok && v >= 1 && v < int64(p.SmallGroup) {
+					at := place{shape: "cell in row", sheet: s, row: r, col: c}
+					if p.Mock && c < len(sheet.Labels) {
+						at.name = sheet.Labels[c].text
+					}
+					small = append(small, at)
 				}
 			}
 		}
 	}
 	f := newFindings()
-	f.fail(CheckSmallGroups, "the output", fmt.Sprintf("count(s) below %d", threshold), small)
+	f.fail(CheckSmallGroups, p.subject(), fmt.Sprintf("count(s) below %d", p.SmallGroup), small)
 	check := anchorhold.Check{Name: CheckSmallGroups, Result: anchorhold.CheckPassed}
 	if len(small) > 0 {
 		check.Result, check.Detail = anchorhold.CheckFailed, f.failed[CheckSmallGroups][0]

@@ -265,10 +265,13 @@ func (a *Authorizer) Check(who anchorhold.Principal, action Action, res Resource
 			return Permit{}, Missing(res.Type, res.ID)
 		}
 	}
-	return Permit{}, anchorhold.Errorf(anchorhold.Denied, remedyFor(rule), "you may not do this (%s, rule: %s)", action, rule)
+	return Permit{}, anchorhold.Errorf(anchorhold.Denied, remedyFor(who, action, res, rule), "you may not do this (%s, rule: %s)", action, rule)
 }
 
-func remedyFor(rule string) string {
+func remedyFor(who anchorhold.Principal, action Action, res Resource, rule string) string {
+	if studies := studiesOf(who); res.Type == TypeDataset && res.Study == "" && studiesCount(action) && len(studies) > 0 {
+		return "name the study that you ask for: --study " + strings.Join(studies, ", or --study ")
+	}
 	switch rule {
 	case "nobody-decides-on-their-own-request", "nobody-reviews-their-own-request":
 		return "another owner or reviewer has to decide"
@@ -385,9 +388,22 @@ func contextOf(who anchorhold.Principal, action Action, res Resource) cedar.Reco
 // something on it.
 func holdsInStudy(who anchorhold.Principal, action Action, res Resource) bool {
 	if res.Type == TypeDataset {
-		return action == RequestSubmit || action == RunTry
+		return studiesCount(action)
 	}
 	return !res.Mock || res.Author != who.ID
+}
+
+// studiesCount says whether roles in a study count for an act on a dataset.
+func studiesCount(action Action) bool { return action == RequestSubmit || action == RunTry }
+
+// studiesOf names the studies in which somebody has a role.
+func studiesOf(who anchorhold.Principal) (names []string) {
+	for _, b := range who.Bindings {
+		if name, ok := strings.CutPrefix(b.Scope, anchorhold.ScopeStudy("")); ok && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func rolesIn(who anchorhold.Principal, scope string) []anchorhold.Role {

@@ -208,7 +208,7 @@ func DecisionForAuthor(d anchorhold.Decision) anchorhold.Decision {
 // RunForAuthor is a run as the request's author sees it.
 func RunForAuthor(run anchorhold.Run) anchorhold.Run {
 	out := anchorhold.Run{
-		ID: run.ID, Request: run.Request, Grant: run.Grant, Study: run.Study, Environment: run.Environment,
+		ID: run.ID, Request: run.Request, Grant: run.Grant, Study: run.Study, Lock: run.Lock, Environment: run.Environment,
 		State: anchorhold.RunState(authorState(RunStateOf(run))), Queued: anchorhold.Coarse(run.Queued),
 		Started: coarse(run.Started), Finished: coarse(run.Finished), Outputs: []anchorhold.Output{},
 	}

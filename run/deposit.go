@@ -107,7 +107,7 @@ func depositable(tx store.Tx, id string) (anchorhold.Request, error) {
 	}
 	for _, run := range r.Runs {
 		if !run.Ended() {
-			return r, anchorhold.Errorf(anchorhold.Conflict, "wait for it, or cancel it: anchorhold run cancel "+run.ID, "a run of this request goes on at the site")
+			return r, anchorhold.Errorf(anchorhold.Conflict, "wait for its end; to cancel it would end the approval, too", "a run of this request goes on at the site")
 		}
 	}
 	return r, nil

@@ -456,6 +456,7 @@ func (s *Service) take(ctx context.Context, t *task, parser *output.Client, answ
 			return err
 		}
 		params := disclosure.DefaultParams()
+		params.Mock = t.trial()
 		out.Checks = []anchorhold.Check{disclosure.KindAndSize(declared.Kind, frozen.Kind, out.Size, output.DefaultLimits().Bytes, frozen.Rows, params.MaxRows)}
 		more, err := disclosure.Check(ctx, tables, cells, params)
 		if err != nil {

@@ -290,7 +290,7 @@ func (s *Service) finish(ctx context.Context, id, claimant string, o outcome) er
 		if run.Replay != nil {
 			run.Replay = compared(run.Replay, o.outputs)
 		}
-		run.Environment, run.Python = o.env.BuiltDigest, o.env.PythonVersion
+		run.Lock, run.Environment, run.Python = o.env.LockDigest, o.env.BuiltDigest, o.env.PythonVersion
 		if err := errors.Join(tx.PutRun(run), tx.Spend(id, now, o.usage.CPUSeconds)); err != nil {
 			return none, books.Record{}, err
 		}

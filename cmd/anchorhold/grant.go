@@ -149,7 +149,9 @@ func printGrantInside(p *show.Printer, g anchorhold.GrantInside) {
 	if g.Stopped {
 		p.Field("releases", "by a person: a check stopped an output (resume the grant to change that)")
 	}
-	p.Field("suspended", show.TimeOf(g.Suspended))
+	if g.Suspended != nil {
+		p.Field("suspended", show.TimeOf(g.Suspended))
+	}
 	if g.Revoked != nil {
 		p.Field("revoked", fmt.Sprintf("%s by %s", show.TimeOf(g.Revoked), g.RevokedBy))
 		p.Field("reason", g.Reason)

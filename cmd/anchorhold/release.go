@@ -152,7 +152,8 @@ func newReleaseGet(a *app) *cobra.Command {
 		Long: `Writes the output into a folder, readable by you only, after checking that it is
 byte for byte what was approved. Nothing is replaced without --force, and
 symbolic links are not followed. Of a request with several outputs all that left
-are fetched, and each receipt's file has its output's name: receipt-NAME.json.`,
+are fetched, and each receipt's file has its output's name: receipt-NAME.json.
+Who decides on outputs gets those that wait, to look at, while there are any.`,
 		Example: "  anchorhold release get req-… --out results --receipt results/receipt.json",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(c *cobra.Command, args []string) error { return runReleaseGet(c.Context(), a, args[0], o) },
@@ -165,13 +166,14 @@ are fetched, and each receipt's file has its output's name: receipt-NAME.json.`,
 
 // fetched is what release get answers.
 type fetched struct {
-	Release string    `json:"release"`
-	Path    string    `json:"path"`
-	Kind    string    `json:"kind"`
-	Size    int64     `json:"size"`
-	SHA256  string    `json:"sha256"`
-	Receipt string    `json:"receipt,omitempty"`
-	Also    []fetched `json:"also,omitempty"` // of a request: the other outputs of its run
+	Release string                  `json:"release"`
+	State   anchorhold.ReleaseState `json:"state"`
+	Path    string                  `json:"path"`
+	Kind    string                  `json:"kind"`
+	Size    int64                   `json:"size"`
+	SHA256  string                  `json:"sha256"`
+	Receipt string                  `json:"receipt,omitempty"`
+	Also    []fetched               `json:"also,omitempty"` // of a request: the other outputs of its run
 }
 
 func runReleaseGet(ctx context.Context, a *app, id string, o releaseGetOptions) error {
@@ -198,7 +200,7 @@ func runReleaseGet(ctx context.Context, a *app, id string, o releaseGetOptions) 
 		}
 		return emit(a, got, func(p *show.Printer, f fetched) {
 			for _, f := range append([]fetched{f}, f.Also...) {
-				p.Printf("%s: %s, %s\n", f.Path, f.Kind, show.Size(f.Size))
+				p.Printf("%s: %s, %s%s\n", f.Path, f.Kind, show.Size(f.Size), waitsToLeave(f.State))
 				if f.Receipt != "" {
 					p.Printf("%s: its receipt; check it with `anchorhold receipt verify`\n", f.Receipt)
 				}
@@ -207,8 +209,17 @@ func runReleaseGet(ctx context.Context, a *app, id string, o releaseGetOptions) 
 	})
 }
 
+// waitsToLeave reminds who looks at an output that it has not left.
+func waitsToLeave(s anchorhold.ReleaseState) string {
+	if s == anchorhold.ReleaseHeld {
+		return "; it waits for a decision and has not left"
+	}
+	return ""
+}
+
 // outputsWith gives a release and, where a request was asked for, those of the
-// other outputs of its run that have left: an answer in several parts is one answer.
+// other outputs of its run that have left like it, or wait like it: an answer in
+// several parts is one answer.
 func outputsWith(ctx context.Context, c *client.Client, asked string, r client.Release) ([]client.Release, error) {
 	all := []client.Release{r}
 	if asked != r.Request {
@@ -223,7 +234,7 @@ func outputsWith(ctx context.Context, c *client.Client, asked string, r client.R
 		return all, nil
 	}
 	for _, o := range request.Runs[at].Outputs {
-		if o.Release == nil || o.Release.ID == r.ID || o.Release.State != anchorhold.ReleaseApproved {
+		if o.Release == nil || o.Release.ID == r.ID || o.Release.State != r.State {
 			continue
 		}
 		other, err := c.Release(ctx, o.Release.ID)
@@ -248,7 +259,7 @@ func (a *app) fetchRelease(ctx context.Context, c *client.Client, r client.Relea
 	if err == nil && o.receipt != "" {
 		err = fetchReceipt(ctx, c, r.ID, o)
 	}
-	return fetched{Release: r.ID, Path: path, Kind: r.Output.Kind, Size: r.Output.Size, SHA256: r.Output.SHA256, Receipt: o.receipt}, err
+	return fetched{Release: r.ID, State: r.State, Path: path, Kind: r.Output.Kind, Size: r.Output.Size, SHA256: r.Output.SHA256, Receipt: o.receipt}, err
 }
 
 func fetchOutput(ctx context.Context, c *client.Client, r client.Release, o releaseGetOptions) (string, error) {

@@ -27,7 +27,10 @@ func newRequestApprove(a *app) *cobra.Command {
 		Long: `Lets a request run: exactly this code, with these parameters, on these versions,
 for this purpose, by its author. What it computes is still held until its release
 is approved, unless --auto-release lets it leave once every disclosure check has
-passed.
+passed. The run begins at once, also where you mean to hand in what was made
+elsewhere: "anchorhold run deposit" takes that once the run has ended, well or
+badly (to cancel it ends the approval, too). Leave --auto-release out then, so
+that nothing of the run here leaves.
 
 With --uses, the same may run again without another decision; --param,
 --any-later-version, --any-purpose and --for say how far it may differ. Failed

@@ -163,7 +163,7 @@ func tells(s anchorhold.Sensitivity) string {
 func environment(lock string, site client.Site) string {
 	for _, e := range site.Environments {
 		if e.Lock == lock {
-			return fmt.Sprintf("%s (Python %s, %d packages)", lock, e.Python, len(e.Packages))
+			return fmt.Sprintf("%s (Python %s, %d packages)", nameLocks(lock, site), e.Python, len(e.Packages))
 		}
 	}
 	return lock + " (not at this site)"

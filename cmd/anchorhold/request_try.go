@@ -134,7 +134,7 @@ func printTrial(p *show.Printer, run *anchorhold.Run, note string, expect *ancho
 		p.Field("output", fmt.Sprintf("%s: %s, %s", o.Name, strings.TrimSuffix(o.Kind+", "+o.Python, ", "), show.Size(o.Size)))
 		for _, c := range o.Checks {
 			if c.Result != anchorhold.CheckPassed {
-				p.Field("check", fmt.Sprintf("%s: %s", c.Name, c.Result))
+				p.Field("check", strings.TrimSuffix(fmt.Sprintf("%s: %s; %s", c.Name, c.Result, c.Detail), "; "))
 			}
 		}
 		if o.Preview != "" {

@@ -119,11 +119,15 @@ func newRunQueue(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				site, err := c.Site(ctx)
+				if err != nil {
+					return err
+				}
 				return emit(a, q, func(p *show.Printer, q client.Queue) {
 					p.Field("waiting", fmt.Sprintf("%d runs", q.Waiting))
 					p.Field("running", fmt.Sprintf("%d runs, at most %d at once", q.Running, q.Slots))
 					for _, name := range slices.Sorted(maps.Keys(q.Ready)) {
-						p.Field("ready", fmt.Sprintf("%d for %s", q.Ready[name], name))
+						p.Field("ready", fmt.Sprintf("%d for %s", q.Ready[name], nameLocks(name, site)))
 					}
 				})
 			})
@@ -160,11 +164,29 @@ func withRun(ctx context.Context, a *app, id string, act func(*client.Client, co
 		if err != nil {
 			return err
 		}
-		return emit(a, r, printRun)
+		return emitRun(ctx, a, c, r)
 	})
 }
 
-func printRun(p *show.Printer, r anchorhold.Run) {
+func emitRun(ctx context.Context, a *app, c *client.Client, r anchorhold.Run) error {
+	site, err := c.Site(ctx)
+	if err != nil {
+		return err
+	}
+	return emit(a, r, func(p *show.Printer, r anchorhold.Run) { printRun(p, r, site) })
+}
+
+// nameLocks puts before each lock in a text the name that the site has for it.
+func nameLocks(text string, site client.Site) string {
+	for _, e := range site.Environments {
+		if e.Name != "" {
+			text = strings.ReplaceAll(text, e.Lock, e.Name+" "+e.Lock)
+		}
+	}
+	return text
+}
+
+func printRun(p *show.Printer, r anchorhold.Run, site client.Site) {
 	p.Field("run", r.ID)
 	p.Field("side", string(r.Side))
 	p.Field("request", r.Request)
@@ -178,7 +200,8 @@ func printRun(p *show.Printer, r anchorhold.Run) {
 	if r.Attempt > 1 {
 		p.Field("attempt", fmt.Sprint(r.Attempt))
 	}
-	p.Field("environment", r.Environment)
+	p.Field("environment", nameLocks(r.Lock, site))
+	p.Field("built as", r.Environment)
 	p.Field("boundary", r.Boundary)
 	if r.Replay != nil {
 		printReplay(p, r.Replay)

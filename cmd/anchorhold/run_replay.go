@@ -41,7 +41,7 @@ func runRunReplay(ctx context.Context, a *app, path string) error {
 		if err != nil {
 			return err
 		}
-		if err := emit(a, run, printRun); err != nil {
+		if err := emitRun(ctx, a, c, run); err != nil {
 			return err
 		}
 		if !reproduced(run) {

@@ -140,7 +140,7 @@ const (
 func Kind(env pyenv.Env, limits sandbox.Limits) warm.Kind {
 	spec := Spec("", env, limits)
 	return warm.Kind{
-		Name: "environment " + env.BuiltDigest, Spec: spec, Waiting: append(slices.Clone(spec.Argv), "wait"),
+		Name: "environment " + env.LockDigest + ", built as " + env.BuiltDigest, Spec: spec, Waiting: append(slices.Clone(spec.Argv), "wait"),
 		Hold: sandbox.Hold{Memory: min(waitingMemory, limits.Memory), CPUTime: waitingCPU, Wall: waitingTime},
 		Ready: func(ctx context.Context, s sandbox.Session) error {
 			stop := context.AfterFunc(ctx, func() { _ = s.Conn().SetReadDeadline(time.Unix(1, 0)) }) // ends the waiting
@@ -186,7 +186,6 @@ type message struct {
 	Values      map[string]json.RawMessage `json:"values"`
 	Outputs     []output.Declared          `json:"outputs"`
 	// Of the process that runs the code, beside those of its session.
-	CPUSeconds   int64 `json:"cpu_seconds,omitempty"`
 	AddressSpace int64 `json:"address_space,omitempty"`
 }
 
@@ -217,7 +216,7 @@ func (j Job) marshal(files int) ([]byte, error) {
 		Values: j.Values, Outputs: j.Outputs,
 	}
 	if j.Limits != (sandbox.Limits{}) {
-		m.CPUSeconds, m.AddressSpace = int64(math.Ceil(j.Limits.CPUTime.Seconds())), j.Limits.Memory+sandbox.AddressHeadroom
+		m.AddressSpace = j.Limits.Memory + sandbox.AddressHeadroom
 	}
 	copy(m.Inputs, j.Inputs)
 	used := make([]bool, files)

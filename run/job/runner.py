@@ -55,8 +55,8 @@ def main(environment, out, wait=None):
     job, files = receive(channel)
     if job is None:
         return 2
-    if "cpu_seconds" in job:
-        take_limits(job)
+    if "address_space" in job:
+        take_limit(job["address_space"])
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # what was printed survives a kill
     manifest = answer(inputs, encoder, job, files, out)
     for stream in (sys.stdout, sys.stderr):
@@ -134,20 +134,17 @@ def warm_up(inputs, encoder):
     gc.freeze()  # what was loaded will not be looked through again
 
 
-def take_limits(job):
-    """Set the limits that each process has for itself.
+def take_limit(most):
+    """Set the limit on memory that each process has for itself.
 
-    They only make for better messages: what bounds a job is outside. Those that
-    a waiting session was started with are larger, and count its warm-up.
+    It only makes for better messages: what bounds a job is outside. The one that a
+    waiting session was started with is larger.
     """
     import resource
 
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(used.ru_utime + used.ru_stime) + job["cpu_seconds"] + 2
-    for what, wanted in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, job["address_space"])):
-        most = resource.getrlimit(what)[1]
-        value = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
-        resource.setrlimit(what, (value, value))
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    value = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (value, value))
 
 
 # ---- the conversation -------------------------------------------------------

@@ -23,7 +23,7 @@ import (
 var reader string
 
 // Version is the reader's: findings of an earlier one are made anew.
-const Version = 2
+const Version = 3
 
 // Limits of what a reader may answer.
 const (

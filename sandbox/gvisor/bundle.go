@@ -192,13 +192,15 @@ func memoryMount(at string, size int64, options ...string) specs.Mount {
 }
 
 // rlimits are the per-process limits that the guest's kernel enforces. The
-// processor time here is a second line: it counts each process alone.
+// processor time here is a second line, some way behind the meter: it counts each
+// process alone, and on a busy machine also time in which the process only waited
+// for a processor.
 func rlimits(s sandbox.Spec) []specs.POSIXRlimit {
 	l, time := s.Limits, s.Limits.CPUTime
 	if s.Hold != nil {
 		time += s.Hold.CPUTime // of getting ready, which the guest's kernel counts along
 	}
-	seconds := uint64(math.Ceil(time.Seconds())) + 1
+	seconds := 4*uint64(math.Ceil(time.Seconds())) + 1
 	var r []specs.POSIXRlimit
 	for _, v := range []struct {
 		name  string

@@ -187,31 +187,44 @@ OTHER_NAMES = {
 def check_available(code: Json, environment: Json) -> None:
     """Refuse imports of libraries that are known not to be in the environment: the run would only fail."""
     packages = {plain_name(str(p.get("name"))) for p in environment.get("packages") or []}
-    local = {f["path"].split("/")[0].removesuffix(".py") for f in code["files"]}
     if not packages:
         return
-    for name in sorted(imported(code) - local - set(sys.stdlib_module_names) - {"anchorhold"}):
+    found = imported(code)
+    local = {f["path"].split("/")[0].removesuffix(".py") for f in python_files(code)}
+    for name in sorted(found.keys() - local - set(sys.stdlib_module_names) - {"anchorhold"}):
         names = {plain_name(OTHER_NAMES.get(name, name)), *map(plain_name, distributions().get(name, []))}
         if not names & packages:
             raise NotCaptured(
-                f"{name} is not in the site's environment",
+                f"{name}, which {found[name]} imports, is not in the site's environment",
                 "do without it, or ask the owner for an environment that has it; see site.environments",
             )
 
 
-def imported(code: Json) -> set[str]:
-    """Top-level names of what the entry's file imports wherever it runs, but not where it expects an import to fail."""
-    found: set[str] = set()
-    path = str(code["entry"]).partition(":")[0]
-    stack: list[ast.AST] = [ast.parse(f["text"]) for f in code["files"] if f["path"] == path]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.Import):
-            found.update(a.name.partition(".")[0] for a in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.partition(".")[0])
-        elif not isinstance(node, ast.Try):
-            stack.extend(ast.iter_child_nodes(node))
+def python_files(code: Json) -> list[Json]:
+    return [f for f in code["files"] if f["path"].endswith(".py")]
+
+
+def imported(code: Json) -> dict[str, str]:
+    """Top-level names that the code imports, in whichever of its files, and where it does.
+
+    Not what is imported where that is expected to fail, or for a checker of types alone.
+    """
+    found: dict[str, str] = {}
+    for f in python_files(code):
+        stack: list[ast.AST] = [ast.parse(f["text"])]
+        while stack:
+            node = stack.pop()
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [a.name for a in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module] if node.module and not node.level else []
+            elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+                stack.extend(node.orelse)
+            elif not isinstance(node, ast.Try):
+                stack.extend(ast.iter_child_nodes(node))
+            for name in names:
+                found.setdefault(name.partition(".")[0], f"{f['path']} line {getattr(node, 'lineno', 1)}")
     return found
 
 

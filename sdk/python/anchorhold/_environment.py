@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ._errors import Invalid
 from ._http import Http, quote
-from ._listing import Json, Listing, Record, short_time
+from ._listing import Collection, Json, Listing, Record, short_time
 from ._text import visible
 
 MAX_LOCK = 1 << 20
@@ -63,6 +63,20 @@ class EnvironmentRequest(Record):
         ]
 
 
+class EnvironmentRequests(Collection[EnvironmentRequest]):
+    """What was asked for: for owners everything, for others their own. One by its id, or all."""
+
+    _path = "/v1/envs/requests"
+
+    def _one(self, data: Json) -> EnvironmentRequest:
+        return EnvironmentRequest(self._http, data)
+
+    def all(self, state: str = "") -> Listing[EnvironmentRequest]:
+        """All of them, or those that are requested, added or declined; newest first."""
+        found = [self._one(r) for r in self._http.pages(self._path, {"state": state})]
+        return Listing(found, ("environment", "state", "who", "packages", "reason"), request_row)
+
+
 class Environments(Listing[Json]):
     """The environments in which code can run here."""
 
@@ -86,12 +100,10 @@ class Environments(Listing[Json]):
         body = {"lock": text, **({"reason": reason} if reason else {})}
         return EnvironmentRequest(self._http, self._http.post("/v1/envs/requests", body))
 
-    def requested(self, state: str = "") -> Listing[EnvironmentRequest]:
-        """What was asked for, newest first: for owners everything, for others their own."""
-        found = self._http.pages("/v1/envs/requests", {"state": state})
-        requests = [EnvironmentRequest(self._http, r) for r in found]
-        head = ("environment", "state", "who", "packages", "reason")
-        return Listing(requests, head, request_row)
+    @property
+    def requests(self) -> EnvironmentRequests:
+        """The further environments that were asked for: .requests.all(), .requests["env-..."]."""
+        return EnvironmentRequests(self._http)
 
 
 def request_row(r: EnvironmentRequest) -> list[object]:

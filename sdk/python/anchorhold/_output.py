@@ -11,8 +11,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ._collect.outputs import IMPLIED, one_output
+from ._collect.source import Refused
 from ._decision import Decision, decisions, waits_words
-from ._errors import InvalidResult
+from ._errors import Invalid, InvalidResult
 from ._http import Http, quote
 from ._listing import Collection, Json, Listing, Record, need, short_time
 from ._text import facts_html, facts_text, visible
@@ -25,10 +27,22 @@ class Output(Record):
     Kinds are table, array, json, text, image, csv, svg, safetensors, onnx, samples, and any.
     The sensitivity is what it tells of the people in the data: aggregate, model, or
     individual, which never leaves without a person's decision. Left out, it is what the kind implies.
+    What there is not is refused at once.
     """
 
     def __init__(self, name: str, *, kind: str = "any", sensitivity: str = "") -> None:
+        try:
+            one_output(f"{name}={kind}" + (f":{sensitivity}" if sensitivity else ""))
+        except Refused as e:
+            raise Invalid(str(e), e.remedy) from None
         super().__init__({"name": name, "kind": kind, "sensitivity": sensitivity})
+
+    @classmethod
+    def of(cls, data: Json) -> Output:
+        """As the site says it."""
+        found = cls.__new__(cls)
+        Record.__init__(found, data)
+        return found
 
     @property
     def name(self) -> str:
@@ -42,11 +56,11 @@ class Output(Record):
 
     @property
     def sensitivity(self) -> str:
-        """Aggregate, model or individual."""
-        return self._text("sensitivity")
+        """Aggregate, model or individual; where it was not declared, what the kind implies."""
+        return self._text("sensitivity") or IMPLIED.get(self.kind, "aggregate")
 
     def _facts(self) -> list[tuple[str, object]]:
-        return [(n, self._text(n)) for n in ("name", "kind", "sensitivity")]
+        return [("name", self.name), ("kind", self.kind), ("sensitivity", self.sensitivity)]
 
     def __repr__(self) -> str:
         return facts_text("Output", self._facts())

@@ -28,6 +28,7 @@ from .receipt import Receipt
 
 ENDED = ("denied", "withdrawn", "expired", "failed", "cancelled", "released", "refused")
 WAITS_FOR_NOBODY = (*ENDED, "asked")  # nothing more happens without the author
+DECIDING = ("deciding", "held")  # it ran; some of its outputs may have left already
 LONGEST_OUTAGE = 300.0
 SIGN_OF_LIFE = 20.0  # seconds within which a site that tells events says something
 SOMEBODY = "somebody who decides"  # for data of which you are no reviewer
@@ -85,10 +86,7 @@ class Request(Record):
         code = self._data.get("code") or {}
         if code.get("outputs") is None:  # a list leaves the code out
             code = self.refresh()._data.get("code") or {}
-        declared = [o for o in code.get("outputs") or [] if isinstance(o, dict)]
-        found = [
-            Output(str(o["name"]), kind=str(o["kind"]), sensitivity=str(o.get("sensitivity") or "")) for o in declared
-        ]
+        found = [Output.of(o) for o in code.get("outputs") or [] if isinstance(o, dict)]
         return Listing(found, ("output", "kind", "sensitivity"), lambda o: [o.name, o.kind, o.sensitivity])
 
     @property
@@ -153,13 +151,15 @@ class Request(Record):
     def wait(self, timeout: float | None = None, progress: bool | Report | None = None) -> Request:
         """Wait until the request has ended, or the owner asks something; Timeout when that takes longer.
 
+        Who decides on outputs waits until one is held for them, too.
+
         Progress is shown on a terminal and in a notebook; pass False for none, or a
         function that takes the state and the seconds waited.
         """
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
         with Progress(progress) as line:
             line.show(self.state)
-            while self.state not in WAITS_FOR_NOBODY:
+            while self.state not in (*WAITS_FOR_NOBODY, "held"):
                 if not self._follow(deadline, line):
                     self._poll(deadline, line.every)
                 line.show(self.state)
@@ -206,6 +206,7 @@ class Request(Record):
 
     def result(self) -> Any:
         """The answer, of the type that the function returned; several outputs come as a dict by name."""
+        self._raise_unless_released()
         outputs = self.outputs
         if len(outputs) == 1 and len(self.declared) <= 1:
             return outputs[0].value()
@@ -213,14 +214,24 @@ class Request(Record):
 
     @property
     def outputs(self) -> Listing[RunOutput]:
-        """The released outputs of the newest run; raises what stands in their way."""
-        self._raise_unless_released()
-        for run in reversed(self._items("runs")):
+        """The released outputs of the newest run, also while others of it wait; raises what stands in their way."""
+        if self.state not in WAITS_FOR_NOBODY:
+            self.refresh()
+        found = self._left() if self.state in (*DECIDING, "released") else []
+        if not found:
+            self._raise_unless_released()
+            raise NotReady("the request has no released output that you may see", "look at its .state and .runs")
+        outputs = [RunOutput(self._http, o, str(o["release"].get("id"))) for o in found]
+        return Listing(outputs, ("output", "kind", "bytes"), lambda o: [o.name, o.kind, o.size])
+
+    def _left(self) -> list[Json]:
+        """What has left of the newest run that matters: while one is being decided, of that one."""
+        runs = self._items("runs")
+        for run in reversed(runs[-1:] if self.state in DECIDING else runs):
             found = [o for o in run.get("outputs") or [] if (o.get("release") or {}).get("state") == "approved"]
             if found:
-                outputs = [RunOutput(self._http, o, str(o["release"].get("id"))) for o in found]
-                return Listing(outputs, ("output", "kind", "bytes"), lambda o: [o.name, o.kind, o.size])
-        raise NotReady("the request has no released output that you may see", "look at its .state and .runs")
+                return found
+        return []
 
     def receipt(self, output: str | None = None) -> Receipt:
         """The receipt of the answer, or of the output of this name where there are several.
@@ -259,7 +270,9 @@ class Request(Record):
             return Ended(f"the request is {self.state}", "submit it again if you still want the answer")
         if self.state == "asked":
             return NotReady(f"the owner asks: {self._question()}", 'answer with .answer("..."), then wait again')
-        return NotReady(f"there is no result yet: {state_words(self.state)}", "call .wait()")
+        left = ", ".join(visible(o.get("name")) for o in self._left()) if self.state in DECIDING else ""
+        remedy = f"call .wait(); what has left already is in .outputs: {left}" if left else "call .wait()"
+        return NotReady(f"there is no result yet: {state_words(self.state)}", remedy)
 
     def _denied(self) -> Denied:
         """The newest denial, as an error that says what would be accepted."""
@@ -408,6 +421,7 @@ class Request(Record):
     def _facts(self) -> list[tuple[str, object]]:
         refs = (self._data.get("assets") or {}).items()
         values = (self._data.get("parameters") or {}).items()
+        code = self._data.get("code") or {}
         return [
             ("state", state_line(self.state)),
             ("author", self.author),
@@ -416,7 +430,9 @@ class Request(Record):
             *[(p, f"{r.get('dataset')}/{r.get('asset')}") for p, r in refs],
             *[(p, repr(v)) for p, v in values],
             ("code", self.code_digest),
-            ("entry", (self._data.get("code") or {}).get("entry")),
+            ("entry", code.get("entry")),
+            *[("output", output_words(o)) for o in code.get("outputs") or [] if isinstance(o, dict)],
+            ("expected", f"at most {self.expect.words()}" if self.expect else ""),
             ("created", short_time(self._data.get("created"))),
             ("question", self._question() if self.state == "asked" else ""),
             *[("waits for", waits_words(w)) for w in self._items("waits_for")],
@@ -446,6 +462,12 @@ NEXT = {
     "withdrawn": "Next: submit again if you still want the answer.",
     "cancelled": "Next: submit again if you still want the answer.",
 }
+
+
+def output_words(o: Json) -> str:
+    """One declared output, and what it tells of people."""
+    declared = Output.of(o)
+    return f"{declared.name}: {declared.kind}, {declared.sensitivity}"
 
 
 def reading_table(found: Json) -> Listing[Json]:

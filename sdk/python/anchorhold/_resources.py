@@ -42,6 +42,15 @@ class Resources:
         found = {"cpu_seconds": self.cpu_seconds, "memory": self.memory, "wall_seconds": self.wall_seconds}
         return {n: v for n, v in found.items() if v}
 
+    def words(self) -> str:
+        """In a sentence, as who decides reads it."""
+        found = [
+            (self.cpu_seconds, f"{self.cpu_seconds} s of processor time"),
+            (self.memory, f"{(self.memory or 0) / 2**20:.0f} MiB of memory"),
+            (self.wall_seconds, f"{self.wall_seconds} s in all"),
+        ]
+        return ", ".join(text for value, text in found if value)
+
     def __repr__(self) -> str:
         found = {"cpu_seconds": self.cpu_seconds, "memory": self.memory, "wall": self.wall_seconds}
         return f"Resources({', '.join(f'{n}={v}' for n, v in found.items() if v)})"

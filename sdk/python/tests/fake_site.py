@@ -291,7 +291,7 @@ def submit(site: FakeSite, call: dict[str, Any]) -> tuple[int, Any]:
     body = call["body"]
     number = len(site.requests)
     request = {
-        **{k: body[k] for k in ("code", "assets", "parameters", "purpose")},
+        **{k: body.get(k) for k in ("code", "assets", "parameters", "purpose", "expect")},
         "study": body.get("study", ""),
         "id": f"req-{number:016d}",
         "digest": "sha256:" + f"{number:064d}",

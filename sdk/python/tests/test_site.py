@@ -191,9 +191,35 @@ def test_a_library_that_the_site_lacks_is_refused(ada: ah.Site, module: Any, sit
             return 1
         """
     )
-    with pytest.raises(ah.NotCaptured, match="urllib3 is not in the site's environment"):
+    with pytest.raises(ah.NotCaptured, match=r"urllib3, which main\.py line \d+ imports, is not in the site's env"):
         ada.submit(code.f, patients=ada.datasets["heart"], purpose="p")
     assert ada.capture(code.g, patients=ada.datasets["heart"]).digest.startswith("sha256:")
+
+
+def test_imports_of_every_file_are_looked_at(ada: ah.Site, tmp_path: Path) -> None:
+    heart = ada.datasets["heart"]
+    files = {
+        "study/main.py": "from parts import means\nfrom parts.codes import names\nimport plain\n"
+        "def run(patients):\n    return means.of(patients, names)\n",
+        "study/parts/means.py": "from . import codes\nimport json\ndef of(patients, names):\n    return 1\n",
+        "study/parts/codes.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import polars\nnames = 1\n",
+        "study/plain.py": "import numpy as np\n",
+        "study/absent/codes.csv": "num\n",
+        "analysis.py": "from tidy import tidy\nresult = tidy(patients)\n",
+        "tidy.py": "def tidy(patients):\n    return patients\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert ada.capture(tmp_path / "study", entry="main:run", patients=heart).digest.startswith("sha256:")
+    assert ada.capture(tmp_path / "analysis.py", patients=heart).digest.startswith("sha256:")
+    (tmp_path / "study/parts/codes.py").write_text("names = 1\n\ndef later():\n    import absent.models\n")
+    with pytest.raises(ah.NotCaptured, match=r"absent, which parts/codes\.py line 4 imports, is not in") as refused:
+        ada.capture(tmp_path / "study", entry="main:run", patients=heart)
+    assert "ask the owner for an environment that has it" in refused.value.remedy
+    (tmp_path / "tidy.py").write_text("import absent\ndef tidy(patients):\n    return patients\n")
+    with pytest.raises(ah.NotCaptured, match=r"absent, which tidy\.py line 1 imports"):
+        ada.submit(str(tmp_path / "analysis.py"), patients=heart, purpose="p")
 
 
 def test_a_reserved_parameter_is_refused(ada: ah.Site, module: Any) -> None:
@@ -283,6 +309,25 @@ def test_waiting_sits_out_a_restart(
     monkeypatch.setattr("anchorhold._request.time.sleep", lambda s: None)
     site.trouble = [503] * 12
     assert request.wait(timeout=60).state == "released"
+
+
+def test_what_has_left_is_there_while_another_output_waits(
+    ada: ah.Site, olga: ah.Site, site: FakeSite, code: Any
+) -> None:
+    request = ask(ada, olga, code.as_int)
+    value = request.result()
+    asked = site.requests[request.id]
+    asked["state"] = "deciding"
+    request.refresh()
+    assert [o.value() for o in request.outputs] == [value]
+    request.receipt().verify()
+    with pytest.raises(ah.NotReady, match="no result yet") as waits:
+        request.result()
+    assert waits.value.remedy.endswith("what has left already is in .outputs: result")
+    asked["runs"].append({"id": "run-2", "state": "deciding", "outputs": []})
+    with pytest.raises(ah.NotReady, match="no result yet") as waits:
+        _ = request.refresh().outputs
+    assert waits.value.remedy == "call .wait()"
 
 
 def test_a_tampered_result_is_refused(ada: ah.Site, olga: ah.Site, site: FakeSite, code: Any) -> None:
@@ -412,8 +457,10 @@ def test_an_environment_is_asked_for(ada: ah.Site, site: FakeSite, tmp_path: Pat
     assert "survival curves" in repr(asked)
     assert asked.decline("nobody maintains it").state == "declined"
     assert asked.refresh().answer == "nobody maintains it"
-    (listed,) = ada.environments.requested("declined")
-    assert listed.id == asked.id
-    assert asked.id in repr(ada.environments.requested())
+    requests = ada.environments.requests
+    assert [r.id for r in requests.all("declined")] == [r.id for r in requests] == [asked.id]
+    assert requests[asked.id].state == "declined"
+    assert asked.id in repr(requests)
+    assert asked.id in requests._repr_html_()
     with pytest.raises(ah.Invalid, match="no lock"):
         ada.environments.request(tmp_path / "absent.lock")

@@ -97,12 +97,40 @@ def test_declared_outputs_and_expected_resources_are_sent(site: FakeSite, ada: a
         {"name": "fit", "kind": "any", "sensitivity": "model"},
         {"name": "other", "kind": "any"},
     ]
-    assert [(o.name, o.sensitivity) for o in request.declared] == [("table", ""), ("fit", "model"), ("other", "")]
+    assert [(o.name, o.sensitivity) for o in request.declared] == [
+        ("table", "aggregate"),
+        ("fit", "model"),
+        ("other", "aggregate"),
+    ]
+    for line in (
+        "output    table: table, aggregate",
+        "fit: any, model",
+        "at most 2 s of processor time, 1536 MiB of mem",
+    ):
+        assert line in repr(request)
     tried = site.calls("POST", "/v1/trials")[0]["body"]
     assert tried["expect"] == sent["expect"]
     assert tried["code"]["outputs"] == [{"name": "table", "kind": "any"}]
     with pytest.raises(ah.Invalid, match="declared by something else"):
         ada.capture(code.by_diagnosis, patients=heart, outputs=[3])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "said", "remedy"),
+    [
+        ("fit", {"kind": "tabel"}, "has the kind 'tabel', which there is not", "use one of table, array, json, "),
+        ("fit", {"sensitivity": "secret"}, "has the sensitivity 'secret'", "use one of aggregate, model, individual"),
+        ("fit", {"kind": "samples", "sensitivity": "model"}, "is individual", "leave its sensitivity out"),
+        ("my fit", {}, "has no plain name", "use ASCII letters"),
+        ("fit=table", {}, "has the kind 'table=any'", "use one of"),
+    ],
+)
+def test_outputs_that_there_are_not_are_refused_at_once(
+    name: str, more: dict[str, str], said: str, remedy: str
+) -> None:
+    with pytest.raises(ah.Invalid, match=said) as refused:
+        ah.Output(name, **more)
+    assert refused.value.remedy.startswith(remedy)
 
 
 @pytest.mark.parametrize(
