@@ -33,6 +33,7 @@ const (
 	PrefixOutput     = "out"
 	PrefixRelease    = "rel"
 	PrefixLedger     = "led"
+	PrefixQuestion   = "que"
 	PrefixUpload     = "upl"
 	PrefixNotice     = "not"
 	PrefixBackup     = "bak"

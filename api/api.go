@@ -31,6 +31,7 @@ import (
 	"github.com/anchorhold/anchorhold/keep"
 	"github.com/anchorhold/anchorhold/notify"
 	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/question"
 	"github.com/anchorhold/anchorhold/release"
 	"github.com/anchorhold/anchorhold/request"
 	"github.com/anchorhold/anchorhold/run"
@@ -52,6 +53,7 @@ type Services struct {
 	Releases *release.Service
 
 	Exposure     *exposure.Service
+	Questions    *question.Service
 	Environments *environment.Service
 	Site         func() SiteInfo // what the site says of itself
 	Notify       *notify.Service
@@ -140,6 +142,7 @@ func New(s Services) *API {
 	a.releaseOperations()
 	a.bookOperations()
 	a.exposureOperations()
+	a.queryOperations()
 	a.notifyOperations()
 	a.applicationOperations()
 	a.keepOperations()

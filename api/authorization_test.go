@@ -31,6 +31,7 @@ import (
 	"github.com/anchorhold/anchorhold/keep"
 	"github.com/anchorhold/anchorhold/notify"
 	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/question"
 	"github.com/anchorhold/anchorhold/release"
 	"github.com/anchorhold/anchorhold/request"
 	"github.com/anchorhold/anchorhold/run"
@@ -129,10 +130,12 @@ func (f *fixture) open() {
 	runs.Ready()
 	accounts := &account.Service{Books: f.Books}
 	applications := &account.Applications{Accounts: accounts, Write: func(context.Context, string, string, string) error { return nil }}
+	datasets := &dataset.Service{Books: f.Books, Blobs: blobs, IndexKey: disclosure.Key(f.Keys.IndexKey())}
 	f.accounts, f.meter = accounts, &meter{calls: map[string]int{}}
 	f.services = api.Services{
 		Books: f.Books, Policy: rules, Accounts: accounts, Releases: releases, Runs: runs,
-		Datasets:     &dataset.Service{Books: f.Books, Blobs: blobs, IndexKey: disclosure.Key(f.Keys.IndexKey())},
+		Datasets:     datasets,
+		Questions:    &question.Service{Books: f.Books, Find: datasets.Find},
 		Requests:     &request.Service{Books: f.Books, Policy: rules, HasEnvironment: func(l string) bool { return l == lock }, EnvironmentBuilt: func(l string) bool { return l == lock }, Wake: runs.Wake, Unchanged: func(context.Context, []anchorhold.AssetRef) error { return nil }},
 		Exposure:     &exposure.Service{Books: f.Books},
 		Environments: &environment.Service{Books: f.Books, Built: func(l string) bool { return l == lock }},

@@ -77,7 +77,7 @@ func serve(b *testing.B) clients {
 	go func() {
 		ended <- s.Serve(ctx, site.ServeOptions{
 			Listen:     "127.0.0.1:0",
-			NewSandbox: func() (sandbox.Sandbox, string, error) { return intaketest.Sandbox{Sandbox: instant{}}, parser, nil },
+			NewSandbox: func() (site.Guests, error) { return site.Guests{Sandbox: intaketest.Sandbox{Sandbox: instant{}}, Parser: parser}, nil },
 		}, func(url string) { ready <- url })
 	}()
 	b.Cleanup(func() {

@@ -2,6 +2,7 @@ package dp
 
 import (
 	"errors"
+	"math/big"
 
 	"github.com/anchorhold/anchorhold/dp/internal/num"
 )
@@ -30,6 +31,9 @@ var ErrClosed = errors.New("the pool of noise is closed; open another one")
 // Int128 is a signed integer of 128 bits whose arithmetic is exact or says that
 // it was not: the type of sums over a lattice.
 type Int128 = num.Int128
+
+// FromBig gives x as an Int128; ok is false if it does not fit.
+func FromBig(x *big.Int) (n Int128, ok bool) { return num.FromBig(x) }
 
 // FromInt64 gives x as an Int128.
 func FromInt64(x int64) Int128 { return num.FromInt64(x) }

@@ -225,7 +225,7 @@ func Exhaust(tx store.Tx, now time.Time, population, subject, why string) error 
 // NoLimit is the error for a population of which no owner has said how much may
 // be learnt.
 func NoLimit(population string) error {
-	return anchorhold.Errorf(anchorhold.Denied, "submit code for a review, or ask the owner to set a limit: anchorhold ledger limits --population "+population+" --epsilon 3",
+	return anchorhold.Errorf(anchorhold.Conflict, "submit code for a review, or ask the owner to set a limit: anchorhold ledger limits --population "+population+" --epsilon 3",
 		"no limit of exposure is set for %q, so nothing about it is answered without a review", population)
 }
 
@@ -257,6 +257,20 @@ func (l limits) of(a anchorhold.ExposureAccount) (account.Limit, bool) {
 	a.Name = ""
 	each, ok := l[a]
 	return each, ok
+}
+
+// LimitOf gives the limit over all answers about a population; NoLimit is its
+// error where there is none.
+func LimitOf(tx store.Tx, population string) (account.Limit, error) {
+	all, err := limitsOf(tx, population)
+	if err != nil {
+		return account.Limit{}, err
+	}
+	l, ok := all.of(anchorhold.ExposureAccount{Population: population, Scope: anchorhold.LimitPopulation})
+	if !ok {
+		return l, NoLimit(population)
+	}
+	return l, nil
 }
 
 // Parse reads a limit as it is kept.

@@ -145,7 +145,7 @@ func TestARaceForWhatFitsTen(t *testing.T) {
 func TestNothingWithoutALimit(t *testing.T) {
 	b := newBench(t)
 	b.must(exposure.NewLimit{Population: "patients", Scope: anchorhold.LimitResearcher, Epsilon: "1"})
-	if err := b.ask(pure(t, "0.1")); anchorhold.KindOf(err) != anchorhold.Denied || !strings.Contains(err.Error(), "no limit of exposure") {
+	if err := b.ask(pure(t, "0.1")); anchorhold.KindOf(err) != anchorhold.Conflict || !strings.Contains(err.Error(), "no limit of exposure") {
 		t.Errorf("asked without a limit: %v", err)
 	}
 	if s := b.spent(anchorhold.ExposureAccount{Population: "patients", Scope: anchorhold.LimitResearcher, Name: ada}); s != (anchorhold.Exposed{}) {

@@ -17,8 +17,8 @@ type Standing struct {
 
 	Limit *anchorhold.ExposureLimit `json:"limit,omitempty"`
 	Spent account.Charge            `json:"spent"`
-	// Epsilon is the ε that holds for all of it together, with the δ of the limit,
-	// or none.
+	// Epsilon is the ε that holds for all of it together, with the δ of the limit, or
+	// of the population's, or none.
 	Epsilon account.Epsilon `json:"epsilon"`
 	// Plain and PlainDelta are what the prices of the answers add up to.
 	Plain      account.Epsilon `json:"plain_epsilon"`
@@ -71,7 +71,7 @@ func standings(tx store.Tx, population string, sees Sees) ([]Standing, error) {
 			each.Name = ""
 			l, limited = kept[each]
 		}
-		if err := st.under(l, limited); err != nil {
+		if err := st.under(l, limited, kept[anchorhold.ExposureAccount{Population: population, Scope: anchorhold.LimitPopulation}]); err != nil {
 			return nil, err
 		}
 		out = append(out, st)
@@ -79,15 +79,23 @@ func standings(tx store.Tx, population string, sees Sees) ([]Standing, error) {
 	return out, nil
 }
 
-// under sets what follows from a limit.
-func (s *Standing) under(l anchorhold.ExposureLimit, limited bool) error {
-	s.Epsilon = s.Spent.Epsilon(0)
+// under sets what follows from a limit; of an account without one, with the δ of
+// the whole population's.
+func (s *Standing) under(l anchorhold.ExposureLimit, limited bool, whole anchorhold.ExposureLimit) error {
 	if !limited {
+		l = whole
+	}
+	if l.Epsilon == "" {
+		s.Epsilon = s.Spent.Epsilon(0)
 		return nil
 	}
 	limit, err := Parse(l)
 	if err != nil {
 		return err
+	}
+	if !limited {
+		s.Epsilon = s.Spent.Epsilon(limit.Delta)
+		return nil
 	}
 	left := limit.Left(s.Spent)
 	s.Limit, s.Left, s.Epsilon = &l, &left, s.Spent.Epsilon(limit.Delta)

@@ -77,6 +77,56 @@ func (s *Service) hand(ctx context.Context, t *task) error {
 	return nil
 }
 
+// Tables opens the private tables of a dataset, in the order of its assets, each
+// as it was registered: for an engine that answers questions about them. The
+// caller closes the files.
+func (s *Service) Tables(ctx context.Context, d anchorhold.Dataset) (files []*os.File, err error) {
+	defer func() {
+		if err != nil {
+			for _, f := range files {
+				_ = f.Close() // opened for reading only
+			}
+			files = nil
+		}
+	}()
+	for _, as := range d.Assets {
+		if as.Kind != anchorhold.KindTable {
+			continue
+		}
+		f, err := s.table(ctx, asset{ref: anchorhold.AssetRef{Dataset: d.Name, Asset: as.Name}, version: as.Version})
+		if err != nil {
+			return files, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func (s *Service) table(ctx context.Context, a asset) (*os.File, error) {
+	if a.version.Private == nil {
+		return nil, anchorhold.Errorf(anchorhold.Unavailable, "ask its owner", "the private side of %s/%s is not here", a.ref.Dataset, a.ref.Asset)
+	}
+	c, err := s.content(*a.version.Private)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if _, err := c.Check(ctx, a.identity()); err != nil {
+		return nil, err
+	}
+	own, _, err := c.Inputs(ctx, a.version.Private.Format, 1, s.room)
+	if err == nil && len(own) != 1 {
+		err = anchorhold.Errorf(anchorhold.Invalid, "offer it as one file", "%s/%s is not one file", a.ref.Dataset, a.ref.Asset)
+	}
+	if err != nil {
+		for _, f := range own {
+			_ = f.Close() // opened for reading only
+		}
+		return nil, err
+	}
+	return own[0], nil
+}
+
 // room is a file without a name, for what is put together for one run: nobody
 // else can open it, and it is gone with the last descriptor.
 func (s *Service) room() (*os.File, error) {

@@ -50,10 +50,17 @@ type ServeOptions struct {
 	Metrics string
 	// Log is told one line for each call; nil: nobody.
 	Log *slog.Logger
-	// NewSandbox starts the sandbox, and gives the path of the static program
-	// that parses outputs. Without a sandbox a site does not serve: requests
+	// NewSandbox starts the sandbox. Without one a site does not serve: requests
 	// would be accepted that nobody could run.
-	NewSandbox func() (sandbox.Sandbox, string, error)
+	NewSandbox func() (Guests, error)
+}
+
+// Guests is a sandbox, and the paths of the static programs of ours that it shows
+// to its guests.
+type Guests struct {
+	sandbox.Sandbox
+	Parser string // of outputs
+	DuckDB string // of questions in SQL; empty: there are none
 }
 
 // Serve opens the doors and executes runs until the context ends. ready is told
@@ -63,15 +70,16 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 	if err != nil {
 		return err
 	}
-	box, parser, err := o.NewSandbox()
+	box, err := o.NewSandbox()
 	if err != nil {
 		return errors.Join(err, d.close())
 	}
 	if o.Slots <= 0 {
 		o.Slots = slots(s.runs.Limits)
 	}
-	s.runs.Boxes, s.runs.Parser, s.runs.Slots = s.boxes(box, o), parser, o.Slots
-	s.datasets.Opener = &intake.Opener{Sandbox: box, Program: parser}
+	s.runs.Boxes, s.runs.Parser, s.runs.Slots = s.boxes(box.Sandbox, o), box.Parser, o.Slots
+	s.datasets.Opener = &intake.Opener{Sandbox: box.Sandbox, Program: box.Parser}
+	asking := s.answerQuestions(box)
 	if o.Warm > 0 {
 		s.runs.KeepWarm(pyenv.Default().Digest())
 	}
@@ -106,7 +114,7 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 		err = errors.Join(err, shutdown(closing, one.server))
 	}
 	wg.Wait()
-	return errors.Join(err, box.Close())
+	return errors.Join(err, asking(), box.Close())
 }
 
 // shutdown lets running requests finish, then closes whatever is left: a

@@ -33,6 +33,7 @@ import (
 	"github.com/anchorhold/anchorhold/notify"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/pyenv"
+	"github.com/anchorhold/anchorhold/question"
 	"github.com/anchorhold/anchorhold/release"
 	"github.com/anchorhold/anchorhold/request"
 	"github.com/anchorhold/anchorhold/run"
@@ -64,12 +65,13 @@ type Site struct {
 	tlsDoor  atomic.Pointer[certificate] // of a key of the site's own, while it serves
 	settling sync.Mutex                  // of that key's files
 
-	accounts *account.Service
-	datasets *dataset.Service
-	runs     *run.Service
-	notify   *notify.Service
-	sweep    func(context.Context) error // finishes withdrawals that were interrupted
-	api      *api.API
+	accounts  *account.Service
+	datasets  *dataset.Service
+	questions *question.Service
+	runs      *run.Service
+	notify    *notify.Service
+	sweep     func(context.Context) error // finishes withdrawals that were interrupted
+	api       *api.API
 }
 
 // Open opens the site in dir, for this process alone, until Close.
@@ -144,6 +146,7 @@ func (s *Site) compose(o Options) error {
 	s.runs = &run.Service{Books: b, Blobs: blobs, Releases: releases, Envs: s.envs, IndexKey: indexKey, Limits: o.Limits, Room: filepath.Join(s.dir, blobDir, "tmp")}
 	s.runs.Ready()
 	s.datasets = &dataset.Service{Books: b, Blobs: blobs, IndexKey: indexKey}
+	s.questions = &question.Service{Books: b, Find: s.datasets.Find, Open: s.runs.Tables, Secret: s.keys.GroupKey()}
 	s.notify = &notify.Service{Books: b, Policy: rules, Site: s.config.Name}
 	s.keep = &keep.Service{Books: b, Blobs: blobs, GivenUp: s.sweep}
 	s.api = api.New(api.Services{
@@ -152,6 +155,7 @@ func (s *Site) compose(o Options) error {
 		Requests: &request.Service{Books: b, Policy: rules, HasEnvironment: s.hasEnvironment, EnvironmentBuilt: s.environmentBuilt, Wake: s.runs.Wake, Unchanged: s.runs.Unchanged, Most: most(o.Limits)},
 		Runs:     s.runs, Releases: releases, Site: s.info,
 		Exposure:     &exposure.Service{Books: b},
+		Questions:    s.questions,
 		Environments: &environment.Service{Books: b, Built: s.hasEnvironment},
 		Notify:       s.notify, Applications: &account.Applications{Accounts: s.accounts, Write: s.notify.Write},
 		Keep: s.keep, Backup: s.Backup, TLS: s,

@@ -26,8 +26,8 @@ type closedBox struct{ sandbox.Sandbox }
 
 func (closedBox) Close() error { return nil }
 
-func newClosedBox() (sandbox.Sandbox, string, error) {
-	return intaketest.Sandbox{Sandbox: closedBox{}}, "", nil
+func newClosedBox() (site.Guests, error) {
+	return site.Guests{Sandbox: intaketest.Sandbox{Sandbox: closedBox{}}}, nil
 }
 
 func makeSite(t *testing.T) (dir string, made site.InitResult) {
@@ -230,7 +230,7 @@ func TestNoSandboxNoSite(t *testing.T) {
 	defer s.Close()
 	broken := anchorhold.Errorf(anchorhold.Unavailable, "enable user namespaces", "the sandbox cannot start")
 	err = s.Serve(context.Background(), site.ServeOptions{
-		Listen: "127.0.0.1:0", NewSandbox: func() (sandbox.Sandbox, string, error) { return nil, "", broken },
+		Listen: "127.0.0.1:0", NewSandbox: func() (site.Guests, error) { return site.Guests{}, broken },
 	}, func(string) { t.Error("served") })
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v", err)

@@ -57,6 +57,7 @@ type Tx interface {
 	Trials
 	Releases
 	Exposure
+	Questions
 	Log
 	Past
 	People
@@ -319,6 +320,26 @@ type LedgerFilter struct {
 	Population string
 	Class      anchorhold.LedgerClass
 	Principal  string
+}
+
+// QuestionFilter selects questions; zero fields select all.
+type QuestionFilter struct {
+	Author  string // principal id
+	Dataset string // name
+}
+
+// Questions keeps what was asked in SQL, with the answers.
+type Questions interface {
+	// PutQuestion inserts or replaces.
+	PutQuestion(anchorhold.Question) error
+	// Question finds a question by id, with its key and answer.
+	Question(id string) (anchorhold.Question, error)
+	// AnsweredQuestion finds the first that was answered of those with a key;
+	// KnowsAnswer says whether somebody was given that answer.
+	AnsweredQuestion(key string) (anchorhold.Question, error)
+	KnowsAnswer(author, key string) (bool, error)
+	// ListQuestions gives them without answers, newest first.
+	ListQuestions(QuestionFilter, Page) ([]anchorhold.Question, string, error)
 }
 
 // Exposure keeps limits and running sums of proved exposure. What is summed is

@@ -292,13 +292,7 @@ func examineSandbox(ctx context.Context, o boxOptions, dir string) (*sandbox.Bou
 // does everything but answer questions in SQL.
 func examineWorker(ctx context.Context, g *gvisor.Sandbox) finding {
 	const name = "DuckDB"
-	own, err := os.Executable()
-	if err == nil {
-		own, err = duckdb.Beside(own)
-	}
-	if err == nil {
-		own, err = g.Place(own)
-	}
+	own, err := placedWorker(g)
 	if err == nil {
 		w := duckdb.Workers{Sandbox: g, Program: own}
 		_, err = w.Parse(ctx, "doctor", "SELECT 1")
@@ -307,4 +301,16 @@ func examineWorker(ctx context.Context, g *gvisor.Sandbox) finding {
 	f := found(name, "answers in the sandbox", err)
 	f.OK, f.Warning = true, err != nil
 	return f
+}
+
+// placedWorker finds DuckDB's program beside this one, where guests can be shown it.
+func placedWorker(g *gvisor.Sandbox) (string, error) {
+	own, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	if own, err = duckdb.Beside(own); err != nil {
+		return "", err
+	}
+	return g.Place(own)
 }

@@ -54,7 +54,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	add("site", newInit(a), newServe(a), newDoctor(a), newUser(a), newApplication(a), newNotify(a), newDataset(a), newEnv(a))
 	add("site", newConfig(a), newKey(a), newTLS(a), newBackup(a), newRestore(a), newRetention(a))
-	add("ask", newLogin(a), newApply(a), newRequest(a), newGrant(a), newRun(a), newRelease(a))
+	add("ask", newLogin(a), newApply(a), newRequest(a), newGrant(a), newRun(a), newRelease(a), newQuery(a))
 	add("books", newLedger(a), newAudit(a), newReceipt(a))
 	root.AddCommand(newDemo(a), newVersion(a), newParseOutputs(), newReadAssets())
 	tellArgs(root)

@@ -18,7 +18,6 @@ import (
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
 	"github.com/anchorhold/anchorhold/pyenv"
-	"github.com/anchorhold/anchorhold/sandbox"
 	"github.com/anchorhold/anchorhold/sandbox/gvisor"
 	"github.com/anchorhold/anchorhold/site"
 )
@@ -139,13 +138,17 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 	return s.Serve(ctx, site.ServeOptions{
 		Listen: o.listen, TLSCert: o.tlsCert, TLSKey: o.tlsKey, SelfSigned: o.selfSigned, Advertise: o.advertise, Slots: o.slots, Warm: warm,
 		Limits: o.limit(), Metrics: o.metrics, Log: log,
-		NewSandbox: func() (sandbox.Sandbox, string, error) {
+		NewSandbox: func() (site.Guests, error) {
 			g, err := gvisor.New(box)
 			if err != nil {
-				return nil, "", err
+				return site.Guests{}, err
 			}
-			program := g.Program()
-			return g, program, nil
+			worker, err := placedWorker(g)
+			if err != nil {
+				a.tell(err)
+				show.NewPrinter(a.err).Printf("The site serves, but answers no questions in SQL.\n")
+			}
+			return site.Guests{Sandbox: g, Parser: g.Program(), DuckDB: worker}, nil
 		},
 	}, func(url string) {
 		emit(a, ready{url, s.Connect()}, printReady) //nolint:errcheck // a site serves whether or not anybody reads this

@@ -53,7 +53,9 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 	go func() {
 		err := opened.Serve(ctx, site.ServeOptions{
 			Listen: "127.0.0.1:0", SelfSigned: len(args) > 1 && args[1] == "secure",
-			NewSandbox: func() (sandbox.Sandbox, string, error) { return intaketest.Sandbox{Sandbox: idle{}}, os.DevNull, nil },
+			NewSandbox: func() (site.Guests, error) {
+				return site.Guests{Sandbox: intaketest.Sandbox{Sandbox: idle{}}, Parser: os.DevNull}, nil
+			},
 		}, func(string) { url <- opened.Connect() })
 		if closed := opened.Close(); err == nil {
 			err = closed

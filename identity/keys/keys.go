@@ -89,6 +89,10 @@ func (k *SiteKeys) LogSecret() []byte { return k.derive("log", 32) }
 // IndexKey is the SipHash key (16 bytes) of the indexes for disclosure checks.
 func (k *SiteKeys) IndexKey() [16]byte { return [16]byte(k.derive("index", 16)) }
 
+// GroupKey is the key (32 bytes) by which it is drawn which of somebody's groups
+// count in answers to questions.
+func (k *SiteKeys) GroupKey() []byte { return k.derive("group", 32) }
+
 // BlobKey is the key (32 bytes) under which blobs are named.
 func (k *SiteKeys) BlobKey() []byte { return k.derive("blob", 32) }
 

@@ -199,7 +199,7 @@ func TestSecretsDiffer(t *testing.T) {
 	}
 	index := k.IndexKey()
 	seen := map[string]bool{}
-	for _, secret := range [][]byte{k.LogSecret(), k.BlobKey(), index[:], seed, master} {
+	for _, secret := range [][]byte{k.LogSecret(), k.BlobKey(), k.GroupKey(), index[:], seed, master} {
 		if seen[string(secret[:16])] {
 			t.Error("two secrets begin alike")
 		}

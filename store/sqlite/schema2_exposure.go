@@ -13,4 +13,12 @@ CREATE TABLE exposure_sum (
   PRIMARY KEY (population, scope, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX ledger_principal ON ledger(principal);
+CREATE TABLE question (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE, key TEXT NOT NULL, author TEXT NOT NULL, dataset TEXT NOT NULL, state TEXT NOT NULL,
+  answer TEXT NOT NULL, body TEXT NOT NULL
+) STRICT;
+CREATE INDEX question_key ON question(key, state);
+CREATE INDEX question_author ON question(author, seq);
+CREATE INDEX question_dataset ON question(dataset, seq);
 `

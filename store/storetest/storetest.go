@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"reflect"
 	"sync"
 	"testing"
@@ -52,6 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"outputs and releases", releases},
 		{"ledger", ledger},
 		{"exposure", exposed},
+		{"questions", questions},
 		{"notices", notices},
 		{"applications", applications},
 		{"summaries", summaries},
@@ -316,38 +316,6 @@ func ledger(t *testing.T, s store.Store) {
 	if err := s.Update(context.Background(), func(tx store.Tx) error { return tx.AddLedger(e) }); err == nil {
 		t.Error("one ledger entry was stored twice")
 	}
-}
-
-func exposed(t *testing.T, s store.Store) {
-	all := anchorhold.ExposureAccount{Population: "heart", Scope: anchorhold.LimitPopulation}
-	ada := anchorhold.ExposureAccount{Population: "heart", Scope: anchorhold.LimitResearcher, Name: "pri-1"}
-	lung := anchorhold.ExposureAccount{Population: "lung", Scope: anchorhold.LimitPopulation}
-	limit := anchorhold.ExposureLimit{ExposureAccount: all, Epsilon: "3", Delta: "0", Set: clock, By: "olga", Reason: "r"}
-	other := anchorhold.ExposureLimit{ExposureAccount: lung, Epsilon: "1", Delta: "0", Set: clock, By: "olga"}
-	sum := anchorhold.Exposed{Pure: 1, Rho: math.MaxInt64, Delta: 3, Plain: 4, PlainDelta: 5}
-	update(t, s, func(tx store.Tx) error {
-		before, err := tx.Exposed(all)
-		equal(t, "a sum of nothing", before, anchorhold.Exposed{})
-		return errors.Join(err, tx.PutLimit(other), tx.PutLimit(anchorhold.ExposureLimit{ExposureAccount: all, Epsilon: "1"}), tx.PutLimit(limit),
-			tx.PutExposed(ada, anchorhold.Exposed{Pure: 1}), tx.PutExposed(all, anchorhold.Exposed{Pure: 9}), tx.PutExposed(all, sum))
-	})
-	view(t, s, func(tx store.Tx) error {
-		limits, err := tx.Limits("")
-		equal(t, "all limits", limits, []anchorhold.ExposureLimit{limit, other})
-		limits, err2 := tx.Limits("lung")
-		equal(t, "limits of lung", limits, []anchorhold.ExposureLimit{other})
-		got, err3 := tx.Exposed(all)
-		equal(t, "sum", got, sum)
-		accounts, err4 := tx.Accounts("heart")
-		equal(t, "accounts", accounts, []anchorhold.ExposureAccount{all, ada})
-		return errors.Join(err, err2, err3, err4)
-	})
-	update(t, s, func(tx store.Tx) error { return tx.DeleteLimit(all) })
-	view(t, s, func(tx store.Tx) error {
-		limits, err := tx.Limits("")
-		equal(t, "limits that are left", limits, []anchorhold.ExposureLimit{other})
-		return err
-	})
 }
 
 func keys(t *testing.T, s store.Store) {

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from ._kinds import CSV, ONNX, SVG, Safetensors, Samples
     from ._mock import Mock
     from ._output import Output, Release, RunOutput
+    from ._query import Answer, Quote
     from ._request import Request
     from ._resources import Resources
     from ._run import Queue, Quota, Run
@@ -71,6 +72,7 @@ _HOME = {
     "_mock": ("Mock",),
     "_kinds": ("CSV", "ONNX", "SVG", "Safetensors", "Samples"),
     "_output": ("Output", "Release", "RunOutput"),
+    "_query": ("Answer", "Quote"),
     "_request": ("Request",),
     "_resources": ("Resources",),
     "_run": ("Queue", "Quota", "Run"),
@@ -80,12 +82,12 @@ _HOME = {
 }  # fmt: skip
 
 __all__ = [
-    "CSV", "ONNX", "SVG", "Asset", "Batches", "Captured", "Conflict", "Dataset", "Decision", "Denied", "Ended",
-    "Error", "Failed", "Files", "Grant", "Inspection", "Internal", "Invalid", "InvalidReceipt", "InvalidResult",
-    "Mock", "NotCaptured", "NotFound", "NotReady", "Output", "Principal", "Queue", "Quota", "Receipt", "Refused",
-    "Release", "Request", "Resources", "Run", "RunOutput", "Safetensors", "Samples", "Site", "Tensors", "Timeout",
-    "TooLarge", "Trial", "Unauthenticated", "Unavailable", "Verified", "__version__", "code_digest", "connect",
-    "receipt",
+    "CSV", "ONNX", "SVG", "Answer", "Asset", "Batches", "Captured", "Conflict", "Dataset", "Decision", "Denied",
+    "Ended", "Error", "Failed", "Files", "Grant", "Inspection", "Internal", "Invalid", "InvalidReceipt",
+    "InvalidResult", "Mock", "NotCaptured", "NotFound", "NotReady", "Output", "Principal", "Queue", "Quota", "Quote",
+    "Receipt", "Refused", "Release", "Request", "Resources", "Run", "RunOutput", "Safetensors", "Samples", "Site",
+    "Tensors", "Timeout", "TooLarge", "Trial", "Unauthenticated", "Unavailable", "Verified", "__version__",
+    "code_digest", "connect", "receipt",
 ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from ._listing import Json, Listing, Record
 from ._mock import Mock
 from ._offer import HOURS, UNNAMED, Options, add, add_version, codes_of, inspect_data
 from ._progress import Report
+from ._query import Answer, Quote, ask, price_of
 from ._run import PRIORITIES
 from ._text import escaped, facts_html, table_html, table_text, visible
 
@@ -136,6 +137,21 @@ class Dataset(Record):
         super().__init__(data)
         self._http = http
         self.assets = {str(a.get("name")): Asset(http, self.name, a) for a in self._items("assets")}
+
+    def sql(self, sql: str, *, study: str | None = None, level: float = 0.95) -> Answer:
+        """Ask an aggregate question in SQL and have the answer at once.
+
+        It has noise that hides every single person, and a ± that says how much; what
+        it costs is charged to the owner's limits of exposure. The price stands in the
+        question, or is the owner's: ``SELECT WITH DIFFERENTIAL_PRIVACY
+        OPTIONS(epsilon=0.5) sex, COUNT(*) AS n FROM patients GROUP BY sex``. At the limit
+        it is refused, with what still fits.
+        """
+        return ask(self._http, self.name, sql, study, level)
+
+    def quote(self, sql: str, *, study: str | None = None, level: float = 0.95) -> Quote:
+        """Say what a question would cost and how exact it would be; nothing is charged."""
+        return price_of(self._http, self.name, sql, study, level)
 
     @property
     def name(self) -> str:

@@ -20,6 +20,7 @@ from ._login import find, learned
 from ._note import Bad, parse_vkey
 from ._output import Output, Releases
 from ._progress import interactive
+from ._query import STANDING, Answer, ask, standing_row
 from ._request import Request, Requests
 from ._resources import Resources
 from ._run import Quota, Runs, seconds
@@ -229,6 +230,16 @@ class Site:
         """
         captured = self.capture(fn, entry=entry, outputs=outputs, environment=environment, **arguments)
         return Trial(self._http, self._http.post("/v1/trials", asked(captured, expect, study))).wait()
+
+    def sql(self, sql: str, *, dataset: str, study: str | None = None, level: float = 0.95) -> Answer:
+        """Ask an aggregate question in SQL of a dataset; see ``Dataset.sql``."""
+        return ask(self._http, dataset, sql, study, level)
+
+    def exposure(self, population: str = "") -> Listing[Json]:
+        """How limits of exposure stand: one's own, and those over everybody."""
+        found = self._http.get("/v1/exposure", {"population": population} if population else {})
+        accounts = [a for a in found.get("accounts") or [] if isinstance(a, dict)]
+        return Listing(accounts, STANDING, standing_row)
 
     def ledger(self) -> Listing[Json]:
         """Who has learnt what so far: one line for each release and each disclosed fact."""

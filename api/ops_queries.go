@@ -1,0 +1,55 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/policy"
+	"github.com/anchorhold/anchorhold/question"
+	"github.com/anchorhold/anchorhold/store"
+)
+
+type askQuery struct {
+	DatasetName
+	Body question.Asked
+}
+
+type listQueries struct {
+	Paging
+	Dataset string `query:"dataset" maxLength:"100"`
+}
+
+// queryOperations answer questions in SQL, as far as limits of exposure allow.
+func (a *API) queryOperations() {
+	on := func(ctx context.Context, in *askQuery) ([]policy.Resource, error) {
+		return a.onDataset(ctx, &in.DatasetName)
+	}
+	add(a, op("quote-query", http.MethodPost, "/datasets/{name}/quotes", "What a question in SQL would cost, and how exact its answer would be; touches no data"), policy.QueryAsk, on,
+		func(ctx context.Context, p policy.Permit, in *askQuery) (*body[question.Quote], error) {
+			q, err := a.Questions.Quote(ctx, p, in.Name, in.Body)
+			return &body[question.Quote]{q}, err
+		})
+	add(a, op("ask-query", http.MethodPost, "/datasets/{name}/queries", "Answer a question in SQL, differentially private, and charge it"), policy.QueryAsk, on,
+		func(ctx context.Context, p policy.Permit, in *askQuery) (*body[question.Answer], error) {
+			q, err := a.Questions.Ask(ctx, p, in.Name, in.Body)
+			return &body[question.Answer]{q}, err
+		})
+	add(a, op("list-queries", http.MethodGet, "/queries", "Questions in SQL, newest first: one's own, or all for who reviews exposure"), policy.ExposureRead,
+		func(context.Context, *listQueries) ([]policy.Resource, error) {
+			return []policy.Resource{policy.Site()}, nil
+		},
+		func(ctx context.Context, p policy.Permit, in *listQueries) (*body[page[anchorhold.Question]], error) {
+			f := store.QuestionFilter{Dataset: in.Dataset, Author: p.Principal().ID}
+			if a.may(ctx, policy.ExposureReview, policy.Site()) {
+				f.Author = ""
+			}
+			return listed(in.Paging, func(pg store.Page) (out []anchorhold.Question, next string, err error) {
+				err = a.Books.View(ctx, func(tx store.Tx) error {
+					out, next, err = tx.ListQuestions(f, pg)
+					return err
+				})
+				return out, next, err
+			}, func(*anchorhold.Question) bool { return true })
+		})
+}

@@ -1,0 +1,230 @@
+package question
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
+
+	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/dp"
+	"github.com/anchorhold/anchorhold/dp/query"
+	"github.com/anchorhold/anchorhold/engine"
+)
+
+// partials has every part of a plan computed, and releases it: no exact number
+// leaves this function.
+func (q *prepared) partials(ctx context.Context, e engine.Engine, secret []byte, pool *dp.Pool) ([]noisy, error) {
+	sources := query.Sources{Tables: map[string]string{}, Key: q.keyOf(secret)}
+	for _, a := range tables(q.dataset) {
+		t, ok := e.Table(a.Name)
+		if !ok {
+			return nil, fmt.Errorf("the engine has no table %q", a.Name)
+		}
+		sources.Tables[a.Name] = t.SQL
+	}
+	statements, err := q.plan.SQL(query.Dialect(e.Dialect()), sources)
+	if err != nil {
+		return nil, err
+	}
+	var out []noisy
+	for i := range q.plan.Parts {
+		groups, err := compute(ctx, e, statements[i].Text, &q.plan.Parts[i])
+		if err != nil {
+			return nil, err
+		}
+		shown, err := q.noise.release(ctx, pool, i, groups)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, shown...)
+	}
+	return out, nil
+}
+
+// compute asks an engine for the groups of one part: all that are named, those
+// without rows too, or else all that it found, in the order of their keys.
+func compute(ctx context.Context, e engine.Engine, sql string, of *query.Part) ([]group, error) {
+	columns, err := columnsOf(of)
+	if err != nil {
+		return nil, err
+	}
+	got, err := e.Partials(ctx, engine.Statement{SQL: sql, Columns: columns, MaxRows: int(of.Most())})
+	if err != nil {
+		return nil, err
+	}
+	found := make([]group, 0, got.Rows)
+	rows := make([][]any, 0, got.Rows)
+	for row := range got.Rows {
+		g := group{keys: make([]any, len(of.Keys)), values: make([]dp.Int128, len(of.Columns))}
+		var cells []any
+		for i, k := range of.Keys {
+			g.keys[i] = keyAt(k, got.Values[i], row)
+			cells = append(cells, g.keys[i])
+		}
+		for i := range of.Columns {
+			n := got.Values[len(of.Keys)+i].Ints[row].BigInt()
+			v, ok := dp.FromBig(n)
+			if !ok {
+				return nil, engine.Wrong("a sum out of its range")
+			}
+			g.values[i], cells = v, append(cells, n)
+		}
+		found, rows = append(found, g), append(rows, cells)
+	}
+	if err := of.Check(rows); err != nil {
+		return nil, engine.Wrong(err.Error()) // it names no value
+	}
+	if of.Public == nil {
+		slices.SortFunc(found, func(a, b group) int { return compareKeys(a.keys, b.keys) })
+		return found, nil
+	}
+	return named(found, of), nil
+}
+
+// named are the groups that are known in advance, with what was found of them.
+func named(found []group, of *query.Part) []group {
+	at := make(map[string]int, len(found))
+	for i, g := range found {
+		at[keyText(g.keys)] = i
+	}
+	out := make([]group, len(of.Public))
+	for i, keys := range of.Public {
+		out[i] = group{keys: keys, values: make([]dp.Int128, len(of.Columns))}
+		if j, ok := at[keyText(keys)]; ok {
+			out[i].values = found[j].values
+		}
+	}
+	return out
+}
+
+func keyText(keys []any) string { return fmt.Sprintf("%#v", keys) }
+
+func compareKeys(a, b []any) int {
+	for i := range a {
+		if c := compareKey(a[i], b[i]); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+func compareKey(a, b any) int {
+	switch {
+	case a == nil && b == nil:
+		return 0
+	case a == nil:
+		return 1
+	case b == nil:
+		return -1
+	}
+	switch x := a.(type) {
+	case int64:
+		if y, ok := b.(int64); ok {
+			return cmp.Compare(x, y)
+		}
+	case string:
+		if y, ok := b.(string); ok {
+			return cmp.Compare(x, y)
+		}
+	case bool:
+		if y, ok := b.(bool); ok {
+			return cmp.Compare(strconv.FormatBool(x), strconv.FormatBool(y))
+		}
+	}
+	return 0
+}
+
+// columnsOf are the columns of a part's rows, with the ranges that its bounds
+// leave them.
+func columnsOf(of *query.Part) ([]engine.Column, error) {
+	var out []engine.Column
+	for _, r := range of.Results() {
+		c := engine.Column{Name: r.Name, Type: anchorhold.TypeInt, Nullable: r.Nullable}
+		switch r.Type {
+		case query.Text:
+			c.Type = anchorhold.TypeString
+		case query.Bool:
+			c.Type = anchorhold.TypeBool
+		case query.Int, query.Decimal, query.Double, query.Date, query.Timestamp:
+			if r.Least.BitLen() > 120 || r.Most.BitLen() > 120 {
+				return nil, anchorhold.Errorf(anchorhold.TooLarge, "state tighter bounds", "a sum of the question may not fit")
+			}
+			c.Within = &engine.Bounds{Least: decimal128.FromBigInt(r.Least), Most: decimal128.FromBigInt(r.Most)}
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// keyAt is a value of a key as package query has it.
+func keyAt(k query.Key, v engine.Vector, row int) any {
+	if v.IsNull(row) {
+		return nil
+	}
+	switch k.Type {
+	case query.Text:
+		return v.Texts[row]
+	case query.Bool:
+		return v.Ints[row].LowBits() == 1
+	case query.Int, query.Decimal, query.Double, query.Date, query.Timestamp:
+	}
+	return int64(v.Ints[row].LowBits()) //nolint:gosec // within 64 bits: the engine's answer was checked
+}
+
+// rows does with noisy values what the question asks to be done.
+func (q *prepared) rows(shown []noisy) ([][]Cell, error) {
+	groups := make([]query.Noisy, len(shown))
+	estimates := make([][]estimate, len(shown))
+	for i, g := range shown {
+		part := q.plan.Parts[g.part]
+		groups[i].Keys = make([]any, q.keys())
+		for j, k := range part.Set {
+			groups[i].Keys[k] = g.keys[j]
+		}
+		for _, a := range q.plan.Aggregates {
+			e, err := estimateOf(a, g, q.asked.Level)
+			if err != nil {
+				return nil, err
+			}
+			estimates[i] = append(estimates[i], e)
+			groups[i].Values = append(groups[i].Values, e.value)
+		}
+	}
+	out := [][]Cell{}
+	for _, row := range q.plan.Answer(groups) {
+		cells := make([]Cell, len(row.Cells))
+		for i, item := range q.plan.Items() {
+			cells[i] = Cell{Value: row.Cells[i]}
+			if n, ok := item.Aggregate(); ok {
+				e := estimates[row.Group][n]
+				cells[i].Low, cells[i].High = end(e.low), end(e.high)
+			}
+		}
+		out = append(out, cells)
+	}
+	return out, nil
+}
+
+// end is an end of an interval; one without an end has none.
+func end(x float64) *float64 {
+	if math.IsInf(x, 0) || math.IsNaN(x) {
+		return nil
+	}
+	return &x
+}
+
+// keys is how many keys the question has.
+func (q *prepared) keys() int {
+	n := 0
+	for _, p := range q.plan.Parts {
+		for _, k := range p.Set {
+			n = max(n, k+1)
+		}
+	}
+	return n
+}
