@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/catalog"
 	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
-	"github.com/anchorhold/anchorhold/dataset"
 )
 
 // guide asks one thing after the other. What it proposes is what the owner has
@@ -91,7 +91,7 @@ func (g *guide) table(as anchorhold.Asset) error {
 		}
 		said, err := o.apply(g.d, copyPrivacy(g.p))
 		if err == nil {
-			err = dataset.CheckPrivacy(g.d, *said)
+			err = catalog.CheckPrivacy(g.d, *said)
 		}
 		if err != nil {
 			return err.Error()
@@ -138,7 +138,7 @@ func (g *guide) column(table string, c anchorhold.Column) error {
 			said, _ = columnSaid(text, !strings.Contains(text, ".."))
 		}
 		one := map[string]anchorhold.AssetPrivacy{table: {Columns: map[string]anchorhold.ColumnPrivacy{c.Name: said}}}
-		if err := dataset.CheckPrivacy(g.d, anchorhold.Privacy{Assets: one}); err != nil {
+		if err := catalog.CheckPrivacy(g.d, anchorhold.Privacy{Assets: one}); err != nil {
 			return err.Error()
 		}
 		if of.Columns == nil {

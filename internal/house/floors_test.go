@@ -2,6 +2,8 @@ package house
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
 	"path"
 	"slices"
 	"strconv"
@@ -215,6 +217,26 @@ func TestTablesNameRoomsThatExist(t *testing.T) {
 	for _, g := range guarded {
 		for _, r := range g.rooms {
 			exists(r, "guarded")
+		}
+	}
+}
+
+// TestTheProgramElsewhereHasNoSite because a site's rooms need what only Linux has:
+// one import too many, and nobody can ask from Windows any more.
+func TestTheProgramElsewhereHasNoSite(t *testing.T) {
+	list := exec.Command("go", "list", "-deps", "./cmd/anchorhold")
+	list.Dir, list.Env = "../..", append(os.Environ(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	built := strings.Fields(string(out))
+	if !slices.Contains(built, module+"/client") {
+		t.Fatalf("the program elsewhere is built without the client: %q", built)
+	}
+	for _, room := range []string{"blob", "store", "books", "policy", "run", "api", "site"} {
+		if slices.Contains(built, module+"/"+room) {
+			t.Errorf("cmd/anchorhold for Windows is built with %s: put what the command needs of it into a room below, or the file under //go:build unix", room)
 		}
 	}
 }
