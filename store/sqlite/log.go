@@ -66,7 +66,10 @@ func (t *tx) Take() (all []audit.Queued, err error) {
 		all = append(all, e.queued...)
 		e.queued = nil
 	}
-	t.own().size = size - int64(len(all))
+	own := t.own()
+	own.size = size - int64(len(all))
+	// They come back as entries, each with two hashes on average.
+	own.entries, own.run = slices.Grow(own.entries, len(all)), slices.Grow(own.run, 2*len(all))
 	return all, nil
 }
 
@@ -156,9 +159,12 @@ func joined(hashes [][32]byte) []byte {
 
 func (t *tx) Hashes(indexes []int64) ([][32]byte, error) {
 	out := make([][32]byte, len(indexes))
-	absent := map[int64]int{} // place in out by index
+	var absent map[int64]int // place in out by index
 	for i, x := range indexes {
 		if !t.remembers(x, &out[i]) {
+			if absent == nil {
+				absent = map[int64]int{}
+			}
 			absent[x] = i
 		}
 	}
