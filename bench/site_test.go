@@ -76,8 +76,10 @@ func serve(b *testing.B) clients {
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
 		ended <- s.Serve(ctx, site.ServeOptions{
-			Listen:     "127.0.0.1:0",
-			NewSandbox: func() (site.Guests, error) { return site.Guests{Sandbox: intaketest.Sandbox{Sandbox: instant{}}, Parser: parser}, nil },
+			Listen: "127.0.0.1:0",
+			NewSandbox: func() (site.Guests, error) {
+				return site.Guests{Sandbox: intaketest.Sandbox{Sandbox: instant{}}, Parser: parser}, nil
+			},
 		}, func(url string) { ready <- url })
 	}()
 	b.Cleanup(func() {
