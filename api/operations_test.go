@@ -91,7 +91,7 @@ func coreOperations() map[string]struct{ may, body string } {
 		"test-notify":   {"owner", `{}`},
 		"prefer-notify": {users, `{"mail":"off"}`},
 
-		"end-notices": {anybody, ""},
+		"end-notices": {anybody, ""}, "ask-end-notices": {anybody, ""},
 
 		"application-form":   {"owner", `{"open":true}`},
 		"apply":              {anybody, `{"email":"other@example.org","name":"N","purpose":"p"}`},

@@ -39,6 +39,22 @@ type linkToken struct {
 	Token string `path:"token" maxLength:"200"`
 }
 
+// leaflet is what a person sees who follows the link of a mail. It says the same to
+// everybody, whatever the link, and loads nothing.
+type leaflet struct {
+	ContentType string `header:"Content-Type"`
+	Policy      string `header:"Content-Security-Policy"`
+	Referrer    string `header:"Referrer-Policy"` // the link is a credential
+	Body        []byte
+}
+
+func newLeaflet(text string) *leaflet {
+	return &leaflet{
+		ContentType: "text/html; charset=utf-8", Policy: "default-src 'none'; form-action 'self'; frame-ancestors 'none'", Referrer: "no-referrer",
+		Body: []byte("<!doctype html><html lang=\"en\"><meta name=\"viewport\" content=\"width=device-width\"><title>Mail of this site</title><body>" + text + "</body></html>\n"),
+	}
+}
+
 func (a *API) notifyOperations() {
 	add(a, op("show-notify", http.MethodGet, "/notify", "Where notices go"), policy.NotifyRead, onSite,
 		func(ctx context.Context, _ policy.Permit, _ *struct{}) (*body[notify.Config], error) {
@@ -58,9 +74,13 @@ func (a *API) notifyOperations() {
 		func(ctx context.Context, p policy.Permit, in *preference) (*struct{}, error) {
 			return nil, a.Notify.Prefer(ctx, p, in.Body.Mail)
 		})
+	add(a, op("ask-end-notices", http.MethodGet, "/unsubscribe/{token}", "The page that a mail's link opens: it asks, and ends nothing"), policy.NotifyAskEnd, onSite,
+		func(context.Context, policy.Permit, *linkToken) (*leaflet, error) {
+			return newLeaflet(`<form method="post"><p>Shall this site write you no more mail?</p><button>No more mail</button></form>`), nil
+		})
 	add(a, op("end-notices", http.MethodPost, "/unsubscribe/{token}", "End the mail of whom a link was sent to (RFC 8058)"), policy.NotifyEnd, onSite,
-		func(ctx context.Context, p policy.Permit, in *linkToken) (*struct{}, error) {
-			return nil, a.Notify.Unsubscribe(ctx, p, in.Token)
+		func(ctx context.Context, p policy.Permit, in *linkToken) (*leaflet, error) {
+			return newLeaflet(`<p>You get no more mail from this site. To be written to again: anchorhold notify prefer each</p>`), a.Notify.Unsubscribe(ctx, p, in.Token)
 		})
 }
 

@@ -97,6 +97,7 @@ const (
 	NotifyTest   Action = "notify.test"
 	NotifyPrefer Action = "notify.prefer" // how often one is written to oneself
 	NotifyEnd    Action = "notify.end"    // by the link of a mail
+	NotifyAskEnd Action = "notify.askend" // what that link shows first
 
 	ApplicationForm   Action = "application.form" // open or close the form
 	ApplicationSubmit Action = "application.submit"

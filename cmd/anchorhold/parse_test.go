@@ -24,6 +24,14 @@ func TestParseSpan(t *testing.T) {
 	}
 }
 
+func TestSecondsSayAShortTimeToo(t *testing.T) {
+	for s, want := range map[float64]string{0.015: "0.01 s", 0.04: "0.04 s", 0.97: "0.97 s", 1.52: "1.5 s", 90: "90.0 s"} {
+		if got := seconds(s); got != want {
+			t.Errorf("%v seconds are shown as %q, not %q", s, got, want)
+		}
+	}
+}
+
 func TestParseExpiry(t *testing.T) {
 	berlin := time.FixedZone("", 3600)
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, berlin)

@@ -217,8 +217,16 @@ func printRun(p *show.Printer, r anchorhold.Run, site client.Site) {
 
 func printUsage(p *show.Printer, u anchorhold.Usage) {
 	if u != (anchorhold.Usage{}) {
-		p.Field("used", fmt.Sprintf("%.1f s of processor, %.1f s in all, %s of memory at most", u.CPUSeconds, u.WallSeconds, show.Size(u.PeakBytes)))
+		p.Field("used", fmt.Sprintf("%s of processor, %s in all, %s of memory at most", seconds(u.CPUSeconds), seconds(u.WallSeconds), show.Size(u.PeakBytes)))
 	}
+}
+
+// seconds says a short time too: a run in a sandbox that was ready takes hundredths.
+func seconds(s float64) string {
+	if s < 1 {
+		return fmt.Sprintf("%.2f s", s)
+	}
+	return fmt.Sprintf("%.1f s", s)
 }
 
 func printOutput(p *show.Printer, o anchorhold.Output) {
