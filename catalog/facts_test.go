@@ -323,7 +323,7 @@ func FuzzIndexWiring(f *testing.F) {
 			t.Fatal(err)
 		}
 		for range 3 {
-			if err := x.add(row); err != nil {
+			if err := x.add([][]Cell{row}); err != nil {
 				t.Fatal(err)
 			}
 		}

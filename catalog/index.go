@@ -15,8 +15,8 @@ import (
 
 // indexer feeds a table's rows into the keyed index.
 type indexer struct {
-	to  *disclosure.Indexer
-	row []disclosure.Cell
+	to    *disclosure.Indexer
+	width int
 	// texts remembers the normal forms of texts that repeat, which are slow to
 	// make: a bounded number for each column, by the text as written.
 	texts []map[string]disclosure.Cell
@@ -53,22 +53,27 @@ func newIndexer(o Options, t *Table, cols []anchorhold.Column) (*indexer, error)
 	if err != nil {
 		return nil, err
 	}
-	x := &indexer{to: to, row: make([]disclosure.Cell, width), texts: make([]map[string]disclosure.Cell, width)}
+	x := &indexer{to: to, width: width, texts: make([]map[string]disclosure.Cell, width)}
 	for i := range x.texts {
 		x.texts[i] = make(map[string]disclosure.Cell)
 	}
 	return x, nil
 }
 
-func (x *indexer) add(row []Cell) error {
-	for i, c := range row {
-		if c.Kind == CellText {
-			x.row[i] = x.text(i, c.Text)
-			continue
+// add adds rows, column by column on all processors.
+func (x *indexer) add(rows [][]Cell) error {
+	for _, row := range rows {
+		if len(row) != x.width {
+			return anchorhold.Errorf(anchorhold.Internal, "", "a row has %d cells where %d were expected", len(row), x.width)
 		}
-		x.row[i] = indexCell(c)
 	}
-	return x.to.AddRow(x.row)
+	return x.to.AddRows(len(rows), func(row, column int) disclosure.Cell {
+		c := rows[row][column]
+		if c.Kind == CellText {
+			return x.text(column, c.Text)
+		}
+		return indexCell(c)
+	})
 }
 
 func (x *indexer) text(column int, text string) disclosure.Cell {

@@ -1,11 +1,14 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"io"
 	"os"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/catalog/codec"
@@ -218,19 +221,30 @@ func (s *sinks) drain(ctx context.Context, t *Table, p *progress) error {
 		if err != nil {
 			return err
 		}
-		s.nulls.add(rows, t.of())
-		for _, row := range rows {
-			if s.facts != nil {
-				s.facts.add(row, t.of())
-			}
-			if s.index != nil {
-				if err := s.index.add(row); err != nil {
-					return err
-				}
-			}
+		if err := s.add(rows, t.of()); err != nil {
+			return err
 		}
 		p.at(t.reader.Position())
 	}
+}
+
+// add shows rows to all, side by side: they are valid until the next are read.
+func (s *sinks) add(rows [][]Cell, of int) error {
+	var others errgroup.Group
+	others.Go(func() error {
+		s.nulls.add(rows, of)
+		if s.facts != nil {
+			for _, row := range rows {
+				s.facts.add(row, of)
+			}
+		}
+		return nil
+	})
+	var err error
+	if s.index != nil {
+		err = s.index.add(rows)
+	}
+	return cmp.Or(err, others.Wait())
 }
 
 func (s *sinks) close() error {

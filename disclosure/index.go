@@ -5,6 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"runtime"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/anchorhold/anchorhold"
 )
@@ -62,19 +66,30 @@ type Column struct {
 	Identifier bool // its values identify people
 }
 
-// Indexer writes the keyed index of a private table, row by row. Its memory
-// does not grow with the table.
+// Indexer writes the keyed index of a private table. Its memory does not grow
+// with the table. Columns are shared out over all processors: what is written
+// does not depend on how many there are.
 type Indexer struct {
 	out     *bufio.Writer
-	hash    *hasher
+	hands   []hand
 	columns []columnState
 	full    int // rows in a full block
 	rows    int // rows in this block
 	total   uint64
-	table   *tokenTable
-	scratch []byte
 	err     error
 }
+
+// hand is what one goroutine works with.
+type hand struct {
+	hash  *hasher
+	table *tokenTable
+}
+
+// mostHands bounds the memory that goroutines work with.
+const mostHands = 16
+
+// worthSharing is how many cells are worth another goroutine.
+const worthSharing = 1024
 
 // columnState is a column's part of the current block, and what is known of it
 // so far.
@@ -84,6 +99,7 @@ type columnState struct {
 	distinct *sketch
 	values   uint64 // not missing
 	naming   uint64 // texts and large whole numbers
+	chunk    []byte // the column's part of the block that is being written
 }
 
 var errClosed = errors.New("disclosure: the index is closed")
@@ -96,9 +112,12 @@ func NewIndexer(key Key, w io.Writer, columns []Column) (*Indexer, error) {
 			"a private table must have between 1 and %d columns, and this one has %d", MaxColumns, len(columns))
 	}
 	x := &Indexer{
-		out: bufio.NewWriterSize(w, 1<<16), hash: newHasher(key), table: newTokenTable(),
+		out: bufio.NewWriterSize(w, 1<<16), hands: make([]hand, min(runtime.GOMAXPROCS(0), len(columns), mostHands)),
 		columns: make([]columnState, len(columns)),
 		full:    min(max(blockCells/len(columns), 1), maxBlockRows),
+	}
+	for i := range x.hands {
+		x.hands[i] = hand{newHasher(key), newTokenTable()}
 	}
 	for i := range x.columns {
 		x.columns[i] = columnState{tokens: make([]token, x.full), declared: columns[i].Identifier, distinct: newSketch()}
@@ -106,39 +125,71 @@ func NewIndexer(key Key, w io.Writer, columns []Column) (*Indexer, error) {
 	h := append([]byte(nil), indexMagic...)
 	h = binary.LittleEndian.AppendUint32(h, uint32(len(columns)))
 	h = binary.LittleEndian.AppendUint32(h, uint32(x.full))
-	h = binary.LittleEndian.AppendUint64(h, x.hash.keyCheck())
+	h = binary.LittleEndian.AppendUint64(h, x.hands[0].hash.keyCheck())
 	_, x.err = x.out.Write(h)
 	return x, x.err
 }
 
 // AddRow adds a private row; it must have one cell for each column.
 func (x *Indexer) AddRow(row []Cell) error {
-	if x.err != nil {
-		return x.err
-	}
-	if len(row) != len(x.columns) {
+	if x.err == nil && len(row) != len(x.columns) {
 		return anchorhold.Errorf(anchorhold.Invalid, "make every row as long as the header",
 			"a row of the private table has %d cells where %d were expected", len(row), len(x.columns))
 	}
-	for i, c := range row {
-		col := &x.columns[i]
-		t, ok := x.hash.token(c)
-		col.tokens[x.rows] = t
-		if !ok {
-			continue
+	return x.AddRows(1, func(_, column int) Cell { return row[column] })
+}
+
+// AddRows adds n private rows, of which cell gives the cells. It is called by
+// several goroutines at once, of which each has columns of its own, and by none
+// after AddRows has returned.
+func (x *Indexer) AddRows(n int, cell func(row, column int) Cell) error {
+	for from := 0; from < n && x.err == nil; {
+		part := min(n-from, x.full-x.rows)
+		x.share(part, func(h hand, column int) {
+			col := &x.columns[column]
+			for i := range part {
+				col.take(h.hash, x.rows+i, cell(from+i, column))
+			}
+		})
+		from += part
+		x.rows += part
+		x.total += uint64(part)
+		if x.rows == x.full {
+			x.err = x.flush()
 		}
-		col.values++
-		col.distinct.add(t.base ^ t.rest)
-		if v, whole := c.Integer(); c.kind == CellText || whole && (v >= identifierInteger || v <= -identifierInteger) {
-			col.naming++
-		}
-	}
-	x.rows++
-	x.total++
-	if x.rows == x.full {
-		x.err = x.flush()
 	}
 	return x.err
+}
+
+// take puts a cell into a row of the block.
+func (c *columnState) take(h *hasher, row int, cell Cell) {
+	t, ok := h.token(cell)
+	c.tokens[row] = t
+	if !ok {
+		return
+	}
+	c.values++
+	c.distinct.add(t.base ^ t.rest)
+	if v, whole := cell.Integer(); cell.kind == CellText || whole && (v >= identifierInteger || v <= -identifierInteger) {
+		c.naming++
+	}
+}
+
+// share has work done for every column, which has so many rows, by as many
+// goroutines as are worth it, and waits for all.
+func (x *Indexer) share(rows int, work func(h hand, column int)) {
+	var next atomic.Int64
+	do := func(h hand) {
+		for c := int(next.Add(1)) - 1; c < len(x.columns); c = int(next.Add(1)) - 1 {
+			work(h, c)
+		}
+	}
+	var others errgroup.Group
+	for i := 1; i < min(len(x.hands), len(x.columns)*rows/worthSharing); i++ {
+		others.Go(func() error { do(x.hands[i]); return nil })
+	}
+	do(x.hands[0])
+	_ = others.Wait() // none of them fails
 }
 
 // Close writes what is left. It does not close the writer below.
@@ -185,13 +236,17 @@ func (c *columnState) flags() byte {
 
 // flush writes the current block.
 func (x *Indexer) flush() error {
-	b := binary.LittleEndian.AppendUint32(x.scratch[:0], uint32(x.rows))
+	x.share(x.rows, func(h hand, column int) {
+		c := &x.columns[column]
+		c.chunk = h.table.appendChunk(c.chunk[:0], c.tokens[:x.rows])
+	})
+	_, err := x.out.Write(binary.LittleEndian.AppendUint32(nil, uint32(x.rows)))
 	for i := range x.columns {
-		b = x.table.appendChunk(b, x.columns[i].tokens[:x.rows])
+		if err == nil {
+			_, err = x.out.Write(x.columns[i].chunk)
+		}
 	}
-	x.scratch = b
 	x.rows = 0
-	_, err := x.out.Write(b)
 	return err
 }
 
