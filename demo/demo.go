@@ -1,5 +1,6 @@
 // Package demo shows the whole way of a question on real data: four hospitals,
-// a researcher, one function, four decisions, four answers and their receipts.
+// a researcher, one function, four decisions, four answers and their receipts; and
+// a question in SQL that is answered without a decision, until a limit is met.
 //
 // It types what people would type: every step is a command of the program
 // itself, four sites are four processes, and the function runs in the sandbox.
@@ -65,13 +66,13 @@ type story struct {
 
 func (s *story) tell(ctx context.Context) error {
 	for _, act := range []func(context.Context) error{
-		s.openSites, s.lookAtMocks, s.askFirst, s.denied, s.askAgain, s.decide, s.collect, s.combine, s.tamper,
+		s.openSites, s.lookAtMocks, s.askFirst, s.denied, s.askAgain, s.decide, s.collect, s.combine, s.tamper, s.askInSQL,
 	} {
 		if err := act(ctx); err != nil {
 			return err
 		}
 	}
-	s.say("\nDone in %.1f s: four answers, and no patient's row left its hospital.\n", time.Since(s.began).Seconds())
+	s.say("\nDone in %.1f s: answers of four hospitals, and no patient's row left its hospital.\n", time.Since(s.began).Seconds())
 	s.say("Data: %s\n", data.Attribution)
 	if s.Stay {
 		return s.stay(ctx)
