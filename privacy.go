@@ -62,12 +62,13 @@ type ColumnPrivacy struct {
 func (c ColumnPrivacy) Bounded() bool { return c.Low != "" || c.High != "" }
 
 // UnitOf follows the tables from one to the one whose columns name the unit, or
-// whose rows are units; it is false where they lead nowhere or in a circle.
+// whose rows are units; it is false where they lead nowhere, in a circle, or to a
+// table that is about nobody.
 func (p *Privacy) UnitOf(asset string) (path []Via, at AssetPrivacy, ok bool) {
 	for range p.Assets {
 		at, ok = p.Assets[asset]
 		if !ok || at.Via == nil {
-			return path, at, ok && (at.Row || len(at.Unit) > 0 || at.Public)
+			return path, at, ok && (at.Row || len(at.Unit) > 0 || at.Public && len(path) == 0)
 		}
 		path = append(path, *at.Via)
 		asset = at.Via.Asset
@@ -111,15 +112,15 @@ func (d Dataset) WorstCases() []string {
 		if !ok || at.Public {
 			continue
 		}
-		rows := d.Privacy.MaxRows
-		if at.Row && d.Privacy.Assets[a.Name].Row {
-			rows = 1
+		rows, groups := d.Privacy.MaxRows, d.Privacy.MaxGroups
+		if d.Privacy.Assets[a.Name].Row {
+			rows, groups = 1, 1
 		}
 		who := "one row"
 		if !at.Row {
 			who = "one " + strings.Join(at.Unit, "+")
 		}
-		out = append(out, fmt.Sprintf("%s: %s can move a count by at most %d, in %s", a.Name, who, rows, d.groups(at)))
+		out = append(out, fmt.Sprintf("%s: %s can move a count by at most %d, in %s", a.Name, who, rows, groupsText(groups)))
 		for _, name := range sortedKeys(d.Privacy.Assets[a.Name].Columns) {
 			c := d.Privacy.Assets[a.Name].Columns[name]
 			if most, ok := c.largest(); ok {
@@ -131,14 +132,11 @@ func (d Dataset) WorstCases() []string {
 	return out
 }
 
-func (d Dataset) groups(at AssetPrivacy) string {
-	if at.Row {
+func groupsText(n int) string {
+	if n == 1 {
 		return "one group"
 	}
-	if d.Privacy.MaxGroups == 1 {
-		return "one group"
-	}
-	return fmt.Sprintf("%d groups of a question", d.Privacy.MaxGroups)
+	return fmt.Sprintf("%d groups of a question", n)
 }
 
 // largest is the largest distance from 0 that a value of the range has.

@@ -205,10 +205,17 @@ func Exhaust(tx store.Tx, now time.Time, population, subject, why string) error 
 		return err
 	}
 	left := l.Left(chargeOf(spent))
-	amount := Priced(l.Epsilon, l.Delta, left)
 	if left == (account.Charge{}) {
 		return nil
 	}
+	// What is lost counts in every currency, as it would have: the next limit may be
+	// in another one.
+	if !l.Pure() {
+		left.Pure = account.Infinite
+	} else if left, err = account.PureCharge(left.Pure); err != nil {
+		return err
+	}
+	amount := Priced(l.Epsilon, l.Delta, left)
 	text, err := json.Marshal(amount)
 	if err != nil {
 		return err

@@ -345,6 +345,27 @@ func TestARestoredSiteHasSpentAll(t *testing.T) {
 	}
 }
 
+// TestARestoredSiteHasSpentInEveryCurrency: a limit in another one is not a fresh
+// start.
+func TestARestoredSiteHasSpentInEveryCurrency(t *testing.T) {
+	for _, c := range []struct{ before, after exposure.NewLimit }{
+		{exposure.NewLimit{Epsilon: "1", Delta: "1e-6"}, exposure.NewLimit{Epsilon: "3"}},
+		{exposure.NewLimit{Epsilon: "1"}, exposure.NewLimit{Epsilon: "0.9", Delta: "1e-6"}},
+	} {
+		b := newBench(t)
+		c.before.Population, c.after.Population, c.after.Reason = "patients", "patients", "another currency"
+		b.must(c.before)
+		if err := b.Store.Update(t.Context(), func(tx store.Tx) error { return exposure.Exhaust(tx, b.Now(), "patients", "bak-1", "restored") }); err != nil {
+			t.Fatal(err)
+		}
+		b.must(c.after)
+		if err := b.ask(pure(t, "0.001")); over(err) != anchorhold.LimitPopulation {
+			t.Errorf("after %+v was exhausted, under %+v: %v", c.before, c.after, err)
+		}
+		b.addsUp()
+	}
+}
+
 // TestAmountsAreCanonical, since a receipt holds them as they are.
 func TestAmountsAreCanonical(t *testing.T) {
 	text, err := digest.Marshal(pure(t, "0.25").Amount)

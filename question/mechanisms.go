@@ -39,13 +39,19 @@ func newMechanisms(plan *query.Plan, p price) (*mechanisms, error) {
 	}
 	wanted := columns(plan)
 	m := &mechanisms{plan: plan, parts: make([]part, len(plan.Parts))}
-	shares := 0
+	shares, selections := 0, int64(0)
 	for i, of := range plan.Parts {
 		shares += len(wanted[i])
 		if of.Public == nil && !contains(wanted[i], 0) {
 			shares++
 		}
+		if of.Public == nil {
+			selections++
+		}
 	}
+	// Each part that selects its groups spends a δ: together the one that is charged.
+	delta := p.selection.Rat()
+	delta.Quo(delta, big.NewRat(max(selections, 1), 1))
 	weights := make([]int64, shares)
 	for i := range weights {
 		weights[i] = 1
@@ -55,7 +61,7 @@ func newMechanisms(plan *query.Plan, p price) (*mechanisms, error) {
 		return nil, refused(err)
 	}
 	for i := range plan.Parts {
-		if prices, err = m.parts[i].make(&plan.Parts[i], wanted[i], prices, p); err != nil {
+		if prices, err = m.parts[i].make(&plan.Parts[i], wanted[i], prices, delta); err != nil {
 			return nil, refused(err)
 		}
 	}
@@ -94,12 +100,12 @@ func contains(columns []int, column int) bool {
 }
 
 // make takes its prices off the front of a list.
-func (p *part) make(of *query.Part, wanted []int, prices []dp.Price, whole price) ([]dp.Price, error) {
+func (p *part) make(of *query.Part, wanted []int, prices []dp.Price, selection *big.Rat) ([]dp.Price, error) {
 	p.sums = make([]*dp.Sum, len(of.Columns))
 	per := dp.Contribution{Groups: of.Groups, Rows: 1} // what a unit adds to a group is clamped as a whole
 	if of.Public == nil {
 		var err error
-		if p.chosen, err = dp.NewThreshold(prices[0], whole.selection.Rat(), of.Groups); err != nil {
+		if p.chosen, err = dp.NewThreshold(prices[0], selection, of.Groups); err != nil {
 			return nil, err
 		}
 		prices = prices[1:]
@@ -109,7 +115,8 @@ func (p *part) make(of *query.Part, wanted []int, prices []dp.Price, whole price
 			continue // the number of units is released by the selection
 		}
 		column := of.Columns[c]
-		l, err := dp.NewLattice(big.NewRat(1, 1), big.NewRat(column.Lo, 1), big.NewRat(column.Hi, 1))
+		// A unit whose values are all missing may add nothing, whatever its bounds are.
+		l, err := dp.NewLattice(big.NewRat(1, 1), big.NewRat(min(column.Lo, 0), 1), big.NewRat(max(column.Hi, 0), 1))
 		if err != nil {
 			return nil, err
 		}

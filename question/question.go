@@ -13,6 +13,7 @@
 package question
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -127,6 +128,9 @@ func (s *Service) prepare(ctx context.Context, who anchorhold.Principal, name st
 		a.Level = defaultLevel
 	}
 	a.SQL = strings.TrimSpace(a.SQL)
+	if a.Study != "" && !who.In(anchorhold.ScopeStudy(a.Study)) {
+		return nil, anchorhold.Errorf(anchorhold.Denied, "leave it out, or ask an owner to add you to it", "you are in no study of the name %q", a.Study)
+	}
 	d, err := s.Find(ctx, name)
 	if err != nil {
 		return nil, err
@@ -230,24 +234,37 @@ func (s *Service) Ask(ctx context.Context, p policy.Permit, name string, a Asked
 		return Answer{}, engine.Failed.Err()
 	case anchorhold.QuestionReserved:
 	}
+	if asked.Key != q.key { // a call that is repeated: what was charged is not what would be answered now
+		return Answer{}, changed()
+	}
 	failpoint.Hit("query/reserved")
 	begun := s.Books.Now()
-	answer, err := s.answer(ctx, q, asked)
+	// The act that reserved has used the call's key up. Who goes away is charged all
+	// the same, and changes nothing: how far an engine has come by then would be told
+	// by what becomes of the question, and when.
+	ctx = books.WithoutKey(context.WithoutCancel(ctx))
+	answer, err := s.within(ctx, q, asked)
 	late, waited := s.leave(ctx, q.dataset, begun)
 	answer.Late = late
-	// The act that reserved has used the call's key up; and who has gone away is
-	// charged all the same.
-	answer, err = s.finish(books.WithoutKey(context.WithoutCancel(ctx)), p, asked, answer, err)
+	answer, err = s.finish(ctx, p, asked, answer, err)
 	if err = errors.Join(err, waited); err != nil {
 		return Answer{}, engineError(err)
 	}
 	return answer, nil
 }
 
-// engineError gives nothing of an engine's words to anybody.
+// within is answer, ended at a time that follows from what is stated.
+func (s *Service) within(ctx context.Context, q *prepared, asked anchorhold.Question) (Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, longest+mostLate*waitOf(q.dataset))
+	defer cancel()
+	return s.answer(ctx, q, asked)
+}
+
+// engineError gives nothing of an engine's words to anybody, nor which way it
+// failed: that may depend on rows.
 func engineError(err error) error {
 	var known *anchorhold.Error
-	if errors.As(err, &known) {
+	if engine.FailureOf(err) == "" && errors.As(err, &known) {
 		return known
 	}
 	return engine.Failed.Err()
@@ -257,6 +274,9 @@ func engineError(err error) error {
 func (s *Service) reserve(ctx context.Context, p policy.Permit, q *prepared) (anchorhold.Question, error) {
 	who := p.Principal()
 	return books.On(ctx, s.Books, p, questions(), func(tx store.Tx) (anchorhold.Question, books.Record, error) {
+		if err := q.unchanged(tx); err != nil {
+			return anchorhold.Question{}, books.Record{}, err
+		}
 		asked := anchorhold.Question{
 			ID: anchorhold.NewID(anchorhold.PrefixQuestion), Key: q.key, Author: who.ID, AuthorName: who.Name(), Study: q.asked.Study,
 			Dataset: q.dataset.Name, Population: q.dataset.Population, SQL: q.asked.SQL, State: anchorhold.QuestionReserved, Asked: s.Books.Now(),
@@ -286,6 +306,31 @@ func (s *Service) reserve(ctx context.Context, p policy.Permit, q *prepared) (an
 		record := books.Record{Subject: asked.ID, Details: map[string]string{"dataset": q.dataset.Name, "population": asked.Population, "epsilon": q.amount.Epsilon.String()}}
 		return asked, record, tx.PutQuestion(asked)
 	})
+}
+
+func changed() error {
+	return anchorhold.Errorf(anchorhold.Conflict, "ask it anew", "what is stated about the dataset has changed since this was asked")
+}
+
+// unchanged looks again at what a question was prepared from, in the act that
+// charges it.
+func (q *prepared) unchanged(tx store.Tx) error {
+	now, err := tx.Dataset(q.dataset.Name)
+	if err != nil {
+		return err
+	}
+	before, err := digest.Marshal(q.dataset.Privacy)
+	if err != nil {
+		return err
+	}
+	stated, err := digest.Marshal(now.Privacy)
+	if err != nil {
+		return err
+	}
+	if now.State != q.dataset.State || now.Population != q.dataset.Population || !bytes.Equal(before, stated) {
+		return changed()
+	}
+	return nil
 }
 
 func questions() books.Kind[anchorhold.Question] {
@@ -391,6 +436,10 @@ func (s *Service) finish(ctx context.Context, p policy.Permit, asked anchorhold.
 const (
 	leastWait = 500 * time.Millisecond
 	rowsASec  = 4_000_000 // that an engine is expected to bound in a second
+
+	// No answer takes longer than this and so many of the fixed times.
+	longest  = 5 * time.Minute
+	mostLate = 20
 )
 
 func waitOf(d anchorhold.Dataset) time.Duration {

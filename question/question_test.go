@@ -424,6 +424,7 @@ func TestAnswersLeaveAtFixedTimes(t *testing.T) {
 	begun := b.Clock.Now()
 	b.must("ada", at("0.5", "COUNT(*) AS n FROM patients"))
 	b.data.Privacy.Size = 40_000_000
+	b.put()
 	b.must("ada", at("0.4", "COUNT(*) AS n FROM patients"))
 	if len(b.until) != 2 || b.until[0] != begun.Add(500*time.Millisecond) || b.until[1] != begun.Add(10500*time.Millisecond) {
 		t.Errorf("asked at %v, answers left at %v", begun, b.until)

@@ -52,6 +52,9 @@ func privacyOf(d anchorhold.Dataset) query.Privacy {
 			continue
 		}
 		t := query.TablePrivacy{Public: at.Public, Row: at.Row, Unit: at.Unit, Columns: map[string]query.ColumnPrivacy{}}
+		if at.Row && len(path) > 0 { // many rows here belong to one there, which its key names
+			t.Row, t.Unit = false, path[len(path)-1].Key
+		}
 		for _, v := range path {
 			t.Via = append(t.Via, query.Link{Columns: v.Columns, Table: v.Asset, Key: v.Key})
 		}
