@@ -23,7 +23,9 @@ type listQueries struct {
 // queryOperations answer questions in SQL, as far as limits of exposure allow.
 func (a *API) queryOperations() {
 	on := func(ctx context.Context, in *askQuery) ([]policy.Resource, error) {
-		return a.onDataset(ctx, &in.DatasetName)
+		res, err := a.datasetResource(ctx, in.Name)
+		res.Study = in.Body.Study
+		return []policy.Resource{res}, err
 	}
 	add(a, op("quote-query", http.MethodPost, "/datasets/{name}/quotes", "What a question in SQL would cost, and how exact its answer would be; touches no data"), policy.QueryAsk, on,
 		func(ctx context.Context, p policy.Permit, in *askQuery) (*body[question.Quote], error) {

@@ -331,7 +331,7 @@ func partsOf(a Action, res Resource) []anchorhold.Part {
 		a = DatasetMock // a trial shows what its code made of mocks
 	}
 	switch a {
-	case DatasetColumns:
+	case DatasetColumns, QueryAsk: // what is refused, and why, names columns
 		return []anchorhold.Part{anchorhold.PartColumns}
 	case DatasetCounts:
 		return []anchorhold.Part{anchorhold.PartCounts}
@@ -395,7 +395,7 @@ func holdsInStudy(who anchorhold.Principal, action Action, res Resource) bool {
 }
 
 // studiesCount says whether roles in a study count for an act on a dataset.
-func studiesCount(action Action) bool { return action == RequestSubmit || action == RunTry }
+func studiesCount(action Action) bool { return action == RequestSubmit || action == RunTry || action == QueryAsk }
 
 // studiesOf names the studies in which somebody has a role.
 func studiesOf(who anchorhold.Principal) (names []string) {

@@ -217,6 +217,9 @@ func TestParts(t *testing.T) {
 	} {
 		on := res(TypeDataset, "", false, Scope{Dataset: "heart", Visibility: c.visibility, Parts: c.parts})
 		for action, want := range map[Action]bool{DatasetColumns: c.columns, DatasetCounts: c.counts, DatasetMock: c.mock} {
+			if _, err := a.Check(c.who, QueryAsk, on); err == nil && !c.columns {
+				t.Errorf("%s: may ask of columns that they may not see", c.name)
+			}
 			_, err := a.Check(c.who, action, on)
 			if (err == nil) != want {
 				t.Errorf("%s: %s: %v", c.name, action, err)

@@ -42,6 +42,8 @@ func TestRolesInAStudy(t *testing.T) {
 		{"and tries in it", in(anchorhold.RoleResearcher), RunTry, of(TypeDataset, "s1"), true},
 		{"not outside of it", in(anchorhold.RoleResearcher), RunTry, of(TypeDataset, ""), false},
 		{"nor in another", in(anchorhold.RoleResearcher), RunTry, of(TypeDataset, "s2"), false},
+		{"and asks in it", in(anchorhold.RoleResearcher), QueryAsk, of(TypeDataset, "s1"), true},
+		{"not outside of it", in(anchorhold.RoleResearcher), QueryAsk, of(TypeDataset, ""), false},
 		{"its owner does not run the site", in(anchorhold.RoleOwner), UserAdd, Site(), false},
 		{"nor sees where its data lie", in(anchorhold.RoleOwner), DatasetPrivate, of(TypeDataset, ""), false},
 	} {
@@ -51,6 +53,9 @@ func TestRolesInAStudy(t *testing.T) {
 	}
 	hidden := of(TypeDataset, "s1")
 	hidden.Scopes = []Scope{secret}
+	if _, err := a.Check(in(anchorhold.RoleResearcher), QueryAsk, hidden); anchorhold.KindOf(err) != anchorhold.NotFound {
+		t.Errorf("a study answers about a hidden dataset: %v", err)
+	}
 	if _, err := a.Check(in(anchorhold.RoleResearcher), RequestSubmit, hidden); anchorhold.KindOf(err) != anchorhold.NotFound {
 		t.Errorf("a study shows a hidden dataset: %v", err)
 	}

@@ -176,6 +176,12 @@ func (s *Service) planOf(ctx context.Context, who anchorhold.Principal, d anchor
 	if err != nil {
 		return nil, refused(err)
 	}
+	if plan.JoinsPublic() {
+		return nil, anchorhold.Errorf(anchorhold.Invalid, "do it with the answer, or submit code for a review", "a join with a public table is not answered without a review yet")
+	}
+	if options.Within > 0 {
+		return nil, anchorhold.Errorf(anchorhold.Invalid, "name the price: OPTIONS(epsilon=0.1); the quote says how exact the answer is", "a precision cannot be named yet")
+	}
 	for _, a := range plan.Aggregates {
 		if a.Kind == query.Quantiles {
 			return nil, errNotYet

@@ -387,21 +387,22 @@ func TestRefusalsAreAboutTheQuestion(t *testing.T) {
 	b := newBench(t)
 	b.limit(exposure.NewLimit{Epsilon: "5"})
 	for sql, want := range map[string]string{
-		at("0.5", "age FROM patients"):                                        "",
-		at("0.5", "COUNT(*) FROM read_csv('/etc/passwd')"):                    "",
-		at("0.5", "SUM(chol) AS s FROM patients"):                             "chol",
-		at("0.5", "cp, COUNT(*) AS n FROM patients GROUP BY cp"):              "delta",
-		at("0.5, delta=1e-6", "COUNT(*) AS n FROM patients"):                  "delta",
-		at("0", "COUNT(*) AS n FROM patients"):                                "",
-		"SELECT COUNT(*) AS n FROM patients":                                  "price",
-		at("0.5", "COUNT(*) AS n FROM nobody"):                                "a table that",
-		at("0.5", "COUNT(*) AS n FROM patients; DROP TABLE patients"):         "",
-		at("0.5", "MAX(age) AS m FROM patients"):                              "",
-		at("0.5", "COUNT(*) AS n, random() AS r FROM patients"):               "",
-		at("1e9", "COUNT(*) AS n FROM patients"):                              "",
-		at("0.5", "APPROX_QUANTILE(age, 0.5) AS q FROM patients"):             "",
-		at("0.5", "COUNT(*) AS n FROM patients WHERE getenv('HOME') = 'x'"):   "",
-		at("0.5", "COUNT(*) AS n FROM patients WHERE age = CAST('x' AS INT)"): "-",
+		at("0.5", "age FROM patients"):                                                   "",
+		at("0.5", "COUNT(*) FROM read_csv('/etc/passwd')"):                               "",
+		at("0.5", "SUM(chol) AS s FROM patients"):                                        "chol",
+		at("0.5", "cp, COUNT(*) AS n FROM patients GROUP BY cp"):                         "delta",
+		at("0.5, delta=1e-6", "COUNT(*) AS n FROM patients"):                             "delta",
+		at("0", "COUNT(*) AS n FROM patients"):                                           "",
+		"SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS(within=5) COUNT(*) AS n FROM patients": "precision",
+		"SELECT COUNT(*) AS n FROM patients":                                             "price",
+		at("0.5", "COUNT(*) AS n FROM nobody"):                                           "a table that",
+		at("0.5", "COUNT(*) AS n FROM patients; DROP TABLE patients"):                    "",
+		at("0.5", "MAX(age) AS m FROM patients"):                                         "",
+		at("0.5", "COUNT(*) AS n, random() AS r FROM patients"):                          "",
+		at("1e9", "COUNT(*) AS n FROM patients"):                                         "",
+		at("0.5", "APPROX_QUANTILE(age, 0.5) AS q FROM patients"):                        "",
+		at("0.5", "COUNT(*) AS n FROM patients WHERE getenv('HOME') = 'x'"):              "",
+		at("0.5", "COUNT(*) AS n FROM patients WHERE age = CAST('x' AS INT)"):            "-",
 	} {
 		_, err := b.as("ada", sql)
 		if want == "-" {

@@ -131,7 +131,8 @@ type Catalog interface {
 	// before their assets are read; nil keeps all.
 	ListDatasets(f DatasetFilter, p Page, keep func(FoundDataset) bool) ([]anchorhold.Dataset, string, error)
 	// ForgetDataset takes the files of a dataset out of its records: mocks,
-	// copies and indexes of every version, outputs and logs of every run over it.
+	// copies and indexes of every version, outputs and logs of every run over it,
+	// and answers to questions about it.
 	// What named them stays, but for trials over it: these are removed whole, also
 	// those that go on, and their number is given. GiveUp adds files that nothing
 	// names. GivenUp lists the files so given up that nothing names; Gone says

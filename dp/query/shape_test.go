@@ -167,3 +167,16 @@ func TestSourcesAreNeeded(t *testing.T) {
 		t.Errorf("%+v", s[0])
 	}
 }
+
+// A join with a public table is told, wherever it stands.
+func TestJoinsPublic(t *testing.T) {
+	for name, want := range map[string]bool{"joined-public": true, "joined": false, "united": false, "per-unit": false} {
+		plan, err := ask(t, questionNamed(name), privacy())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plan.JoinsPublic() != want {
+			t.Errorf("%s: %v", name, plan.JoinsPublic())
+		}
+	}
+}

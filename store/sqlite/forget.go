@@ -41,6 +41,7 @@ func (t *tx) ForgetDataset(name string, at time.Time) (trials int, err error) {
 		"UPDATE version SET mock_blob = '', index_blob = '', private_blob = '', body = json_remove(body, '$.mock') WHERE dataset = ?1",
 		"UPDATE output SET blob = '' WHERE run IN " + over,
 		"UPDATE run SET log_blob = '' WHERE id IN " + over,
+		"UPDATE question SET answer = '' WHERE dataset = ?1",
 	} {
 		if err == nil {
 			err = t.exec(query, name)

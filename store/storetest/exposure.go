@@ -67,4 +67,13 @@ func questions(t *testing.T, s store.Store) {
 		equal(t, "a list", list, []anchorhold.Question{other})
 		return errors.Join(err, err2, err3, err4, err5)
 	})
+	update(t, s, func(tx store.Tx) error {
+		_, err := tx.ForgetDataset("heart", clock)
+		return err
+	})
+	view(t, s, func(tx store.Tx) error {
+		got, err := tx.Question("que-2")
+		equal(t, "an answer about a dataset that was taken back", string(got.Answer), "")
+		return err
+	})
 }
