@@ -395,7 +395,9 @@ func holdsInStudy(who anchorhold.Principal, action Action, res Resource) bool {
 }
 
 // studiesCount says whether roles in a study count for an act on a dataset.
-func studiesCount(action Action) bool { return action == RequestSubmit || action == RunTry || action == QueryAsk }
+func studiesCount(action Action) bool {
+	return action == RequestSubmit || action == RunTry || action == QueryAsk
+}
 
 // studiesOf names the studies in which somebody has a role.
 func studiesOf(who anchorhold.Principal) (names []string) {

@@ -112,7 +112,7 @@ def f():
     limits = [resource.getrlimit(r) for r in (resource.RLIMIT_AS, resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE)]
     same = [hash("a"), sorted(os.listdir("/tmp")), os.listdir("/out"), sorted(os.environ), str(limits), gc.isenabled(), sys.path[1:],
         len(warnings.filters), len(os.listdir("/proc/self/fd")), str(numpy.geterr()), pandas.get_option("display.max_rows")]
-    return {"chance": chance, "same": same, "cpu": resource.getrlimit(resource.RLIMIT_CPU)[0]}
+    return {"chance": chance, "same": same}
 `
 	drawn := map[string]bool{}
 	var first string
@@ -123,7 +123,6 @@ def f():
 		var x struct {
 			Chance []any           `json:"chance"`
 			Same   json.RawMessage `json:"same"`
-			CPU    float64         `json:"cpu"`
 		}
 		if err := json.Unmarshal([]byte(got), &x); err != nil || len(x.Chance) != 7 {
 			t.Fatal(got, err)
@@ -139,9 +138,6 @@ def f():
 			first = string(x.Same)
 		} else if string(x.Same) != first {
 			t.Errorf("a session that waited differs:\n%s\nnot\n%s", x.Same, first)
-		}
-		if most := limits().CPUTime.Seconds() + 120; x.CPU > most {
-			t.Errorf("processor time of a process is limited to %v s, want at most %v", x.CPU, most)
 		}
 	}
 }
