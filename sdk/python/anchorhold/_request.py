@@ -28,6 +28,7 @@ from .receipt import Receipt
 
 ENDED = ("denied", "withdrawn", "expired", "failed", "cancelled", "released", "refused")
 WAITS_FOR_NOBODY = (*ENDED, "asked")  # nothing more happens without the author
+STILL = (*WAITS_FOR_NOBODY, "held")  # nothing more happens without whoever sees this
 DECIDING = ("deciding", "held")  # it ran; some of its outputs may have left already
 LONGEST_OUTAGE = 300.0
 SIGN_OF_LIFE = 20.0  # seconds within which a site that tells events says something
@@ -159,11 +160,11 @@ class Request(Record):
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
         with Progress(progress) as line:
             line.show(self.state)
-            while self.state not in (*WAITS_FOR_NOBODY, "held"):
+            while self.state not in STILL:
                 if not self._follow(deadline, line):
                     self._poll(deadline, line.every)
                 line.show(self.state)
-                if self.state not in WAITS_FOR_NOBODY and time.monotonic() >= deadline:
+                if self.state not in STILL and time.monotonic() >= deadline:
                     message = f"the request has not ended after {timeout:g} s: {state_words(self.state)}"
                     raise Timeout(message, f"it goes on: wait again, or later get it with site.requests[{self.id!r}]")
         return self
@@ -176,7 +177,7 @@ class Request(Record):
         for event in self._http.events(self._path("/events"), timeout=SIGN_OF_LIFE):
             if event is not None:
                 state = str(event.get("state") or state)
-            if state in WAITS_FOR_NOBODY:
+            if state in STILL:
                 break
             line.show(state)
             if deadline - time.monotonic() < SIGN_OF_LIFE:
@@ -200,7 +201,7 @@ class Request(Record):
                     raise
                 time.sleep(1)
                 continue
-            if not seconds and self.state not in WAITS_FOR_NOBODY:
+            if not seconds and self.state not in STILL:
                 time.sleep(min(left, 0.5))  # too little is left for the site to wait
             return
 

@@ -64,6 +64,14 @@ def test_one_stream_tells_of_every_change(streaming: Callable[..., tuple[Http, l
     assert seen == ["queued", "queued", "running", "running", "deciding", "released"]
 
 
+def test_who_decides_hears_that_something_waits_for_them(streaming: Callable[..., tuple[Http, list[str]]]) -> None:
+    states = ("running", "held", "released")
+    http, _ = streaming(b"".join(b'event: state\ndata: {"state": "%s"}\n\n' % s.encode() for s in states))
+    seen: list[str] = []
+    Request(http, {"id": "req-1", "state": "queued"}).wait(progress=lambda state, _: seen.append(state))
+    assert seen == ["queued", "running", "released"]  # it asked at once, and heard nothing further
+
+
 def test_a_stream_that_breaks_off_after_a_change(streaming: Callable[..., tuple[Http, list[str]]]) -> None:
     http, asked = streaming(b'data: {"state": "running"}\n\n')
     assert Request(http, {"id": "req-1", "state": "queued"}).wait().state == "released"
