@@ -258,7 +258,9 @@ func (a *Authorizer) Check(who anchorhold.Principal, action Action, res Resource
 			"log in with `anchorhold login URL --token TOKEN`, or ask the owner for a new token",
 			"this needs a valid token")
 	}
-	if res.Type == TypeDataset && len(partsOf(action, res)) > 0 { // that it is there, and hidden, is not told either
+	// That a part is there, and hidden, is not told either. A question is no part: of
+	// a hidden dataset it is refused as everything about it is.
+	if res.Type == TypeDataset && action != QueryAsk && len(partsOf(action, res)) > 0 {
 		return Permit{}, MissingPart(action, res.ID)
 	}
 	if read, hidden := readOf[res.Type]; hidden {
