@@ -69,9 +69,7 @@ type tilePath struct {
 
 func (a *API) bookOperations() {
 	add(a, op("ledger", http.MethodGet, "/ledger", "The record of exposure, newest first"), policy.LedgerRead,
-		func(context.Context, *listLedger) ([]policy.Resource, error) {
-			return []policy.Resource{policy.Site()}, nil
-		},
+		onSite,
 		func(ctx context.Context, _ policy.Permit, in *listLedger) (*body[page[anchorhold.LedgerEntry]], error) {
 			f := store.LedgerFilter{Population: in.Population, Class: anchorhold.LedgerClass(in.Class)}
 			return listed(in.Paging, func(p store.Page) (out []anchorhold.LedgerEntry, next string, err error) {

@@ -28,21 +28,15 @@ type limitsBody struct {
 
 func (a *API) exposureOperations() {
 	add(a, op("exposure", http.MethodGet, "/exposure", "How limits of exposure stand: the caller's own, and those over everybody"), policy.ExposureRead,
-		func(context.Context, *OfPopulation) ([]policy.Resource, error) {
-			return []policy.Resource{policy.Site()}, nil
-		}, a.exposure)
+		onSite, a.exposure)
 	add(a, op("set-exposure-limit", http.MethodPut, "/exposure/limits", "Set, change or end a limit of exposure; the limits of the population come back"), policy.ExposureLimit,
-		func(context.Context, *setLimit) ([]policy.Resource, error) {
-			return []policy.Resource{policy.Site()}, nil
-		},
+		onSite,
 		func(ctx context.Context, p policy.Permit, in *setLimit) (*body[limitsBody], error) {
 			l, err := a.Exposure.SetLimit(ctx, p, in.Body)
 			return &body[limitsBody]{limitsBody{append([]anchorhold.ExposureLimit{}, l...)}}, err
 		})
 	add(a, op("replay-exposure", http.MethodPost, "/exposure/replays", "What another limit would have let through of what was asked; changes nothing"), policy.ExposureReview,
-		func(context.Context, *setLimit) ([]policy.Resource, error) {
-			return []policy.Resource{policy.Site()}, nil
-		},
+		onSite,
 		func(ctx context.Context, _ policy.Permit, in *setLimit) (*body[exposure.WhatIf], error) {
 			r, err := a.Exposure.Replay(ctx, in.Body)
 			return &body[exposure.WhatIf]{r}, err

@@ -38,9 +38,7 @@ func (a *API) queryOperations() {
 			return &body[question.Answer]{q}, err
 		})
 	add(a, op("list-queries", http.MethodGet, "/queries", "Questions in SQL, newest first: one's own, or all for who reviews exposure"), policy.ExposureRead,
-		func(context.Context, *listQueries) ([]policy.Resource, error) {
-			return []policy.Resource{policy.Site()}, nil
-		},
+		onSite,
 		func(ctx context.Context, p policy.Permit, in *listQueries) (*body[page[anchorhold.Question]], error) {
 			f := store.QuestionFilter{Dataset: in.Dataset, Author: p.Principal().ID}
 			if a.may(ctx, policy.ExposureReview, policy.Site()) {

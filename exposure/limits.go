@@ -110,7 +110,7 @@ func refused(err error) error {
 // account finds whom the limit is for. A population is known by its datasets.
 func (n NewLimit) account(tx store.Tx) (anchorhold.ExposureAccount, error) {
 	a := anchorhold.ExposureAccount{Population: n.Population, Scope: n.Scope, Name: n.Name}
-	known, err := populations(tx)
+	known, err := Populations(tx)
 	if err != nil {
 		return a, err
 	}
@@ -141,8 +141,8 @@ func (n NewLimit) account(tx store.Tx) (anchorhold.ExposureAccount, error) {
 	return a, nil
 }
 
-// populations lists whom the datasets of a site describe.
-func populations(tx store.Tx) (out []string, err error) {
+// Populations lists whom the datasets of a site describe, each once.
+func Populations(tx store.Tx) (out []string, err error) {
 	for page := (store.Page{Limit: store.MaxLimit}); ; {
 		list, next, err := tx.ListDatasets(store.DatasetFilter{}, page, nil)
 		if err != nil {

@@ -13,7 +13,6 @@ package keep
 import (
 	"context"
 	"encoding/base64"
-	"slices"
 	"strconv"
 	"time"
 
@@ -215,23 +214,12 @@ func missing(f books.Frozen) string {
 // learnt; limits on exposure, where there are any, count it as all that they
 // allow.
 func spend(tx store.Tx, f books.Frozen, now time.Time) error {
-	var populations []string
-	for page := (store.Page{Limit: store.MaxLimit}); ; {
-		list, next, err := tx.ListDatasets(store.DatasetFilter{}, page, nil)
-		if err != nil {
-			return err
-		}
-		for _, d := range list {
-			populations = append(populations, d.Population)
-		}
-		if next == "" {
-			break
-		}
-		page.Cursor = next
+	populations, err := exposure.Populations(tx)
+	if err != nil {
+		return err
 	}
-	slices.Sort(populations)
 	why := "the site was restored from a backup of " + f.Made.UTC().Format(time.RFC3339) + "; what was released after it is not in these books"
-	for _, population := range slices.Compact(populations) {
+	for _, population := range populations {
 		err := tx.AddLedger(anchorhold.LedgerEntry{
 			ID: anchorhold.NewID(anchorhold.PrefixLedger), Class: anchorhold.ExposureUnbounded, Population: population,
 			Principal: "unknown", Subject: f.Backup, Amount: "{}", Created: now, What: why,

@@ -3,6 +3,7 @@ package question
 import (
 	"context"
 	"math/big"
+	"slices"
 
 	"github.com/anchorhold/anchorhold/dp"
 	"github.com/anchorhold/anchorhold/dp/query"
@@ -23,12 +24,7 @@ type part struct {
 
 // selects says whether groups come from the data.
 func selects(plan *query.Plan) bool {
-	for _, p := range plan.Parts {
-		if p.Public == nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(plan.Parts, func(p query.Part) bool { return p.Public == nil })
 }
 
 // newMechanisms shares a price among the columns that a plan's answers are made of.
@@ -42,7 +38,7 @@ func newMechanisms(plan *query.Plan, p price) (*mechanisms, error) {
 	shares, selections := 0, int64(0)
 	for i, of := range plan.Parts {
 		shares += len(wanted[i])
-		if of.Public == nil && !contains(wanted[i], 0) {
+		if of.Public == nil && !slices.Contains(wanted[i], 0) {
 			shares++
 		}
 		if of.Public == nil {
@@ -84,15 +80,6 @@ func columns(plan *query.Plan) [][]int {
 func uses(plan *query.Plan, column int) bool {
 	for _, a := range plan.Aggregates {
 		if a.Kind == query.Units && a.Count < 0 && column == 0 || a.Count == column || a.Sum == column || a.Squares == column {
-			return true
-		}
-	}
-	return false
-}
-
-func contains(columns []int, column int) bool {
-	for _, c := range columns {
-		if c == column {
 			return true
 		}
 	}

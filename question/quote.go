@@ -56,12 +56,12 @@ func (q *prepared) exactness(i *QuotedItem, a query.Aggregate) error {
 	case query.Sum:
 		return i.plusMinus(p.sums[a.Sum], a.Values.Scale, q.asked.Level)
 	case query.Mean:
+		w, err := p.sums[a.Sum].PlusMinus(q.asked.Level)
+		if err != nil {
+			return refused(err)
+		}
 		i.BySize = map[string]float64{}
 		for _, n := range []float64{100, 1000, 10_000} {
-			w, err := p.sums[a.Sum].PlusMinus(q.asked.Level)
-			if err != nil {
-				return refused(err)
-			}
 			i.BySize[strconv.FormatFloat(n, 'f', 0, 64)] = w / a.Values.Scale / n
 		}
 	case query.Variance, query.Deviation, query.Quantiles:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/client"
 	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
 )
 
@@ -69,27 +71,24 @@ type privacyShown struct {
 }
 
 func runDatasetPrivacy(cmd *cobra.Command, a *app, name string, o privacyOptions) error {
-	ctx := cmd.Context()
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	d, err := c.Dataset(ctx, name)
-	if err != nil {
-		return err
-	}
-	said, err := o.said(a, cmd, d)
-	if err != nil {
-		return err
-	}
-	if said != nil {
-		if d, err = c.StatePrivacy(ctx, name, *said); err != nil {
+	return withSite(cmd.Context(), a, func(ctx context.Context, c *client.Client) error {
+		d, err := c.Dataset(ctx, name)
+		if err != nil {
 			return err
 		}
-	}
-	shown := privacyShown{d.Privacy, len(d.MissingPrivacy()) > 0, append([]string{}, d.MissingPrivacy()...), append([]string{}, d.WorstCases()...)}
-	return emit(a, shown, func(p *show.Printer, s privacyShown) { printPrivacy(p, s) })
+		said, err := o.said(a, cmd, d)
+		if err != nil {
+			return err
+		}
+		if said != nil {
+			if d, err = c.StatePrivacy(ctx, name, *said); err != nil {
+				return err
+			}
+		}
+		missing := append([]string{}, d.MissingPrivacy()...)
+		shown := privacyShown{d.Privacy, len(missing) > 0, missing, append([]string{}, d.WorstCases()...)}
+		return emit(a, shown, printPrivacy)
+	})
 }
 
 // said is what the flags, or the answers, make of what was stated before; nil
