@@ -20,6 +20,7 @@ import (
 	"github.com/anchorhold/anchorhold/audit"
 	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/books/bookstest"
+	"github.com/anchorhold/anchorhold/internal/exectest"
 	"github.com/anchorhold/anchorhold/notify/mailtest"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/store"
@@ -353,9 +354,7 @@ func TestHookRunsAProgram(t *testing.T) {
 	dir := t.TempDir()
 	program := filepath.Join(dir, "tell")
 	script := "#!/bin/sh\ncat > \"$1\"; printf '\\n%s %s\\n' \"$WEBHOOK_ID\" \"$HOME$ANCHORHOLD_TOKEN\" >> \"$1\"\n"
-	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	exectest.Write(t, program, []byte(script))
 	t.Setenv("ANCHORHOLD_TOKEN", "leak")
 	out := filepath.Join(dir, "told")
 	s.configure(Config{Hook: &Hook{Command: []string{program, out}}})

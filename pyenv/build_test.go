@@ -17,15 +17,14 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/internal/exectest"
 )
 
 // script writes an executable shell script.
 func script(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "program")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	exectest.Write(t, path, []byte("#!/bin/sh\n"+text))
 	return path
 }
 

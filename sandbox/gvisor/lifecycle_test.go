@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/internal/exectest"
 	"github.com/anchorhold/anchorhold/sandbox"
 	"github.com/anchorhold/anchorhold/sandbox/gvisor"
 )
@@ -273,12 +274,10 @@ func TestProgramInPlace(t *testing.T) {
 	dir := openDir(t)
 	exe := filepath.Join(dir, "anchorhold")
 	b, err := os.ReadFile(program)
-	if err == nil {
-		err = os.WriteFile(exe, b, 0o755)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	exectest.Write(t, exe, b)
 	at := func() string {
 		t.Helper()
 		o := options(filepath.Join(dir, "state"))

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/anchorhold/anchorhold/internal/exectest"
 	"github.com/anchorhold/anchorhold/sandbox"
 	"github.com/anchorhold/anchorhold/sandbox/gvisor"
 )
@@ -270,9 +271,7 @@ func TestOrdinaryUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	exe := filepath.Join(workDir, "ordinary.test")
-	if err := os.WriteFile(exe, self, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	exectest.Write(t, exe, self)
 	args := []string{"-test.timeout=5m"}
 	if testing.Verbose() {
 		args = append(args, "-test.v")
