@@ -75,7 +75,7 @@ func (m *meter) Waiting(change int) {
 // nothing at the end.
 func follow(t *testing.T, f *fixture, s *httptest.Server, who string) (res *http.Response, next func() string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/v1/requests/"+f.ids["request"]+"/events", nil)
 	if err != nil {

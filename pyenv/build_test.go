@@ -228,7 +228,7 @@ func waitForEnd(t *testing.T, pid int) {
 
 func waitFor(t *testing.T, what string, ready func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(5 * time.Minute)
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
 	for !ready() {

@@ -97,7 +97,7 @@ func TestKilledAroundTheDecision(t *testing.T) {
 			if err := k.Save(filepath.Join(dir, keys.FileName), keys.Lock{}); err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestKilledAroundTheDecision$")
 			cmd.Env = append(os.Environ(), crashAt+"="+at, crashSite+"="+dir)

@@ -205,7 +205,7 @@ func TestKeyAtADate(t *testing.T) {
 // changedTo waits until the key in use is the one that was announced.
 func changedTo(t *testing.T, c *client.Client, pin string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	for {
 		k, err := c.TLSKeys(ctx)

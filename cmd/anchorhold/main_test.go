@@ -163,7 +163,7 @@ func keep(ts *testscript.TestScript, _ bool, args []string) {
 func await(ts *testscript.TestScript, _ bool, args []string) {
 	c := client.NewSocket(site.SocketPath(ts.MkAbs(args[2])), client.Options{})
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	want := anchorhold.State(args[1])
 	r, err := c.Wait(ctx, args[0], func(r anchorhold.Request) bool { return r.State == want || r.State.Ended() })

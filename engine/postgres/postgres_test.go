@@ -219,7 +219,7 @@ func TestServerEndsIt(t *testing.T) {
 func (s *server) wait(t *testing.T, want int) {
 	t.Helper()
 	const sql = `SELECT COUNT(*) FROM pg_stat_activity WHERE usename = 'reader' AND query LIKE '%pg_sleep%' AND state = 'active'`
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(5 * time.Minute); ; {
 		var n int
 		if err := s.admin.QueryRow(t.Context(), sql).Scan(&n); err != nil {
 			t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/client"
@@ -27,7 +26,7 @@ func declared(kind, body string) client.NewRequest {
 // person is needed.
 func (s *site) followed(who *client.Client, n client.NewRequest, d client.NewDecision) anchorhold.Request {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	r, err := who.Submit(ctx, n)
 	if err == nil {

@@ -15,7 +15,7 @@ func TestRestartsCostNoAttempt(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, heart(50))
 	who := s.researcher()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	r, err := who.Submit(ctx, code("import time\ntime.sleep(4)\nreturn patients.groupby(\"sex\")[\"age\"].mean()"))
 	if err == nil {

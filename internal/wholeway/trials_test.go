@@ -15,7 +15,7 @@ import (
 func TestTrialsGiveWay(t *testing.T) {
 	s := newSite(t, people)
 	s.run("dataset", "add", "tried", "--dir", s.dir, "--asset", "patients="+s.file, "--mock", "patients=generate", "--confirm-facts", "--json")
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	ada := s.researcher()
 	q, err := s.owner().Queue(ctx)

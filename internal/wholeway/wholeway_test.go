@@ -31,6 +31,9 @@ import (
 	"github.com/anchorhold/anchorhold/receipt"
 )
 
+// patience is how long anything may take that is no promise: a machine may be busy.
+const patience = 10 * time.Minute
+
 // program builds the program once, with failpoints.
 var program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "anchorhold-wholeway-")
@@ -183,7 +186,7 @@ func (s *site) start(env ...string) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-	case <-time.After(2 * time.Minute):
+	case <-time.After(patience):
 		s.t.Fatalf("the site does not start\n%s", s.errs.String())
 	}
 }
@@ -252,7 +255,7 @@ func (s *site) restart() {
 	}
 	select {
 	case <-gone:
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		s.t.Fatalf("the site does not stop\n%s", s.errs.String())
 	}
 }
@@ -264,7 +267,7 @@ func (s *site) stop() {
 	s.mu.Unlock()
 	select {
 	case <-s.stopped:
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		s.t.Errorf("the site does not stop\n%s", s.errs.String())
 		_ = s.cmd.Process.Kill()
 	}
@@ -335,7 +338,7 @@ func ended(r anchorhold.Request) bool { return r.State.Ended() || r.State == anc
 // ask submits code, approves it and follows it to the end.
 func (s *site) ask(who *client.Client, body string, auto bool) anchorhold.Request {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	r, err := who.Submit(ctx, code(body))
 	if err != nil {
@@ -424,7 +427,7 @@ func TestOrdinaryUser(t *testing.T) {
 func TestChangedFile(t *testing.T) {
 	s := newSite(t, heart(200))
 	who := s.researcher()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	const count = `return int(patients["age"].count())`
 	submit := func(body string) anchorhold.Request {
@@ -481,7 +484,7 @@ func TestChangedFile(t *testing.T) {
 func TestCancel(t *testing.T) {
 	s := newSite(t, heart(200))
 	who := s.researcher()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	r, err := who.Submit(ctx, code("while True: pass"))
 	if err != nil {

@@ -369,7 +369,7 @@ func TestClosedBeforeTheJob(t *testing.T) {
 				}
 			}
 			s.conn.Close()
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			if r, err := s.Wait(ctx); err != nil || r.ExitCode != 2 {
 				t.Errorf("the runner: %+v, %v", r, err)

@@ -103,12 +103,12 @@ def test_the_blocks_of_the_readme(site: FakeSite, tmp_path: Path, monkeypatch: p
         ('"TOKEN"', '"researcher-token"'),
     ):
         asking, deciding = asking.replace(old, new), deciding.replace(old, new)
-    (tmp_path / "question.py").write_text(asking.replace("timeout=600", "timeout=20"))
+    (tmp_path / "question.py").write_text(asking.replace("timeout=600", "timeout=300"))
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def decide() -> None:
         with site.changed:
-            site.changed.wait_for(lambda: site.requests, timeout=10)
+            site.changed.wait_for(lambda: site.requests, timeout=300)
         exec(compile(deciding, "README.md", "exec"), {"ah": ah})
 
     owner = threading.Thread(target=decide)

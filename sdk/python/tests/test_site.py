@@ -76,7 +76,7 @@ def code(module: Any) -> Any:
 def ask(ada: ah.Site, olga: ah.Site, function: Any, **values: Any) -> ah.Request:
     request = ada.submit(function, patients=ada.datasets["heart"], purpose="testing", **values)
     olga.requests.pending()[0].approve(auto_release=True)
-    return request.wait(timeout=10, progress=False)
+    return request.wait(timeout=300, progress=False)
 
 
 def test_the_whole_way(ada: ah.Site, olga: ah.Site, code: Any) -> None:
@@ -88,7 +88,7 @@ def test_the_whole_way(ada: ah.Site, olga: ah.Site, code: Any) -> None:
     assert [r.id for r in waiting] == [request.id]
     assert waiting[0].author == "ada@example.org"
     waiting[0].approve(auto_release=True, uses=2, expires="30d")
-    answer = request.wait(timeout=10).result()
+    answer = request.wait(timeout=300).result()
     pd.testing.assert_series_equal(answer, pd.Series(PRIVATE_MEANS, name="age").rename_axis("num"))
     verified = request.receipt().verify()
     assert verified.predicate["request"]["id"] == request.id
@@ -247,7 +247,7 @@ def test_what_stands_in_the_way_of_a_result(ada: ah.Site, olga: ah.Site, code: A
 
 def test_a_withdrawn_request_has_ended(ada: ah.Site, code: Any) -> None:
     request = ada.submit(code.by_diagnosis, patients=ada.datasets["heart"], purpose="p").withdraw()
-    assert request.wait(timeout=5).state == "withdrawn"
+    assert request.wait(timeout=300).state == "withdrawn"
     with pytest.raises(ah.Ended):
         request.result()
 
@@ -255,7 +255,7 @@ def test_a_withdrawn_request_has_ended(ada: ah.Site, code: Any) -> None:
 def test_questions_end_the_waiting_until_they_are_answered(ada: ah.Site, olga: ah.Site, code: Any) -> None:
     request = ada.submit(code.by_diagnosis, patients=ada.datasets["heart"], purpose="p")
     olga.requests[request.id].ask("Why so old?")
-    assert request.wait(timeout=5).state == "asked"
+    assert request.wait(timeout=300).state == "asked"
     with pytest.raises(ah.NotReady, match="Why so old"):
         request.result()
     assert request.answer("Because.").state == "pending"
@@ -270,7 +270,7 @@ def test_waiting_ends_with_a_timeout_and_the_request_goes_on(ada: ah.Site, olga:
     assert isinstance(timeout.value, TimeoutError)
     assert request.id in timeout.value.remedy
     olga.requests[request.id].approve(auto_release=True)
-    assert ada.requests[request.id].wait(timeout=5).state == "released"
+    assert ada.requests[request.id].wait(timeout=300).state == "released"
 
 
 def test_waiting_reports_its_progress(ada: ah.Site, olga: ah.Site, code: Any) -> None:
@@ -282,7 +282,7 @@ def test_waiting_reports_its_progress(ada: ah.Site, olga: ah.Site, code: Any) ->
         if len(states) == 1:
             threading.Thread(target=lambda: olga.requests[request.id].approve(auto_release=True)).start()
 
-    request.wait(timeout=10, progress=report)
+    request.wait(timeout=300, progress=report)
     assert (states[0], states[-1]) == ("pending", "released")
 
 
@@ -308,7 +308,7 @@ def test_waiting_sits_out_a_restart(
     olga.requests[request.id].approve(auto_release=True)
     monkeypatch.setattr("anchorhold._request.time.sleep", lambda s: None)
     site.trouble = [503] * 12
-    assert request.wait(timeout=60).state == "released"
+    assert request.wait(timeout=300).state == "released"
 
 
 def test_what_has_left_is_there_while_another_output_waits(

@@ -51,7 +51,7 @@ def test_a_question_over_the_data_of_two_owners(real: Real, here: ah.Site, tmp_p
     assert "genes: others decide for it" in repr(request)
     gil.requests[asked.id].approve(dataset="genes", uses=5, params={"least": (1, 5)})
 
-    assert here.runs[asked.id].wait(timeout=120, progress=False).state == "done"
+    assert here.runs[asked.id].wait(timeout=300, progress=False).state == "done"
     (held,) = eva.releases.held()
     assert held.output.value() is not None
     assert held.approve("large groups", dataset="heart").state == "held"
@@ -60,7 +60,7 @@ def test_a_question_over_the_data_of_two_owners(real: Real, here: ah.Site, tmp_p
     assert [w["dataset"] for w in held.waits_for] == ["genes"]
     assert "eva" not in repr(held.raw)
     assert held.approve(dataset="genes").state == "approved"
-    answer = asked.wait(timeout=30, progress=False).result()
+    answer = asked.wait(timeout=300, progress=False).result()
     assert list(answer.index) == [0, 1]
     receipt = asked.receipt()
     said = receipt.verify(key=ana.key).predicate
@@ -73,7 +73,7 @@ def test_a_question_over_the_data_of_two_owners(real: Real, here: ah.Site, tmp_p
     assert not here.grants.suspended()
 
     # The same comes out again, from the receipt alone; nothing is released by it.
-    replay = here.runs.replay(receipt.save(tmp_path / "receipt.json")).wait(timeout=120, progress=False)
+    replay = here.runs.replay(receipt.save(tmp_path / "receipt.json")).wait(timeout=300, progress=False)
     assert replay.reproduced
     assert replay.replayed[0]["same"] is True
     assert [r.id for r in here.runs.replays()] == [replay.id]
@@ -89,7 +89,7 @@ def test_a_question_over_the_data_of_two_owners(real: Real, here: ah.Site, tmp_p
     with pytest.raises(ah.Denied):
         ana.requests[asked.id].deposit(made)
     pd.DataFrame({"age": [50.1, 49.9]}).to_parquet(made / "result.parquet")
-    handed = here.requests[asked.id].deposit(made).wait(timeout=120, progress=False)
+    handed = here.requests[asked.id].deposit(made).wait(timeout=300, progress=False)
     assert handed.state == "done"
     (held,) = gil.releases.held()
     assert list(held.output.value()["age"]) == [50.1, 49.9]

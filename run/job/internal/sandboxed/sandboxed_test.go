@@ -189,7 +189,7 @@ func (b bench) run(t *testing.T, l sandbox.Limits, j job.Job) (job.Answer, sandb
 	defer s.Kill()
 	j.Limits = l
 	a, runErr := job.Run(t.Context(), s, j, files)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	r, err := s.Wait(ctx)
 	if err != nil {
