@@ -158,7 +158,7 @@ vet:
 .PHONY: test-go
 test-go: $(GOTESTSUM) $(VENV)/ready environment ## the Go tests, the README's blocks among them
 	@mkdir -p $(REPORT)
-	$(GO_TEST) --jsonfile $(REPORT)/go.json -- -count=1 -p 2 -vet=off -timeout 20m ./...
+	$(GO_TEST) --jsonfile $(REPORT)/go.json -- -count=1 -p 2 -vet=off -timeout 60m ./...
 
 # The sandbox does not start from a program built with the race detector, and
 # gVisor would be compiled once more: every package whose test does not link it
@@ -170,7 +170,7 @@ test-race: $(GOTESTSUM) ## the Go tests once more under the race detector, where
 	list=$$(go list -test -f '{{.ImportPath}}{{range .Deps}} {{.}}{{end}}' ./... | \
 	  awk '$$1 ~ /\.test$$/ && !/ gvisor\.dev\// { sub(/\.test$$/, "", $$1); print $$1 }' | \
 	  grep -v -x -F $(RACE_OMITS:%=-e github.com/anchorhold/anchorhold/%)); \
-	CGO_ENABLED=1 $(GO_TEST) --jsonfile $(REPORT)/race.json -- -count=1 -race -p 2 -vet=off -timeout 20m $$list
+	CGO_ENABLED=1 $(GO_TEST) --jsonfile $(REPORT)/race.json -- -count=1 -race -p 2 -vet=off -timeout 60m $$list
 
 .PHONY: test-python
 test-python: $(VENV)/ready environment ## the Python package's tests

@@ -3,7 +3,6 @@ package wholeway
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/client"
