@@ -259,11 +259,15 @@ func (f *fixture) put(tx store.Tx, name, prefix string, v anchorhold.Visibility,
 	f.ids[prefix+"grant"] = grant.ID
 	env := anchorhold.EnvironmentRequest{ID: anchorhold.NewID(anchorhold.PrefixEnvironment), Lock: lock, Author: who.ID, State: anchorhold.EnvironmentRequested}
 	f.ids[prefix+"environment"] = env.ID
+	asked := anchorhold.Question{
+		ID: anchorhold.NewID(anchorhold.PrefixQuestion), Author: who.ID, Dataset: name, Population: name, State: anchorhold.QuestionAnswered, Answer: json.RawMessage(`{"rows":[]}`),
+	}
+	f.ids[prefix+"query"] = asked.ID
 	f.ids[prefix+"request"], f.ids[prefix+"run"], f.ids[prefix+"release"], f.ids[prefix+"dataset"] = r.ID, job.ID, rel.ID, name
 	for _, err := range []error{
 		tx.PutDataset(anchorhold.Dataset{ID: "dat-" + name, Name: name, Population: name, Visibility: v, Quorum: 1}),
 		tx.PutVersion(name, "patients", version), tx.PutRequest(r), tx.PutRun(job), tx.PutOutput(o), tx.PutRelease(rel), tx.PutGrant(grant),
-		tx.PutEnvironmentRequest(env),
+		tx.PutEnvironmentRequest(env), tx.PutQuestion(asked),
 	} {
 		if err != nil {
 			return err
@@ -299,6 +303,8 @@ func (f *fixture) path(path, prefix string) string {
 		kind = "grant"
 	case strings.Contains(path, "/uploads/"):
 		kind, prefix = "upload", ""
+	case strings.HasPrefix(path, "/v1/queries/"):
+		kind = "query"
 	case strings.Contains(path, "/envs/"):
 		kind = "environment"
 	case strings.Contains(path, "/applications/"):
@@ -375,7 +381,7 @@ func TestHiddenThingsLookAbsent(t *testing.T) {
 		f := newFixture(t)
 		hidden := f.path(path, "hidden-")
 		absent := hidden
-		for _, k := range []string{"hidden-request", "hidden-run", "hidden-release", "hidden-grant", "hidden-environment"} {
+		for _, k := range []string{"hidden-request", "hidden-run", "hidden-release", "hidden-grant", "hidden-environment", "hidden-query"} {
 			absent = strings.ReplaceAll(absent, f.ids[k], f.ids[k][:4]+"0123456789abcdef")
 		}
 		absent = strings.ReplaceAll(absent, "/hidden", "/absent")

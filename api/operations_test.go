@@ -78,6 +78,7 @@ func coreOperations() map[string]struct{ may, body string } {
 		"ledger":             {"owner auditor", ""},
 		"exposure":           {users, ""},
 		"list-queries":       {users, ""},
+		"show-query":         {"author", ""},
 		"quote-query":        {"author researcher owner", `{"sql":"SELECT COUNT(*) FROM patients"}`},
 		"ask-query":          {"author researcher owner", `{"sql":"SELECT COUNT(*) FROM patients"}`},
 		"set-exposure-limit": {"owner", `{"population":"heart","epsilon":"1"}`},

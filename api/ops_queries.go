@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/anchorhold/anchorhold"
@@ -13,6 +14,33 @@ import (
 type askQuery struct {
 	DatasetName
 	Body question.Asked
+}
+
+// AtLevel says with which probability values shall lie in their intervals.
+type AtLevel struct {
+	Level float64 `query:"level" minimum:"0" exclusiveMaximum:"1" doc:"of the intervals; default: that at which it was asked for"`
+}
+
+// QueryID names a question.
+type QueryID struct {
+	ID string `path:"id" maxLength:"100"`
+}
+
+type showQuery struct {
+	QueryID
+	AtLevel
+}
+
+// loadQuery finds a question, which is its author's.
+func (a *API) loadQuery(ctx context.Context, id string) (q anchorhold.Question, res policy.Resource, err error) {
+	err = a.Books.View(ctx, func(tx store.Tx) error {
+		q, err = tx.Question(id)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		err = policy.Missing(policy.TypeQuery, id)
+	}
+	return q, policy.Resource{Type: policy.TypeQuery, ID: id, Author: q.Author}, err
 }
 
 type listQueries struct {
@@ -35,6 +63,19 @@ func (a *API) queryOperations() {
 	add(a, op("ask-query", http.MethodPost, "/datasets/{name}/queries", "Answer a question in SQL, differentially private, and charge it"), policy.QueryAsk, on,
 		func(ctx context.Context, p policy.Permit, in *askQuery) (*body[question.Answer], error) {
 			q, err := a.Questions.Ask(ctx, p, in.Name, in.Body)
+			return &body[question.Answer]{q}, err
+		})
+	add(a, op("show-query", http.MethodGet, "/queries/{id}", "The answer of a question once more, with intervals at another level; nothing is charged"), policy.QueryRead,
+		func(ctx context.Context, in *showQuery) ([]policy.Resource, error) {
+			_, res, err := a.loadQuery(ctx, in.ID)
+			return []policy.Resource{res}, err
+		},
+		func(ctx context.Context, _ policy.Permit, in *showQuery) (*body[question.Answer], error) {
+			asked, _, err := a.loadQuery(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			q, err := question.Answered(asked, in.Level)
 			return &body[question.Answer]{q}, err
 		})
 	add(a, op("list-queries", http.MethodGet, "/queries", "Questions in SQL, newest first: one's own, or all for who reviews exposure"), policy.ExposureRead,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"net/http"
+	"net/url"
+	"strconv"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/dp/account"
@@ -33,6 +35,14 @@ type QueryColumn struct {
 	Kind      string             `json:"kind"` // "key", an aggregate, or "expression"
 	PlusMinus *float64           `json:"plus_minus,omitempty"`
 	BySize    map[string]float64 `json:"plus_minus_by_group_size,omitempty"`
+	Noise     *QueryNoise        `json:"noise,omitempty"` // where a value is one released number
+}
+
+// QueryNoise is how large the noise of a column's values is: the scale of Laplace
+// noise, or σ.
+type QueryNoise struct {
+	Mechanism string  `json:"mechanism"`
+	Scale     float64 `json:"scale"`
 }
 
 // QueryQuote is what an answer would cost, and how exact it would be.
@@ -70,6 +80,16 @@ func (c *Client) QuoteQuery(ctx context.Context, dataset string, q Query) (Query
 // AskQuery has a question answered, and charged.
 func (c *Client) AskQuery(ctx context.Context, dataset string, q Query) (QueryAnswer, error) {
 	return send[QueryAnswer](ctx, c, http.MethodPost, "/datasets/"+segment(dataset)+"/queries", q)
+}
+
+// AnswerOf gives an answer once more, with its intervals at a level, or for 0
+// at that at which it was asked for; nothing is charged.
+func (c *Client) AnswerOf(ctx context.Context, id string, level float64) (QueryAnswer, error) {
+	at := url.Values{}
+	if level != 0 {
+		at.Set("level", strconv.FormatFloat(level, 'g', -1, 64))
+	}
+	return get[QueryAnswer](ctx, c, "/queries/"+segment(id), at)
 }
 
 // Queries lists questions, newest first.

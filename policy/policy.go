@@ -89,6 +89,7 @@ const (
 	ExposureReview  Action = "exposure.review" // those that concern others too, and what-if
 	ExposureLimit   Action = "exposure.limit"
 	QueryAsk        Action = "query.ask"
+	QueryRead       Action = "query.read" // an answer once more
 	AuditRead       Action = "audit.read"
 	AuditCheckpoint Action = "audit.checkpoint"
 
@@ -119,6 +120,7 @@ const (
 	TypeGrant   Type = "Grant"
 	TypeRun     Type = "Run"
 	TypeRelease Type = "Release"
+	TypeQuery   Type = "Query"
 
 	TypeEnvironment Type = "Environment"
 	TypeApplication Type = "Application"
@@ -128,7 +130,7 @@ const (
 // cannot tell that the thing exists.
 var readOf = map[Type]Action{
 	TypeDataset: DatasetRead, TypeRequest: RequestRead, TypeGrant: GrantRead, TypeRun: RunRead, TypeRelease: ReleaseRead, TypeUser: UserList,
-	TypeEnvironment: EnvironmentRead, TypeApplication: ApplicationRead,
+	TypeQuery: QueryRead, TypeEnvironment: EnvironmentRead, TypeApplication: ApplicationRead,
 }
 
 // ReadOf is the action that shows a thing of a type at all.

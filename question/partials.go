@@ -177,9 +177,8 @@ func keyAt(k query.Key, v engine.Vector, row int) any {
 }
 
 // rows does with noisy values what the question asks to be done.
-func (q *prepared) rows(shown []noisy) ([][]Cell, error) {
+func (q *prepared) rows(shown []noisy) ([][]Cell, *made, error) {
 	groups := make([]query.Noisy, len(shown))
-	estimates := make([][]estimate, len(shown))
 	for i, g := range shown {
 		part := q.plan.Parts[g.part]
 		groups[i].Keys = make([]any, q.keys())
@@ -189,25 +188,21 @@ func (q *prepared) rows(shown []noisy) ([][]Cell, error) {
 		for _, a := range q.plan.Aggregates {
 			e, err := estimateOf(a, g, q.asked.Level)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			estimates[i] = append(estimates[i], e)
 			groups[i].Values = append(groups[i].Values, e.value)
 		}
 	}
-	out := [][]Cell{}
-	for _, row := range q.plan.Answer(groups) {
-		cells := make([]Cell, len(row.Cells))
-		for i, item := range q.plan.Items() {
-			cells[i] = Cell{Value: row.Cells[i]}
-			if n, ok := item.Aggregate(); ok {
-				e := estimates[row.Group][n]
-				cells[i].Low, cells[i].High = end(e.low), end(e.high)
-			}
+	rows := q.plan.Answer(groups)
+	out := make([][]Cell, len(rows))
+	for i, row := range rows {
+		for _, value := range row.Cells {
+			out[i] = append(out[i], Cell{Value: value})
 		}
-		out = append(out, cells)
 	}
-	return out, nil
+	m := q.keep(shown, rows)
+	err := m.intervals(out, q.asked.Level)
+	return out, m, err
 }
 
 // end is an end of an interval; one without an end has none.

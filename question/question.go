@@ -82,6 +82,8 @@ type QuotedItem struct {
 	// of a few sizes of a group, since it depends on that.
 	PlusMinus *float64           `json:"plus_minus,omitempty"`
 	BySize    map[string]float64 `json:"plus_minus_by_group_size,omitempty"`
+	// Noise is that of each value, where it is one released number.
+	Noise *dp.Noise `json:"noise,omitempty"`
 }
 
 // Answer is what leaves.
@@ -97,6 +99,8 @@ type Answer struct {
 	Again bool `json:"again,omitempty"`
 	// Late counts the fixed times that passed before the answer was ready.
 	Late int `json:"late,omitempty"`
+
+	made *made
 }
 
 const defaultLevel = 0.95
@@ -212,7 +216,7 @@ func (q *prepared) name() error {
 		versions[a.Name] = a.Version.ID
 	}
 	text, err := digest.Marshal(map[string]any{
-		"sql": q.asked.SQL, "versions": versions, "privacy": q.dataset.Privacy, "price": q.amount, "level": q.asked.Level,
+		"sql": q.asked.SQL, "versions": versions, "privacy": q.dataset.Privacy, "price": q.amount,
 	})
 	if err != nil {
 		return err
@@ -235,7 +239,7 @@ func (s *Service) Ask(ctx context.Context, p policy.Permit, name string, a Asked
 	}
 	switch asked.State {
 	case anchorhold.QuestionAnswered:
-		return again(asked)
+		return again(asked, q.asked.Level)
 	case anchorhold.QuestionFailed:
 		return Answer{}, engine.Failed.Err()
 	case anchorhold.QuestionReserved:
@@ -376,11 +380,23 @@ func fits(l account.Limit, left account.Charge) account.Epsilon {
 }
 
 // again gives an answer that was there already.
-func again(q anchorhold.Question) (Answer, error) {
-	var a Answer
-	err := json.Unmarshal(q.Answer, &a)
+func again(q anchorhold.Question, level float64) (Answer, error) {
+	a, err := told(q.Answer, level)
 	a.ID, a.Again, a.Late = q.ID, true, 0
 	return a, err
+}
+
+// Answered gives an answer once more, with its intervals at a level; 0 is the
+// level at which it was asked for. Nothing is charged: all of it is computed from
+// what was released.
+func Answered(q anchorhold.Question, level float64) (Answer, error) {
+	switch {
+	case q.State != anchorhold.QuestionAnswered:
+		return Answer{}, anchorhold.Errorf(anchorhold.Conflict, "ask anew", "the question %s has no answer", q.ID)
+	case len(q.Answer) == 0:
+		return Answer{}, anchorhold.Errorf(anchorhold.NotFound, "ask anew", "the answer of %s is no longer kept", q.ID)
+	}
+	return again(q, level)
 }
 
 // answer has partials computed and adds noise to them.
@@ -395,7 +411,7 @@ func (s *Service) answer(ctx context.Context, q *prepared, asked anchorhold.Ques
 		return Answer{}, err
 	}
 	a := Answer{ID: asked.ID, Columns: items, Rows: [][]Cell{}, Level: q.asked.Level, Price: q.amount, Mechanism: q.mechanism(), Population: asked.Population}
-	a.Rows, err = q.rows(shown)
+	a.Rows, a.made, err = q.rows(shown)
 	return a, err
 }
 
@@ -420,13 +436,13 @@ func (s *Service) finish(ctx context.Context, p policy.Permit, asked anchorhold.
 		switch {
 		case now.State == anchorhold.QuestionAnswered:
 			record.Action, record.Digest = "query.repeat", digest.SHA256(now.Answer)
-			err := json.Unmarshal(now.Answer, &a)
+			a, err = told(now.Answer, a.Level)
 			return struct{}{}, record, err
 		case failed != nil:
 			record.Action, now.State = "query.fail", anchorhold.QuestionFailed
 			return struct{}{}, record, tx.PutQuestion(now)
 		}
-		text, err := json.Marshal(a)
+		text, err := json.Marshal(kept{a, a.made})
 		if err != nil {
 			return struct{}{}, record, err
 		}

@@ -79,5 +79,8 @@ func (i *QuotedItem) plusMinus(s *dp.Sum, scale, level float64) error {
 	}
 	w /= scale
 	i.PlusMinus = &w
+	noise := s.Noise()
+	noise.Scale /= scale
+	i.Noise = &noise
 	return nil
 }

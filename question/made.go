@@ -1,0 +1,92 @@
+package question
+
+import (
+	"encoding/json"
+
+	"github.com/anchorhold/anchorhold/dp"
+	"github.com/anchorhold/anchorhold/dp/query"
+)
+
+// made is of what an answer was made: released numbers alone, so that its
+// intervals can be told at any level, at no further cost.
+type made struct {
+	Aggregates []query.Aggregate `json:"aggregates"`
+	Items      []int             `json:"items"`  // the aggregate that a column is; -1: none
+	Rows       []int             `json:"rows"`   // the group of each row
+	Groups     []int             `json:"groups"` // how many columns each group has
+	Kept       dp.Kept           `json:"kept"`
+}
+
+// keep notes of which of the groups the rows of an answer are made.
+func (q *prepared) keep(shown []noisy, rows []query.Row) *made {
+	m := &made{Aggregates: q.plan.Aggregates, Rows: make([]int, len(rows))}
+	for _, item := range q.plan.Items() {
+		n, ok := item.Aggregate()
+		if !ok {
+			n = -1
+		}
+		m.Items = append(m.Items, n)
+	}
+	var numbers []*dp.Number
+	at := map[int]int{}
+	for i, r := range rows {
+		if _, ok := at[r.Group]; !ok {
+			at[r.Group] = len(m.Groups)
+			m.Groups = append(m.Groups, len(shown[r.Group].values))
+			numbers = append(numbers, shown[r.Group].values...)
+		}
+		m.Rows[i] = at[r.Group]
+	}
+	m.Kept = dp.Keep(numbers)
+	return m
+}
+
+// intervals sets the ends of an answer's cells, at a level.
+func (m *made) intervals(rows [][]Cell, level float64) error {
+	numbers, err := m.Kept.Released()
+	if err != nil {
+		return err
+	}
+	groups := make([]noisy, len(m.Groups))
+	for i, n := range m.Groups {
+		groups[i].values, numbers = numbers[:n], numbers[n:]
+	}
+	for i, cells := range rows {
+		for j, n := range m.Items {
+			if n < 0 {
+				continue
+			}
+			e, err := estimateOf(m.Aggregates[n], groups[m.Rows[i]], level)
+			if err != nil {
+				return refused(err)
+			}
+			cells[j].Low, cells[j].High = end(e.low), end(e.high)
+		}
+	}
+	return nil
+}
+
+// kept is an answer as it is stored.
+type kept struct {
+	Answer
+
+	Made *made `json:"made,omitempty"`
+}
+
+// told reads a kept answer, with intervals at a level.
+func told(text json.RawMessage, level float64) (Answer, error) {
+	var k kept
+	if err := json.Unmarshal(text, &k); err != nil {
+		return Answer{}, err
+	}
+	if level == 0 || k.Made == nil {
+		return k.Answer, nil
+	}
+	if level != k.Level {
+		k.Level = level
+		for i := range k.Columns { // these are of the level at which it was asked for
+			k.Columns[i].PlusMinus, k.Columns[i].BySize = nil, nil
+		}
+	}
+	return k.Answer, k.Made.intervals(k.Rows, level)
+}
