@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ._errors import Invalid, NotFound
+from ._frame import Frame
 from ._http import Http, quote
 from ._listing import Json, Listing, Record
 from ._mock import Mock
@@ -24,10 +25,11 @@ class Asset:
 
     HEAD = ("column", "type", "unit", "description", "facts")
 
-    def __init__(self, http: Http, dataset: str, data: Json) -> None:
+    def __init__(self, http: Http, dataset: str, data: Json, privacy: Json | None = None) -> None:
         self._http = http
         self._data = data
         self.dataset = dataset
+        self._privacy = privacy or {}
 
     @property
     def name(self) -> str:
@@ -58,6 +60,14 @@ class Asset:
                 f"{visible(self.dataset)}/{visible(self.name)} has no mock that you may see", "ask the owner for one"
             )
         return Mock(self._http, self.dataset, self.name, self.version)
+
+    @property
+    def dp(self) -> Frame:
+        """The private table, to ask about without SQL; see ``Dataset.dp``."""
+        if self.kind != "table":
+            raise Invalid(f"{visible(self._title())} is no table", "submit code for it: site.submit(…)")
+        of = tuple((str(c.get("name")), str(c.get("type"))) for c in self.columns)
+        return Frame(self._http, self.dataset, self.name, of, self._privacy)
 
     def _title(self) -> str:
         return f"{self.dataset}/{self.name}"
@@ -136,7 +146,9 @@ class Dataset(Record):
     def __init__(self, http: Http, data: Json) -> None:
         super().__init__(data)
         self._http = http
-        self.assets = {str(a.get("name")): Asset(http, self.name, a) for a in self._items("assets")}
+        stated = data.get("privacy")
+        stated = stated if isinstance(stated, dict) else {}
+        self.assets = {str(a.get("name")): Asset(http, self.name, a, stated) for a in self._items("assets")}
 
     def sql(self, sql: str, *, study: str | None = None, level: float = 0.95) -> Answer:
         """Ask an aggregate question in SQL and have the answer at once.
@@ -152,6 +164,16 @@ class Dataset(Record):
     def quote(self, sql: str, *, study: str | None = None, level: float = 0.95) -> Quote:
         """Say what a question would cost and how exact it would be; nothing is charged."""
         return price_of(self._http, self.name, sql, study, level)
+
+    @property
+    def dp(self) -> Frame:
+        """Its table, to ask about without SQL: ``heart.dp.groupby("sex").age.mean().publish(epsilon=0.5)``.
+
+        What is done with it writes the SQL that ``.sql`` shows; ``.quote(epsilon=0.5)`` says what
+        an answer would cost, and nothing is asked before ``.publish(…)``. Of several tables,
+        name one: ``visits["stays"].dp``.
+        """
+        return self.only.dp
 
     @property
     def name(self) -> str:

@@ -14,13 +14,14 @@ from ._environment import Environments
 from ._errors import Denied, Invalid, InvalidReceipt, InvalidResult, NotFound, Unauthenticated
 from ._grant import Grants
 from ._http import Http, quote
+from ._ledger import Ledger, standings
 from ._listing import Collection, Json, Listing, Record, short_time
 from ._local import ADDRESS, socket_of
 from ._login import find, learned
 from ._note import Bad, parse_vkey
 from ._output import Output, Releases
 from ._progress import interactive
-from ._query import STANDING, Answer, ask, standing_row
+from ._query import Answer, ask
 from ._request import Request, Requests
 from ._resources import Resources
 from ._run import Quota, Runs, seconds
@@ -237,14 +238,12 @@ class Site:
 
     def exposure(self, population: str = "") -> Listing[Json]:
         """How limits of exposure stand: one's own, and those over everybody."""
-        found = self._http.get("/v1/exposure", {"population": population} if population else {})
-        accounts = [a for a in found.get("accounts") or [] if isinstance(a, dict)]
-        return Listing(accounts, STANDING, standing_row)
+        return standings(self._http, population)
 
-    def ledger(self) -> Listing[Json]:
-        """Who has learnt what so far: one line for each release and each disclosed fact."""
-        head = ("class", "population", "who", "what", "subject", "at")
-        return Listing(self._http.pages("/v1/ledger"), head, ledger_row)
+    @property
+    def ledger(self) -> Ledger:
+        """Who has learnt what so far, and the limits of that; ``site.ledger()`` lists it, line by line."""
+        return Ledger(self._http)
 
     def audit(self, limit: int = 100) -> Listing[Json]:
         """The newest entries of the audit log, in its order."""
@@ -273,11 +272,6 @@ def asked(captured: Captured, expect: Resources | None, study: str | None) -> Js
         **({"expect": expect.as_json()} if expect is not None else {}),
         **({"study": study} if study else {}),
     }
-
-
-def ledger_row(e: Json) -> list[object]:
-    names = ("class", "population", "principal", "what", "subject")
-    return [*[e.get(n) for n in names], short_time(e.get("created"))]
 
 
 def audit_row(e: Json) -> list[object]:
