@@ -22,8 +22,9 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import receipt
+    from ._asset import Asset, Inspection
     from ._capture import Captured
-    from ._dataset import Asset, Dataset, Inspection
+    from ._dataset import Dataset
     from ._decision import Decision
     from ._digest import code_digest
     from ._errors import (
@@ -60,8 +61,9 @@ if TYPE_CHECKING:
     from .receipt import Receipt, Verified
 
 _HOME = {
+    "_asset": ("Asset", "Inspection"),
     "_capture": ("Captured",),
-    "_dataset": ("Asset", "Dataset", "Inspection"),
+    "_dataset": ("Dataset",),
     "_decision": ("Decision",),
     "_digest": ("code_digest",),
     "_inputs": ("Batches", "Files", "Tensors"),

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from . import _digest
+from ._asset import Asset
 from ._collect.command import collect_path
 from ._collect.source import Refused as CollectRefused
-from ._dataset import Asset, Dataset
+from ._dataset import Dataset
 from ._errors import Invalid, NotCaptured
 from ._listing import Json
 from ._mock import Mock
