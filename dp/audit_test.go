@@ -5,27 +5,21 @@ import (
 	"math"
 	"math/big"
 	"os"
-	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/anchorhold/anchorhold/dp/internal/sample"
+	"github.com/anchorhold/anchorhold/internal/dpaudit"
 )
 
 // The audit asks whoever attacks a mechanism: from many releases on two
 // neighbours, how much privacy loss can be proved? It must be no more than the
 // mechanism claims, and for one whose noise is 20% too small it must be more.
 //
-// Half of the releases choose an event, the others count it, and the bounds on
-// its two probabilities hold with 1 − 10⁻¹⁰ by Chernoff's bound: a right
-// mechanism fails a look with at most 2·10⁻¹⁰.
-//
 // What Gaussian noise claims is ρ. Its μ = √2ρ holds where noise spans many
 // steps, as that of the sum does: a count at ρ = 2, whose noise is of the size of
 // a step, was found to show 2.006 for a μ of 2 in 10⁶ draws. Conversions of
 // discrete noise must therefore go by ρ, or by its own probabilities.
-
-const auditError = 1e-10
 
 // auditDraws is how many releases a look takes of each neighbour.
 func auditDraws(t testing.TB) int {
@@ -39,70 +33,6 @@ func auditDraws(t testing.TB) int {
 		t.Fatal("ANCHORHOLD_DP_DRAWS: ", err)
 	}
 	return min(n, 1_000_000)
-}
-
-// divergence is that of two coins.
-func divergence(p, q float64) float64 {
-	d := 0.0
-	if p > 0 {
-		d += p * math.Log(p/q)
-	}
-	if p < 1 {
-		d += (1 - p) * math.Log((1-p)/(1-q))
-	}
-	return d
-}
-
-// bounds encloses a probability of which hits of n were seen.
-func bounds(hits, n int) (low, high float64) {
-	seen := float64(hits) / float64(n)
-	room := math.Log(1/auditError) / float64(n)
-	search := func(in, out float64) float64 {
-		for range 100 {
-			if middle := (in + out) / 2; divergence(seen, middle) <= room {
-				in = middle
-			} else {
-				out = middle
-			}
-		}
-		return out
-	}
-	return search(seen, 0), search(seen, 1)
-}
-
-// loss is what an event that has the probabilities p and q proves.
-type loss func(p, q float64) float64
-
-// pure proves an ε, gaussian a μ.
-func pure(p, q float64) float64     { return math.Log(p / q) }
-func gaussian(p, q float64) float64 { return normalQuantile(p) - normalQuantile(q) }
-
-func normalQuantile(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }
-
-// proved gives the loss that is certain: events are "the score is at least t".
-func proved(with, without []float64, l loss) float64 {
-	half := len(with) / 2
-	count := func(scores []float64, t float64) int {
-		i, _ := slices.BinarySearch(scores, t)
-		return len(scores) - i
-	}
-	choose := [2][]float64{slices.Sorted(slices.Values(with[:half])), slices.Sorted(slices.Values(without[:half]))}
-	prove := func(t float64, a, b []float64) float64 {
-		low, _ := bounds(count(a, t), len(a))
-		_, high := bounds(count(b, t), len(b))
-		if low <= 0 || high >= 1 {
-			return 0
-		}
-		return l(low, high)
-	}
-	best, at := 0.0, choose[0][half/2]
-	for i := 1; i < 60; i++ {
-		t := choose[0][half*i/60]
-		if p := prove(t, choose[0], choose[1]); p > best {
-			best, at = p, t
-		}
-	}
-	return prove(at, slices.Sorted(slices.Values(with[half:])), slices.Sorted(slices.Values(without[half:])))
 }
 
 // scores releases a group n times and scores each release by how much it looks
@@ -176,9 +106,9 @@ func TestAudit(t *testing.T) {
 			t.Fatal(err)
 		}
 		claim, _ := price.Amount().Float64()
-		prove := loss(pure)
+		prove := dpaudit.Loss(dpaudit.Pure)
 		if price.Kind() == GaussianNoise {
-			claim, prove = math.Sqrt(2*claim), gaussian // ρ = μ²/2
+			claim, prove = math.Sqrt(2*claim), dpaudit.Gaussian // ρ = μ²/2
 		}
 		for name, m := range map[string]struct {
 			parts []*additive
@@ -188,7 +118,7 @@ func TestAudit(t *testing.T) {
 			"mean": {mean.parts, []int64{3, 360}},
 		} {
 			with, without := scores(t, p, m.parts, m.unit, true, n), scores(t, p, m.parts, m.unit, false, n)
-			if got := proved(with, without, prove); got > claim {
+			if got := dpaudit.Proved(with, without, prove); got > claim {
 				t.Errorf("%s: %s %s claims %v and shows %v", name, price.Kind(), price.Amount(), claim, got)
 			} else if got < claim/2 {
 				t.Errorf("%s: %s %s claims %v and only %v was found: the audit is blind", name, price.Kind(), price.Amount(), claim, got)
@@ -201,7 +131,7 @@ func TestAudit(t *testing.T) {
 				weak[i] = weaken(t, a)
 			}
 			with, without = scores(t, p, weak, m.unit, true, n), scores(t, p, weak, m.unit, false, n)
-			if got := proved(with, without, prove); got <= claim {
+			if got := dpaudit.Proved(with, without, prove); got <= claim {
 				t.Errorf("%s: %s %s with 20%% less noise shows %v, not found", name, price.Kind(), price.Amount(), got)
 			}
 		}

@@ -19,6 +19,15 @@ import (
 // partials has every part of a plan computed, and releases it: no exact number
 // leaves this function.
 func (q *prepared) partials(ctx context.Context, e engine.Engine, secret []byte, pool *dp.Pool) ([]noisy, error) {
+	exact, err := q.exact(ctx, e, secret)
+	if err != nil {
+		return nil, err
+	}
+	return q.release(ctx, pool, exact)
+}
+
+// exact has every part of a plan computed.
+func (q *prepared) exact(ctx context.Context, e engine.Engine, secret []byte) ([][]group, error) {
 	sources := query.Sources{Tables: map[string]string{}, Key: q.keyOf(secret)}
 	for _, a := range tables(q.dataset) {
 		t, ok := e.Table(a.Name)
@@ -31,12 +40,19 @@ func (q *prepared) partials(ctx context.Context, e engine.Engine, secret []byte,
 	if err != nil {
 		return nil, err
 	}
-	var out []noisy
+	out := make([][]group, len(q.plan.Parts))
 	for i := range q.plan.Parts {
-		groups, err := compute(ctx, e, statements[i].Text, &q.plan.Parts[i])
-		if err != nil {
+		if out[i], err = compute(ctx, e, statements[i].Text, &q.plan.Parts[i]); err != nil {
 			return nil, err
 		}
+	}
+	return out, nil
+}
+
+// release adds noise to every part.
+func (q *prepared) release(ctx context.Context, pool *dp.Pool, exact [][]group) ([]noisy, error) {
+	var out []noisy
+	for i, groups := range exact {
 		shown, err := q.noise.release(ctx, pool, i, groups)
 		if err != nil {
 			return nil, err

@@ -111,7 +111,7 @@ func refused(err error) error {
 	case errors.As(err, &wrong):
 		return anchorhold.Errorf(anchorhold.Invalid, wrong.Remedy, "%s", wrong.Problem)
 	case errors.As(err, &parameter):
-		return anchorhold.Errorf(anchorhold.Invalid, parameter.Remedy, "the question cannot be answered at this price: %s is %s", parameter.Parameter, parameter.Fault)
+		return anchorhold.Errorf(anchorhold.Invalid, parameter.Remedy, "the question cannot be answered at this price: %s %s", parameter.Parameter, parameter.Fault)
 	case errors.As(err, &refusal):
 		where := ""
 		if refusal.Line > 0 {

@@ -103,7 +103,13 @@ type Answer struct {
 	made *made
 }
 
-const defaultLevel = 0.95
+// Levels of intervals; an interval is made of several, whose misses share what a
+// level leaves.
+const (
+	defaultLevel = 0.95
+	leastLevel   = 0.01
+	mostLevel    = 1 - 1e-9
+)
 
 // prepared is a question that could be answered.
 type prepared struct {
@@ -130,6 +136,9 @@ func (s *Service) Quote(ctx context.Context, p policy.Permit, name string, a Ask
 func (s *Service) prepare(ctx context.Context, who anchorhold.Principal, name string, a Asked) (*prepared, error) {
 	if a.Level == 0 {
 		a.Level = defaultLevel
+	}
+	if !(a.Level >= leastLevel && a.Level <= mostLevel) {
+		return nil, anchorhold.Errorf(anchorhold.Invalid, "name one such as 0.95", "the level of the intervals is not between %v and %v", leastLevel, mostLevel)
 	}
 	a.SQL = strings.TrimSpace(a.SQL)
 	if a.Study != "" && !who.In(anchorhold.ScopeStudy(a.Study)) {
@@ -232,7 +241,6 @@ func (s *Service) Ask(ctx context.Context, p policy.Permit, name string, a Asked
 	if err != nil {
 		return Answer{}, err
 	}
-	q.noise.prepare(s.Pool)
 	asked, err := s.reserve(ctx, p, q)
 	if err != nil {
 		return Answer{}, err
@@ -248,6 +256,7 @@ func (s *Service) Ask(ctx context.Context, p policy.Permit, name string, a Asked
 		return Answer{}, changed()
 	}
 	failpoint.Hit("query/reserved")
+	q.noise.prepare(s.Pool) // not before: who is refused costs nothing to draw for
 	begun := s.Books.Now()
 	// The act that reserved has used the call's key up. Who goes away is charged all
 	// the same, and changes nothing: how far an engine has come by then would be told

@@ -168,9 +168,17 @@ func newBench(t *testing.T) *bench {
 
 func (b *bench) permit(who string) policy.Permit {
 	b.t.Helper()
-	return bookstest.Permit(b.t, anchorhold.Principal{
-		ID: "pri-" + who, Email: who + "@example.org", Bindings: []anchorhold.Binding{{Role: anchorhold.RoleOwner, Scope: anchorhold.ScopeSite}},
-	}, policy.QueryAsk, policy.Dataset(b.data))
+	return b.permitIn(who, "")
+}
+
+// permitIn is of somebody who is in a study.
+func (b *bench) permitIn(who, study string) policy.Permit {
+	b.t.Helper()
+	p := anchorhold.Principal{ID: "pri-" + who, Email: who + "@example.org", Bindings: []anchorhold.Binding{{Role: anchorhold.RoleOwner, Scope: anchorhold.ScopeSite}}}
+	if study != "" {
+		p.Bindings = append(p.Bindings, anchorhold.Binding{Role: anchorhold.RoleResearcher, Scope: anchorhold.ScopeStudy(study)})
+	}
+	return bookstest.Permit(b.t, p, policy.QueryAsk, policy.Dataset(b.data))
 }
 
 func (b *bench) limit(n exposure.NewLimit) {

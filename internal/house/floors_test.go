@@ -31,6 +31,8 @@ var floors = []place{
 
 	{"internal/flatbuffer", 0, "reads facts of flatbuffers that nobody vouches for: bytes alone"},
 
+	{"internal/dpaudit", 0, "what releases prove of a mechanism: statistics alone"},
+
 	{"internal/exectest", 0, "writes programs that a test then starts"},
 
 	{"digest", 1, "names content; crypto by itself, no store and no web"},

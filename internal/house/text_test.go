@@ -48,6 +48,10 @@ var textRules = []rule{
 		"a sleep is slow on a quick machine and wrong on a slow one: wait for what you wait for, with a deadline",
 	},
 	{
+		regexp.MustCompile(`"math/rand(/v2)?"`), noiseFile,
+		"weak randomness where noise is made or a unit's groups are chosen: take crypto/rand, through package dp",
+	},
+	{
 		regexp.MustCompile(`[\x{202A}-\x{202E}\x{2066}-\x{2069}\x{200B}-\x{200F}\x{FEFF}]`), codeFile,
 		"an invisible or direction-changing character: write it as an escape",
 	},
@@ -61,6 +65,12 @@ func codeFile(name string) bool {
 		return true
 	}
 	return path.Base(name) == "Makefile"
+}
+
+// noiseFile is a file of the rooms through which noise goes.
+func noiseFile(name string) bool {
+	room, _, _ := strings.Cut(name, "/")
+	return path.Ext(name) == ".go" && !testFile(name) && (room == "dp" || room == "question" || room == "exposure" || room == "engine")
 }
 
 func testFile(name string) bool { return strings.HasSuffix(name, "_test.go") || pythonTest(name) }
