@@ -58,7 +58,7 @@ test: machine-test build environment report lint vet test-go test-race test-pyth
 	@.ci/tally $(REPORT)
 
 .PHONY: test-all
-test-all: test test-noise test-accountants test-cross test-fuzz ## and the longest: many draws of noise, other accountants, other platforms, a while of fuzzing
+test-all: test test-noise test-mutants test-accountants test-cross test-fuzz ## and the longest: many draws of noise, broken builds, other accountants, other platforms, a while of fuzzing
 
 .PHONY: bench
 bench: machine-test build environment $(VENV)/ready ## the tables of figures
@@ -188,8 +188,14 @@ test-cross: ## the program compiles for the platforms that researchers use
 	GOOS=windows GOARCH=amd64 go build -o /dev/null ./cmd/anchorhold
 
 .PHONY: test-noise
-test-noise: ## two million draws of each kind of noise, against its distribution and by an audit
+test-noise: bin/anchorhold-duckdb ## two million draws of each kind of noise, against its distribution and by an audit; a million answers to whole questions
 	ANCHORHOLD_DP_DRAWS=2000000 go test -count=1 -vet=off -timeout 30m -run 'Audit|Frequenc|LargeScales|Looks' ./dp ./dp/internal/sample
+	ANCHORHOLD_DP_DRAWS=1000000 go test -count=1 -vet=off -timeout 2h -run 'TestAttack|TestIntervals' ./question
+
+.PHONY: test-mutants
+test-mutants: bin/anchorhold-duckdb ## each attack on answers against a build that is open to it, where it has to succeed
+	go vet -tags mutants ./internal/mutants
+	go test -tags mutants -count=1 -vet=off -timeout 2h -run TestEveryMutantIsFound ./internal/mutants
 
 # Other people's accountants live apart from what the tests need: they bring a
 # NumPy of their own.

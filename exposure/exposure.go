@@ -188,45 +188,60 @@ func reserve(tx store.Tx, population string, c Charge) error {
 	return nil
 }
 
-// Exhaust takes a population's limit for spent, whole, where it has one: what was
-// answered may be lost. Only a raise, on record, lets anything be answered again.
-func Exhaust(tx store.Tx, now time.Time, population, subject, why string) error {
+// Exhaust takes a population's limit for spent, whole: what was answered may be lost.
+// Only a raise, on record, lets anything be answered again. Where there is no limit,
+// one may be lost, with what was answered under it: the least amount is charged,
+// since a limit over what was spent from needs a reason. The amount that is charged
+// comes back as the ledger has it, empty where there is none.
+func Exhaust(tx store.Tx, now time.Time, population, subject, why string) (string, error) {
 	limits, err := limitsOf(tx, population)
 	if err != nil {
-		return err
+		return "", err
 	}
 	a := anchorhold.ExposureAccount{Population: population, Scope: anchorhold.LimitPopulation}
-	l, ok := limits.of(a)
-	if !ok {
-		return nil
-	}
+	l, limited := limits.of(a)
 	spent, err := tx.Exposed(a)
 	if err != nil {
-		return err
+		return "", err
 	}
-	left := l.Left(chargeOf(spent))
-	if left == (account.Charge{}) {
-		return nil
+	amount, err := lost(l, limited, chargeOf(spent))
+	if err != nil || amount == (Amount{}) {
+		return "", err
 	}
-	// What is lost counts in every currency, as it would have: the next limit may be
-	// in another one.
-	if !l.Pure() {
-		left.Pure = account.Infinite
-	} else if left, err = account.PureCharge(left.Pure); err != nil {
-		return err
-	}
-	amount := Priced(l.Epsilon, l.Delta, left)
 	text, err := json.Marshal(amount)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if err := tx.PutExposed(a, amount.plus(spent)); err != nil {
-		return err
+		return "", err
 	}
-	return tx.AddLedger(anchorhold.LedgerEntry{
+	return string(text), tx.AddLedger(anchorhold.LedgerEntry{
 		ID: anchorhold.NewID(anchorhold.PrefixLedger), Class: anchorhold.ExposureProved, Population: population, Principal: "unknown", Subject: subject,
 		Amount: string(text), What: why, Created: now, Counted: []anchorhold.ExposureScope{anchorhold.LimitPopulation},
 	})
+}
+
+// lost is what a restored site has to count for what its books do not have: all that
+// is left of its limit. It counts in every currency, as it would have: the next limit
+// may be in another one.
+func lost(l account.Limit, limited bool, spent account.Charge) (Amount, error) {
+	if !limited {
+		if spent != (account.Charge{}) {
+			return Amount{}, nil
+		}
+		least, err := account.PureCharge(1)
+		return Priced(1, 0, least), err
+	}
+	left := l.Left(spent)
+	if left == (account.Charge{}) {
+		return Amount{}, nil
+	}
+	if !l.Pure() {
+		left.Pure = account.Infinite
+		return Priced(l.Epsilon, l.Delta, left), nil
+	}
+	left, err := account.PureCharge(left.Pure)
+	return Priced(l.Epsilon, 0, left), err
 }
 
 // NoLimit is the error for a population of which no owner has said how much may

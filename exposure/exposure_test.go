@@ -330,7 +330,7 @@ func TestARestoredSiteHasSpentAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := b.Store.Update(t.Context(), func(tx store.Tx) error {
-		return errors.Join(exposure.Exhaust(tx, b.Now(), "patients", "bak-1", "restored"), exposure.Exhaust(tx, b.Now(), "drivers", "bak-1", "restored"))
+		return errors.Join(exhaust(tx, b.Now(), "patients"), exhaust(tx, b.Now(), "drivers"))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -355,7 +355,7 @@ func TestARestoredSiteHasSpentInEveryCurrency(t *testing.T) {
 		b := newBench(t)
 		c.before.Population, c.after.Population, c.after.Reason = "patients", "patients", "another currency"
 		b.must(c.before)
-		if err := b.Store.Update(t.Context(), func(tx store.Tx) error { return exposure.Exhaust(tx, b.Now(), "patients", "bak-1", "restored") }); err != nil {
+		if err := b.Store.Update(t.Context(), func(tx store.Tx) error { return exhaust(tx, b.Now(), "patients") }); err != nil {
 			t.Fatal(err)
 		}
 		b.must(c.after)

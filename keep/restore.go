@@ -13,6 +13,7 @@ package keep
 import (
 	"context"
 	"encoding/base64"
+	"maps"
 	"strconv"
 	"time"
 
@@ -186,17 +187,19 @@ func (s *Service) Accept(ctx context.Context, p policy.Permit, reason string) (R
 			return Restored{}, books.Record{}, orElse(err, notFrozen())
 		}
 		now := s.Books.Now()
-		if err := spend(tx, f, now); err != nil {
+		details, err := spend(tx, f, now)
+		if err != nil {
 			return Restored{}, books.Record{}, err
 		}
 		ended, err := tx.EndRights(now)
 		if err != nil {
 			return Restored{}, books.Record{}, err
 		}
-		return Restored{}, books.Record{Subject: f.Backup, Details: map[string]string{
+		maps.Copy(details, map[string]string{
 			"reason": reason, "restored": strconv.FormatInt(f.Size, 10), "root": base64.StdEncoding.EncodeToString(f.Root),
 			"missing": missing(f), "grants and tokens ended": strconv.Itoa(ended),
-		}}, books.Thaw(tx)
+		})
+		return Restored{}, books.Record{Subject: f.Backup, Details: details}, books.Thaw(tx)
 	})
 }
 
@@ -212,24 +215,29 @@ func missing(f books.Frozen) string {
 
 // spend writes for every population that nothing bounds what may have been
 // learnt; limits on exposure, where there are any, count it as all that they
-// allow.
-func spend(tx store.Tx, f books.Frozen, now time.Time) error {
+// allow. What that is comes back for the log, by population.
+func spend(tx store.Tx, f books.Frozen, now time.Time) (map[string]string, error) {
 	populations, err := exposure.Populations(tx)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	charged := map[string]string{}
 	why := "the site was restored from a backup of " + f.Made.UTC().Format(time.RFC3339) + "; what was released after it is not in these books"
 	for _, population := range populations {
 		err := tx.AddLedger(anchorhold.LedgerEntry{
 			ID: anchorhold.NewID(anchorhold.PrefixLedger), Class: anchorhold.ExposureUnbounded, Population: population,
 			Principal: "unknown", Subject: f.Backup, Amount: "{}", Created: now, What: why,
 		})
-		if err == nil {
-			err = exposure.Exhaust(tx, now, population, f.Backup, why)
-		}
 		if err != nil {
-			return err
+			return nil, err
+		}
+		amount, err := exposure.Exhaust(tx, now, population, f.Backup, why)
+		if err != nil {
+			return nil, err
+		}
+		if amount != "" {
+			charged["exposure of "+population] = amount
 		}
 	}
-	return nil
+	return charged, nil
 }

@@ -160,12 +160,12 @@ func draws(t *testing.T, few int) int {
 }
 
 // score says how much an answer looks like the world with the person.
-type score func(rows [][]question.Cell) float64
+type score func(rows [][]any) float64
 
 // cell scores by a number, here that of a row that is always there.
 func cell(row, column int) score {
-	return func(rows [][]question.Cell) float64 {
-		f, ok := rows[row][column].Value.(float64)
+	return func(rows [][]any) float64 {
+		f, ok := rows[row][column].(float64)
 		if !ok {
 			return math.Inf(-1)
 		}

@@ -155,7 +155,7 @@ func TestAttackNoBounds(t *testing.T) {
 // the person in both.
 func TestAttackAverage(t *testing.T) {
 	without := people("x int", stated{"x": bounds("0", "100")}, repeated(1000, "50")...)
-	both := func(rows [][]question.Cell) float64 {
+	both := func(rows [][]any) float64 {
 		n, mean := cell(0, 0)(rows), cell(0, 1)(rows)
 		sum := (mean - 50) * max(n, 1)
 		return min(n-1000, sum/50)

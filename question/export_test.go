@@ -33,7 +33,42 @@ func (s *Service) Drawer(ctx context.Context, who anchorhold.Principal, name str
 }
 
 // Draw gives the rows of one answer.
-func (d *Drawer) Draw(ctx context.Context) ([][]Cell, error) {
+func (d *Drawer) Draw(ctx context.Context) ([][]any, error) {
+	shown, err := d.release(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := d.q.answered(shown)
+	out := make([][]any, len(rows))
+	for i, r := range rows {
+		out[i] = r.Cells
+	}
+	return out, err
+}
+
+// Intervals gives those of one answer: of each group that is shown, by aggregate.
+func (d *Drawer) Intervals(ctx context.Context, level float64) ([][]Interval, error) {
+	shown, err := d.release(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]Interval, len(shown))
+	for i, g := range shown {
+		for _, a := range d.q.plan.Aggregates {
+			e, err := estimateOf(a, g, level)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = append(out[i], Interval{e.value, e.low, e.high})
+		}
+	}
+	return out, nil
+}
+
+// Interval is one estimate.
+type Interval struct{ Value, Low, High float64 }
+
+func (d *Drawer) release(ctx context.Context) ([]noisy, error) {
 	if d.drawn%stock == 0 { // or each draw would wait for the pool
 		for i, p := range d.q.noise.parts {
 			n := 3 * stock * len(d.exact[i])
@@ -48,11 +83,7 @@ func (d *Drawer) Draw(ctx context.Context) ([][]Cell, error) {
 		}
 	}
 	d.drawn++
-	shown, err := d.q.release(ctx, d.s.Pool, d.exact)
-	if err != nil {
-		return nil, err
-	}
-	return d.q.rows(shown)
+	return d.q.release(ctx, d.s.Pool, d.exact)
 }
 
 // Price is what each answer costs.

@@ -192,8 +192,8 @@ func keyAt(k query.Key, v engine.Vector, row int) any {
 	return int64(v.Ints[row].LowBits()) //nolint:gosec // within 64 bits: the engine's answer was checked
 }
 
-// rows does with noisy values what the question asks to be done.
-func (q *prepared) rows(shown []noisy) ([][]Cell, *made, error) {
+// answered does with noisy values what the question asks to be done.
+func (q *prepared) answered(shown []noisy) ([]query.Row, error) {
 	groups := make([]query.Noisy, len(shown))
 	for i, g := range shown {
 		part := q.plan.Parts[g.part]
@@ -204,12 +204,20 @@ func (q *prepared) rows(shown []noisy) ([][]Cell, *made, error) {
 		for _, a := range q.plan.Aggregates {
 			e, err := estimateOf(a, g, q.asked.Level)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			groups[i].Values = append(groups[i].Values, e.value)
 		}
 	}
-	rows := q.plan.Answer(groups)
+	return q.plan.Answer(groups), nil
+}
+
+// rows are those of an answer, and of what they were made.
+func (q *prepared) rows(shown []noisy) ([][]Cell, *made, error) {
+	rows, err := q.answered(shown)
+	if err != nil {
+		return nil, nil, err
+	}
 	out := make([][]Cell, len(rows))
 	for i, row := range rows {
 		for _, value := range row.Cells {
@@ -217,7 +225,7 @@ func (q *prepared) rows(shown []noisy) ([][]Cell, *made, error) {
 		}
 	}
 	m := q.keep(shown, rows)
-	err := m.intervals(out, q.asked.Level)
+	err = m.intervals(out, q.asked.Level)
 	return out, m, err
 }
 

@@ -322,9 +322,26 @@ func (s *Service) reserve(ctx context.Context, p policy.Permit, q *prepared) (an
 		if err := exposure.Reserve(tx, s.Books.Now(), charge); err != nil {
 			return asked, books.Record{}, overWords(err)
 		}
-		record := books.Record{Subject: asked.ID, Details: map[string]string{"dataset": q.dataset.Name, "population": asked.Population, "epsilon": q.amount.Epsilon.String()}}
+		record, err := recorded(asked, charge)
+		if err != nil {
+			return asked, books.Record{}, err
+		}
 		return asked, record, tx.PutQuestion(asked)
 	})
+}
+
+// recorded is what the log has of a charge: whoever reads it can add up by themselves
+// what every account has spent.
+func recorded(q anchorhold.Question, c exposure.Charge) (books.Record, error) {
+	amount, err := json.Marshal(c.Amount)
+	details := map[string]string{"dataset": q.Dataset, "population": q.Population, "principal": q.Author, "epsilon": c.Amount.Epsilon.String(), "amount": string(amount)}
+	if q.Study != "" {
+		details["study"] = q.Study
+	}
+	if c.Again {
+		details["again"] = q.Of // who asks is charged, the population is not
+	}
+	return books.Record{Subject: q.ID, Details: details}, err
 }
 
 func changed() error {

@@ -95,6 +95,7 @@ var floors = []place{
 
 	{"internal/house", 7, "the rules: imports nothing of ours and is imported by nothing"},
 	{"internal/readme", 7, "runs the README against the built program"},
+	{"internal/mutants", 7, "builds that are broken on purpose: edits of the rooms below, which it does not import"},
 	{"internal/wholeway", 7, "tests of the whole way of a question"},
 	{"bench", 7, "measures the rooms below"},
 }
