@@ -159,7 +159,7 @@ func randomLimit(r *rand.Rand) exposure.NewLimit {
 func TestRandomActs(t *testing.T) {
 	for seed := range uint64(4) {
 		b := newBench(t)
-		r := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // a test that fails fails again
+		r := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // so that what fails can be seen again
 		b.must(exposure.NewLimit{Population: "patients", Epsilon: "40"})
 		b.must(exposure.NewLimit{Population: "drivers", Epsilon: "40", Delta: "1e-5"})
 		saved, charged := b.Save(), 0

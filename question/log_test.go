@@ -22,7 +22,7 @@ import (
 func TestTheLogAddsUp(t *testing.T) {
 	b := people("x int", nil, "5").spending("3", "1e-6").open(t)
 	b.limit(exposure.NewLimit{Scope: anchorhold.LimitResearcher, Epsilon: "2", Delta: "1e-6"})
-	r := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // a test that fails fails again
+	r := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // so that what fails can be seen again
 	open := b.Open
 	b.Open = func(ctx context.Context, d anchorhold.Dataset) ([]*os.File, error) {
 		if b.opened++; b.opened%4 == 0 {
