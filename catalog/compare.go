@@ -80,7 +80,7 @@ type Side struct {
 func Unseen(v anchorhold.Version) string {
 	switch {
 	case v.Private != nil && v.Private.Opaque:
-		return "files whose content is no text are compared as a whole only, so that a part of one, or the same picture written anew, would not be found"
+		return "of files, names, whole contents and lines of 4 to 32 words are compared, and other lines and what is no text are not, so that a part of these, or the same picture written anew, would not be found"
 	case Mixed(v):
 		return "arrays are compared row by row only, so that numbers which were copied in another order would not be found"
 	}
@@ -98,7 +98,7 @@ type MockFile struct {
 // CompareMock reads a mock that an owner gave and says how it differs from the
 // private side: names, order and types of columns, and whether they have missing
 // values at all, must be the same, so that code which runs on one runs on the
-// other. (Nested columns are refused on both sides.) In CSV, whose types are read from the values,
+// other. In CSV, whose types are read from the values,
 // a mock may be narrower: whole numbers where the private side has decimals,
 // dates where it has times, a column without values anywhere.
 func CompareMock(ctx context.Context, private Side, path string, o ReadOptions) (MockFile, []Difference, error) {

@@ -30,8 +30,8 @@ func (s *Service) compare(ctx context.Context, p policy.Permit, d *draft, f *os.
 		return m, err
 	case len(found) > 0 && reason == "":
 		return m, anchorhold.Errorf(anchorhold.Conflict,
-			"have one made from the card instead: --mock "+d.asset+"=generate; or, where that is as it should be, say why: --override-common REASON (from Python: override_common=...)",
-			"the mock may not be published: %s", strings.Join(found, "; "))
+			"have one made from the card instead: --mock "+d.asset+"=generate; or, where that is as it should be, say why: --override-common "+d.asset+"=REASON (from Python: override_common={\""+d.asset+"\": ...})",
+			"the mock of %q may not be published: %s", d.asset, strings.Join(found, "; "))
 	case len(found) > 0:
 		d.common = &anchorhold.MockCommon{Reason: reason, By: p.Principal().Name(), Found: found}
 	case reason != "":
@@ -77,7 +77,7 @@ func (s *Service) like(ctx context.Context, d *draft, f *os.File, format string,
 	if len(said) > 0 {
 		return m, anchorhold.Errorf(anchorhold.Conflict,
 			"mend the mock, have one made with --mock "+d.asset+"=generate, or accept each of these, too, by its code: "+listed(flags, " ")+" (from Python: accept_differences=[...])",
-			"the mock is not like the private table: %s", listed(said, "; "))
+			"the mock of %q is not like the private side: %s", d.asset, listed(said, "; "))
 	}
 	for _, code := range accept {
 		if !known[code] {

@@ -60,7 +60,7 @@ func TestMocksThatCopyAreRefused(t *testing.T) {
 			mock := write(t, "mock.csv", text)
 			b.refuses(anchorhold.Conflict, "", func() error { _, err := b.add(heart(private, &dataset.NewMock{Path: mock})); return err })
 			n := heart(private, &dataset.NewMock{Path: mock, Accept: b.differences(private, mock)})
-			b.refuses(anchorhold.Conflict, "the mock may not be published", func() error { _, err := b.add(n); return err })
+			b.refuses(anchorhold.Conflict, "may not be published", func() error { _, err := b.add(n); return err })
 			b.mockless()
 		})
 	}
@@ -115,7 +115,7 @@ func TestIdentifiersInMocksAreRefused(t *testing.T) {
 func (b *bench) differences(private, mock string) []string {
 	b.t.Helper()
 	_, err := b.add(heart(private, &dataset.NewMock{Path: mock}))
-	_, listed, _ := strings.Cut(fmt.Sprint(err), "not like the private table")
+	_, listed, _ := strings.Cut(fmt.Sprint(err), "not like the private side")
 	listed, _, _ = strings.Cut(listed, "mend the mock")
 	return regexp.MustCompile(`[a-z]+:patients[.\w]*`).FindAllString(listed, -1)
 }
@@ -218,7 +218,7 @@ func TestWhatIsInCommonIsOverriddenWithAReason(t *testing.T) {
 		_, err := b.add(heart(private, &dataset.NewMock{Path: mock, OverrideCommon: reason}))
 		return err
 	}
-	b.refuses(anchorhold.Conflict, "--override-common REASON", func() error { return add("") })
+	b.refuses(anchorhold.Conflict, "--override-common patients=REASON", func() error { return add("") })
 	b.refuses(anchorhold.Conflict, "may not be published", func() error { return add("  ") })
 	b.refuses(anchorhold.Invalid, "control characters", func() error { return add("two\nlines") })
 	b.refuses(anchorhold.Conflict, "has nothing in common", func() error {
@@ -360,7 +360,7 @@ func TestFormatAloneIsADifference(t *testing.T) {
 	b := newBench(t)
 	private := write(t, "p.csv", "age,weight,ward\n900,900.5,north\n901,901.5,south\n")
 	mock := parquetFile(t, arrow.PrimitiveTypes.Int64, `[{"age":63,"weight":70.5,"ward":"east"},{"age":41,"weight":81.25,"ward":"west"}]`)
-	b.refuses(anchorhold.Conflict, "the private table: format:patients (the mock is parquet and the private table is csv); mend the mock", func() error {
+	b.refuses(anchorhold.Conflict, "the private side: format:patients (the mock is parquet and the private table is csv); mend the mock", func() error {
 		_, err := b.add(heart(private, &dataset.NewMock{Path: mock}))
 		return err
 	})

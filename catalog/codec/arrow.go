@@ -159,6 +159,10 @@ type arrowBatch struct {
 }
 
 func openArrow(in Input, o Options, start int64) (Reader, error) {
+	if start > 0 && !streamed(in, start) {
+		return nil, invalid("write it with df.write_parquet(FILE), with df.write_ipc_stream(FILE.arrows), or with pyarrow.feather.write_feather(df.to_arrow(), FILE)",
+			"%s has no stream of batches before its index, as files of Polars have none", in.Name)
+	}
 	r := &arrowReader{in: in, at: start, dicts: map[int64][]string{}}
 	m, err := r.message()
 	if err != nil {
@@ -180,6 +184,15 @@ func openArrow(in Input, o Options, start int64) (Reader, error) {
 	r.width = r.nesting.rowWidth()
 	r.windows = makeBatch(r.width)
 	return r, nil
+}
+
+// streamed says whether the stream that a file should have behind its first bytes
+// begins there. Polars writes its schema without the mark and length of a message,
+// so that only who goes by the index can read what follows.
+func streamed(in Input, start int64) bool {
+	mark := make([]byte, 4)
+	_, err := in.At.ReadAt(mark, start)
+	return err != nil || binary.LittleEndian.Uint32(mark) == arrowContinuation
 }
 
 // Columns implements Reader.

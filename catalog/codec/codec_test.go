@@ -191,6 +191,7 @@ func TestRefusals(t *testing.T) {
 		{Safetensors{}, input("a.safetensors", binary.LittleEndian.AppendUint64(nil, 1<<62)), "is damaged"},
 		{Arrow{}, input("a.arrow", cut(t, "plain.arrow", -700)), "is damaged"},
 		{Arrow{}, input("a.arrow", []byte("ARROW1\x00\x00")), "is damaged"},
+		{Arrow{}, fixture(t, "polars.arrow"), "as files of Polars have none"},
 	} {
 		_, _, _, err := readAll(c.codec, c.in)
 		var e *anchorhold.Error

@@ -118,7 +118,7 @@ func readNpyHeader(name string, r io.Reader) (t tensor, size int64, err error) {
 		return t, 0, invalid("save an array of numbers or truth values, one array for each field", "%s is not an array of plain numbers", name)
 	}
 	if string(m[2]) == "True" {
-		return t, 0, invalid("write it with np.save(FILE, np.ascontiguousarray(a))", "%s is stored column by column", name)
+		return t, 0, invalid("write each array as np.ascontiguousarray(a), with np.save or np.savez", "%s is stored column by column", name)
 	}
 	if t.dtype, err = npyType(name, string(m[1])); err != nil {
 		return t, 0, err

@@ -178,7 +178,9 @@ func printAsset(p *show.Printer, dataset string, as anchorhold.Asset) {
 	if v.Private != nil {
 		p.Field("private file", fmt.Sprintf("%s (%s, %d rows)", v.Private.Path, v.Private.Format, v.Private.Rows))
 	}
-	printColumns(p, v.Columns)
+	if as.Kind != anchorhold.KindFiles { // whose rows are files, without columns
+		printColumns(p, v.Columns)
+	}
 }
 
 func printMock(p *show.Printer, m *anchorhold.Mock) {

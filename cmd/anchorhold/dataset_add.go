@@ -298,6 +298,9 @@ func find(assets []client.NewAsset, name, flag, given string) (*client.NewAsset,
 			return &assets[i], nil
 		}
 	}
+	if name == "" {
+		return nil, usagef("begin it with the name of one of them, such as "+assets[0].Name, "--%s %s does not say of which table it speaks", flag, given)
+	}
 	return nil, usagef("name one that --asset gives", "--%s %s is for a table that is not given", flag, given)
 }
 

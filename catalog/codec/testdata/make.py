@@ -1,6 +1,6 @@
 """Writes the files beside it, as the libraries that owners use write them.
 
-python make.py (needs numpy, pandas and pyarrow); then the tests of package codec.
+python make.py (needs numpy, pandas, Polars and pyarrow); then the tests of package codec.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
@@ -85,6 +86,8 @@ def main() -> None:
     usual.to_feather(HERE / "categories.feather")
     frame = table.to_pandas()
     pa.feather.write_feather(frame, HERE / "pandas.feather")
+    # Polars writes files that only their index says how to read.
+    pl.DataFrame({"n": [1, 2], "t": ["a", "b"]}).write_ipc(HERE / "polars.arrow")
     lines = [{k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in row.items()} for row in rows(23)]
     (HERE / "table.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 

@@ -292,7 +292,7 @@ def writer(name: str, value: object, like: str) -> tuple[str, Write]:
         return table_writer(plain(need("pyarrow").table(value)), like)
     if numpy is not None and isinstance(value, numpy.ndarray):
         check_array(name, value)
-        return ".npy", lambda file: numpy.save(file, value, allow_pickle=False)
+        return ".npy", lambda file: numpy.save(file, rows_first(value), allow_pickle=False)
     if (
         numpy is not None
         and isinstance(value, Mapping)
@@ -365,7 +365,12 @@ def table_writer(table: Any, like: str) -> tuple[str, Write]:
 
 def check_array(name: str, array: Any) -> None:
     if array.dtype.hasobject:
-        raise Invalid(f"{visible(name)} holds Python objects", "convert it to numbers or to texts of a fixed length")
+        raise Invalid(f"{visible(name)} holds Python objects", "convert it to numbers, or offer a table")
+
+
+def rows_first(array: Any) -> Any:
+    """An array as a site reads it, row by row: what a DataFrame's to_numpy() gives lies column by column."""
+    return array if array.flags.c_contiguous else array.copy(order="C")
 
 
 def write_arrays(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
@@ -374,7 +379,7 @@ def write_arrays(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                numpy.lib.format.write_array(member, array, allow_pickle=False)
+                numpy.lib.format.write_array(member, rows_first(array), allow_pickle=False)
 
 
 def storable(table: Any) -> Any:

@@ -49,18 +49,3 @@ def test_parts(vector: dict[str, Any], arrived: int) -> None:
         assert upload(site, vector["name"], io.BytesIO(content), progress) == "upl-1"  # type: ignore[arg-type]
     assert site.announced == vector["announced"]
     assert [*before, *site.parts] == vector["parts"]
-
-
-def test_categories_of_polars() -> None:
-    """Polars gives categories whose texts are views, which Parquet cannot store."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from anchorhold import _offer
-
-    words = pa.DictionaryArray.from_arrays(pa.array([0, None, 1], pa.uint32()), pa.array(["a", "b"], pa.string_view()))
-    suffix, write = _offer.table_writer(_offer.plain(pa.table({"c": words})), "")
-    file = io.BytesIO()
-    write(file)
-    assert suffix == ".parquet"
-    assert pq.read_table(file).to_pylist() == [{"c": "a"}, {"c": None}, {"c": "b"}]
