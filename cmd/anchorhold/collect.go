@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/client"
 	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
 	pythonsdk "github.com/anchorhold/anchorhold/sdk/python"
 )
@@ -48,7 +49,7 @@ const maxGathered = 16 << 20
 // collector is the one of the Python package, so that code has one digest
 // however it is submitted; it is piped into the interpreter, and reads files
 // without running any of them.
-func (a *app) collect(ctx context.Context, file string, o codeOptions, assets []pair, lock string) (gathered, error) {
+func (a *app) collect(ctx context.Context, file string, o codeOptions, assets []pair, env client.Environment) (gathered, error) {
 	switch info, err := os.Stat(file); {
 	case err != nil || !info.Mode().IsRegular() && !info.IsDir():
 		return gathered{}, anchorhold.Errorf(anchorhold.NotFound, "name a Python file, or a folder of them", "%s is neither a file nor a folder", file)
@@ -64,9 +65,12 @@ func (a *app) collect(ctx context.Context, file string, o codeOptions, assets []
 	if err != nil {
 		return gathered{}, err
 	}
-	args := []string{"-I", "-", path, "--entry=" + o.entry, "--environment", lock}
+	args := []string{"-I", "-", path, "--entry=" + o.entry, "--environment", env.Lock}
 	for _, as := range assets {
 		args = append(args, "--asset", as.name)
+	}
+	for _, p := range env.Packages {
+		args = append(args, "--package="+p.Name)
 	}
 	for _, text := range o.outputs {
 		args = append(args, "--output="+text)

@@ -199,7 +199,7 @@ func TestAssetOptionsRefused(t *testing.T) {
 		"--fact age=3 cannot be read":   {assets: one, facts: []string{"age=3"}},
 		"--fault age=odd:1 cannot be":   {assets: one, faults: []string{"age=odd:1"}},
 		"--fault age=range:x cannot be": {assets: one, faults: []string{"age=range:x"}},
-		"for a table that is not given": {assets: []string{"p=/p", "q=/q"}, columns: []string{"age=int"}},
+		"does not say of which table":   {assets: []string{"p=/p", "q=/q"}, columns: []string{"age=int"}},
 	} {
 		if _, err := o.read(""); err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("want %q, got %v", what, err)

@@ -114,7 +114,7 @@ func (a *app) prepare(ctx context.Context, c *client.Client, file string, o code
 	if err != nil {
 		return q, err
 	}
-	lock, err := environmentLock(ctx, c, o.environment)
+	env, err := environmentOf(ctx, c, o.environment)
 	if err != nil {
 		return q, err
 	}
@@ -128,7 +128,7 @@ func (a *app) prepare(ctx context.Context, c *client.Client, file string, o code
 	if q.Expect, err = o.expected(); err != nil {
 		return q, err
 	}
-	gathered, err := a.collect(ctx, file, o, assets, lock)
+	gathered, err := a.collect(ctx, file, o, assets, env)
 	if err != nil {
 		return q, err
 	}
@@ -164,22 +164,22 @@ func (o *codeOptions) expected() (*anchorhold.Resources, error) {
 	return &e, nil
 }
 
-// environmentLock is the lock that the code names: the given one, or the site's
-// default.
-func environmentLock(ctx context.Context, c *client.Client, given string) (string, error) {
+// environmentOf is the environment that the code names: the given one, or the
+// site's default.
+func environmentOf(ctx context.Context, c *client.Client, given string) (none client.Environment, err error) {
 	site, err := c.Site(ctx)
 	if err != nil {
-		return "", err
+		return none, err
 	}
 	for _, e := range site.Environments {
 		if given != "" && (given == e.Lock || given == e.Name) || given == "" && e.Default {
-			return e.Lock, nil
+			return e, nil
 		}
 	}
 	if given != "" {
-		return "", anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold env ls`", "the site has no environment %s", given)
+		return none, anchorhold.Errorf(anchorhold.NotFound, "see `anchorhold env ls`", "the site has no environment %s", given)
 	}
-	return "", anchorhold.Errorf(anchorhold.Conflict, "ask the owner to build one with `anchorhold env add`", "the site has no environment to run code in")
+	return none, anchorhold.Errorf(anchorhold.Conflict, "ask the owner to build one with `anchorhold env add`", "the site has no environment to run code in")
 }
 
 // valuesOf writes the given values as the function's parameters declare them.

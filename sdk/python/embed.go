@@ -18,7 +18,7 @@ import (
 var files embed.FS
 
 // modules are the collector's files in the order of their imports.
-var modules = [...]string{"source", "names", "constants", "order", "modules", "entry", "outputs", "gather", "whole", "command"}
+var modules = [...]string{"source", "names", "constants", "order", "modules", "entry", "outputs", "gather", "whole", "available", "command"}
 
 // prologue defines load, which makes a module from its text.
 const prologue = `import sys, types
@@ -39,6 +39,7 @@ const epilogue = "sys.exit(sys.modules[\"_collect.command\"].main(sys.argv[1:]))
 // Collector is the collector as one Python program, to be piped into
 //
 //	python3 -I - PATH [--entry ENTRY] [--asset PARAMETER]... [--output OUTPUT]... [--environment LOCK]
+//	[--package NAME]...
 //
 // It reads a file and the modules beside it, or a folder, executes nothing, and prints
 // {"code","shown"}, or {"error":{"message","remedy"}} with exit status 1.

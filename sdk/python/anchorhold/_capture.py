@@ -7,17 +7,16 @@ type, a library that the site's environment does not have.
 
 from __future__ import annotations
 
-import ast
 import inspect
 import os
 import re
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from . import _digest
 from ._asset import Asset
+from ._collect.available import check_available
 from ._collect.command import collect_path
 from ._collect.source import Refused as CollectRefused
 from ._dataset import Dataset
@@ -81,14 +80,13 @@ def capture(
     assets = {name: as_asset(name, value) for name, value in arguments.items() if is_data(name, value)}
     values = {name: value for name, value in arguments.items() if name not in assets}
     kinds = [f"{name}:{a.kind}" for name, a in assets.items()]
-    answer = collected(fn, entry, kinds, str(environment.get("lock") or ""), declarations(outputs))
+    answer = collected(fn, entry, kinds, environment, declarations(outputs))
     code: Json = answer["code"]
     for p in code["parameters"]:
         if p["name"] in RESERVED:
             raise NotCaptured(
                 f"the parameter {p['name']} has a name that submit needs for itself", "rename the parameter"
             )
-    check_available(code, environment)
     try:
         complete = _digest.check_values(code["parameters"], values)
     except _digest.NoDigest as e:
@@ -106,16 +104,20 @@ def declarations(outputs: Iterable[Output | str]) -> list[str]:
     return texts
 
 
-def collected(fn: Submitted, entry: str, assets: list[str], lock: str, outputs: list[str]) -> Json:
+def collected(fn: Submitted, entry: str, assets: list[str], environment: Json, outputs: list[str]) -> Json:
+    lock = str(environment.get("lock") or "")
+    packages = [str(p.get("name")) for p in environment.get("packages") or []]
     try:
         if isinstance(fn, (str, os.PathLike)):
             path, entry = place(os.fspath(fn), entry)
-            return collect_path(path, entry, assets, lock, (), outputs)
+            return collect_path(path, entry, assets, lock, (), outputs, packages)
         if entry:
             raise Invalid("a function needs no entry", "leave entry= out, or pass a file or a folder")
         from ._live import collect_live
 
-        return collect_live(fn, assets, lock, outputs)
+        answer = collect_live(fn, assets, lock, outputs)
+        check_available(answer["code"]["files"], packages)
+        return answer
     except CollectRefused as e:
         raise NotCaptured(visible(e.message, 2000), visible(e.remedy, 2000)) from None
 
@@ -177,63 +179,3 @@ def choose_environment(environments: list[Json], wanted: str | None) -> Json:
     if len(found) != 1:
         raise Invalid("the site has no such environment" if not found else "several environments begin so", remedy)
     return found[0]
-
-
-OTHER_NAMES = {
-    "sklearn": "scikit-learn", "PIL": "pillow", "dateutil": "python-dateutil", "yaml": "pyyaml", "cv2": "opencv-python",
-    "skimage": "scikit-image", "bs4": "beautifulsoup4", "mpl_toolkits": "matplotlib", "pylab": "matplotlib",
-}  # fmt: skip
-
-
-def check_available(code: Json, environment: Json) -> None:
-    """Refuse imports of libraries that are known not to be in the environment: the run would only fail."""
-    packages = {plain_name(str(p.get("name"))) for p in environment.get("packages") or []}
-    if not packages:
-        return
-    found = imported(code)
-    local = {f["path"].split("/")[0].removesuffix(".py") for f in python_files(code)}
-    for name in sorted(found.keys() - local - set(sys.stdlib_module_names) - {"anchorhold"}):
-        names = {plain_name(OTHER_NAMES.get(name, name)), *map(plain_name, distributions().get(name, []))}
-        if not names & packages:
-            raise NotCaptured(
-                f"{name}, which {found[name]} imports, is not in the site's environment",
-                "do without it, or ask the owner for an environment that has it; see site.environments",
-            )
-
-
-def python_files(code: Json) -> list[Json]:
-    return [f for f in code["files"] if f["path"].endswith(".py")]
-
-
-def imported(code: Json) -> dict[str, str]:
-    """Top-level names that the code imports, in whichever of its files, and where it does.
-
-    Not what is imported where that is expected to fail, or for a checker of types alone.
-    """
-    found: dict[str, str] = {}
-    for f in python_files(code):
-        stack: list[ast.AST] = [ast.parse(f["text"])]
-        while stack:
-            node = stack.pop()
-            names: list[str] = []
-            if isinstance(node, ast.Import):
-                names = [a.name for a in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [node.module] if node.module and not node.level else []
-            elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-                stack.extend(node.orelse)
-            elif not isinstance(node, ast.Try):
-                stack.extend(ast.iter_child_nodes(node))
-            for name in names:
-                found.setdefault(name.partition(".")[0], f"{f['path']} line {getattr(node, 'lineno', 1)}")
-    return found
-
-
-def distributions() -> dict[str, list[str]]:
-    import importlib.metadata
-
-    return dict(importlib.metadata.packages_distributions())
-
-
-def plain_name(name: str) -> str:
-    return name.lower().replace("_", "-").replace(".", "-")

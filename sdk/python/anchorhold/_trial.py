@@ -69,7 +69,9 @@ class Trial(Run):
 
     def _facts(self) -> list[tuple[str, object]]:
         used = self.usage
-        cost = f"{used.get('cpu_seconds', 0):.1f} s of processor, {used.get('peak_bytes', 0) / 2**20:.0f} MiB of memory"
+        seconds = used.get("cpu_seconds", 0)
+        memory = f"{used.get('peak_bytes', 0) / 2**20:.0f} MiB of memory"
+        cost = f"{seconds:.{2 if seconds < 1 else 1}f} s of processor, {memory}"
         rows = [("state", self.state), ("reason", self._text("reason")), ("used", cost if used else "")]
         return [*rows, *[(o.name, Prose(o.preview)) for o in self.outputs if o.preview]]
 

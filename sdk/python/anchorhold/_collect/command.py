@@ -1,6 +1,6 @@
 """The command line of the collector: code in, JSON out.
 
-python3 -m anchorhold._collect FILE.py [--entry FUNC] [--asset PARAMETER] [--environment LOCK]
+python3 -m anchorhold._collect FILE.py [--entry FUNC] [--asset PARAMETER] [--environment LOCK] [--package NAME]
 python3 -m anchorhold._collect FOLDER --entry MODULE:FUNC ...
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .available import check_available
 from .gather import Collector, pick_static
 from .modules import package_of
 from .names import Module
@@ -53,6 +54,7 @@ def collect_path(
     environment: str,
     values: Iterable[str] = (),
     outputs: Sequence[str] = (),
+    packages: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Gather what a path and an entry point name: a function of a file, a script, or a folder."""
     if path.is_dir():
@@ -61,6 +63,7 @@ def collect_path(
         answer = collect_file(path, entry, assets, environment, outputs)
     else:
         answer = collect_script(path, assets, environment, outputs)
+    check_available(answer["code"]["files"], packages)
     names = {p["name"]: p["kind"] for p in answer["code"]["parameters"]}
     for value in values:
         if names.get(value) != "value":
@@ -77,11 +80,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--value-param", action="append", default=[], metavar="PARAMETER")
     parser.add_argument("--output", action="append", default=[], metavar="NAME=KIND:SENSITIVITY")
     parser.add_argument("--environment", default="", metavar="LOCK")
+    parser.add_argument("--package", action="append", default=[], metavar="NAME")
     options = parser.parse_args(arguments)
     try:
         answer = collect_path(
-            Path(options.path), options.entry, options.asset, options.environment, options.value_param, options.output
-        )
+            Path(options.path), options.entry, options.asset, options.environment, options.value_param, options.output,
+            options.package,
+        )  # fmt: skip
     except Refused as e:
         print(json.dumps({"error": {"message": e.message, "remedy": e.remedy}}))
         return 1
