@@ -62,6 +62,11 @@ func TestBuildErrors(t *testing.T) {
 			s.Python = "/usr/bin/python3.99"
 			return lockOf(t, files)
 		}, anchorhold.Unavailable, []string{"no Python at /usr/bin/python3.99", "apt-get install python3"}},
+		{"another Python missing", func(t *testing.T, s *Store) Lock {
+			l := lockOf(t, files)
+			l.python = "3.98"
+			return l
+		}, anchorhold.Unavailable, []string{"for Python 3.98, and there is no Python at /usr/bin/python3.98", "apt-get install python3.98;", "or make the lock for Python 3."}},
 		{"Python in a home directory", func(t *testing.T, s *Store) Lock {
 			s.Python = script(t, "exec /usr/bin/python3 \"$@\"\n")
 			return lockOf(t, files)

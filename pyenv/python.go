@@ -56,7 +56,13 @@ func (s *Store) interpreterFor(ctx context.Context, l Lock) (interpreter, error)
 	if err != nil || l.python == "" || l.python == py.minor() {
 		return py, err
 	}
-	return s.interpreterAt(ctx, versionedPython+l.python)
+	other, err := s.interpreterAt(ctx, versionedPython+l.python)
+	var known *anchorhold.Error
+	if errors.As(err, &known) {
+		return other, anchorhold.Errorf(known.Kind, "install it, where the distribution has it: apt-get install python"+l.python+"; or make the lock for Python "+py.minor(),
+			"the lock is for Python %s, and %s", l.python, known.Message).Because(err)
+	}
+	return other, err
 }
 
 // versionedPython and a minor version are where a distribution keeps others.

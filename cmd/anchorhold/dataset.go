@@ -118,6 +118,13 @@ func printDataset(p *show.Printer, d anchorhold.Dataset) {
 	if d.RequestDays > 0 {
 		p.Field("requests wait", fmt.Sprintf("%d days for a decision", d.RequestDays))
 	}
+	if d.Samples != nil && d.Samples.Rows > 0 {
+		text := fmt.Sprintf("at most %d rows, released by a person only", d.Samples.Rows)
+		if len(d.Samples.Mask) > 0 {
+			text += "; taken out: " + strings.Join(d.Samples.Mask, ", ")
+		}
+		p.Field("samples", text)
+	}
 	p.Field("priority", priorityWord(d.Priority))
 	if d.Quorum > 1 {
 		p.Field("approvals", fmt.Sprint(d.Quorum, " are needed for a request, and for what leaves"))

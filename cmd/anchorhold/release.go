@@ -66,10 +66,24 @@ func newReleaseShow(a *app) *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return withRelease(c.Context(), a, func(ctx context.Context, c *client.Client) (client.Release, error) {
-				return c.Release(ctx, args[0])
+				return releaseOf(ctx, c, args[0])
 			})
 		},
 	}
+}
+
+// releaseOf finds a release. Of a request of which nothing is to be seen yet, it
+// says how far it has come.
+func releaseOf(ctx context.Context, c *client.Client, id string) (client.Release, error) {
+	r, err := c.Release(ctx, id)
+	if err == nil || anchorhold.KindOf(err) != anchorhold.NotFound || !anchorhold.IsID(anchorhold.PrefixRequest, id) {
+		return r, err
+	}
+	asked, unseen := c.Request(ctx, id)
+	if unseen != nil {
+		return r, err
+	}
+	return r, anchorhold.Errorf(anchorhold.Conflict, "see `anchorhold request show "+id+"`", "nothing of %s has left: %s", id, meaning(asked.State))
 }
 
 func newReleaseApprove(a *app) *cobra.Command {
@@ -181,7 +195,7 @@ func runReleaseGet(ctx context.Context, a *app, id string, o releaseGetOptions) 
 		return usagef("use --out DIR", "no folder to write into is given")
 	}
 	return withSite(ctx, a, func(ctx context.Context, c *client.Client) error {
-		r, err := c.Release(ctx, id)
+		r, err := releaseOf(ctx, c, id)
 		if err != nil {
 			return err
 		}

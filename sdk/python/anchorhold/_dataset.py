@@ -313,18 +313,29 @@ class Dataset(Record):
 
     _HEAD = ("asset", "version", "mock rows", "columns")
 
+    def _terms(self) -> list[tuple[str, object]]:
+        """What holds for who asks: terms of use, samples, how to ask."""
+        rule = self._data.get("samples") or {}
+        masked = ", ".join(str(c) for c in rule.get("mask") or [])
+        samples = f"at most {rule['rows']} rows" + (f", without {masked}" if masked else "") if rule.get("rows") else ""
+        terms = [("license", self.license), ("tags", ", ".join(self.tags)), ("data use", ", ".join(self.duo))]
+        return [*terms, ("samples", samples), *self.asking.items()]
+
     def __repr__(self) -> str:
         about = [visible(self.title) + f" ({visible(self.name)})", visible(self.description)]
         if self.state != "open":
             about.append(visible(f"{self.state}: {self.reason}" if self.reason else self.state))
-        about += [f"{name}: {visible(text)}" for name, text in self.asking.items() if text]
-        return "\n".join([*filter(None, about), table_text(self._HEAD, self._rows())])
+        about += [f"{name}: {visible(str(text))}" for name, text in self._terms() if text]
+        about.append(table_text(self._HEAD, self._rows()))
+        if len(self.assets) == 1 and self.only.columns:
+            about.append(repr(self.only.columns))
+        return "\n".join(filter(None, about))
 
     def _repr_html_(self) -> str:
         facts: list[tuple[str, object]] = [("name", self.name), ("description", self.description)]
-        facts += [("license", self.license), ("tags", ", ".join(self.tags)), ("data use", ", ".join(self.duo))]
-        facts += [("state", self.state), ("reason", self.reason), *self.asking.items()]
-        return facts_html(self.title, facts) + table_html(self._HEAD, self._rows())
+        facts += [("state", self.state), ("reason", self.reason), *self._terms()]
+        table = self.only.columns._repr_html_() if len(self.assets) == 1 and self.only.columns else ""
+        return facts_html(self.title, facts) + table_html(self._HEAD, self._rows()) + table
 
 
 class Datasets:

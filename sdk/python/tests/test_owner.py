@@ -248,11 +248,25 @@ def test_an_owner_writes_the_card(olga: ah.Site, site: FakeSite) -> None:
     )
     assert heart.contacts[0]["name"] == "Olga"
     assert "wait: 3 days" in repr(heart)
+    assert "data use: GRU" in repr(heart)
     olga.datasets["two"].update(tags=[], columns={"labs": {"age": "at the visit"}})
     assert site.calls("PATCH", "/v1/datasets/two")[0]["body"] == {
         "tags": [],
         "columns": [{"asset": "labs", "name": "age", "description": "at the visit"}],
     }
+
+
+def test_a_dataset_says_what_holds_for_who_asks(olga: ah.Site, site: FakeSite) -> None:
+    """The guide promises columns, units and terms of use to whoever looks at one in a terminal."""
+    patients = site.datasets["heart"]["assets"][0]["version"]
+    patients["columns"] = [{"name": "chol", "type": "float", "unit": "mg/dl", "description": "Serum cholesterol"}]
+    site.datasets["heart"] |= {"license": "CC-BY-4.0", "samples": {"rows": 20, "mask": ["num", "age"]}}
+    heart = olga.datasets["heart"]
+    for shown in (repr(heart), heart._repr_html_()):
+        for text in ("CC-BY-4.0", "at most 20 rows, without num, age", "mg/dl", "Serum cholesterol"):
+            assert text in shown
+    site.datasets["heart"]["samples"] = {"rows": 0}
+    assert "samples" not in repr(olga.datasets["heart"])
 
 
 def test_a_halted_dataset_says_so(olga: ah.Site, site: FakeSite) -> None:
