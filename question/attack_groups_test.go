@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/internal/dpaudit"
+	"github.com/anchorhold/anchorhold/question"
 )
 
 // shows scores 1 where an answer has a group.
@@ -109,6 +111,25 @@ func TestAttackFanOut(t *testing.T) {
 	if n := sums["[]interface {}{}"][1].Int64(); n != 30 {
 		t.Errorf("%d rows count, and 30 are of somebody", n)
 	}
+}
+
+// TestAttackJoins: a person's rows, joined with themselves again and again, are work
+// without end, and the time of an answer, or that there is none, would say how many
+// somebody has. A join has no more of each unit than can count.
+func TestAttackJoins(t *testing.T) {
+	w := stays("cost int", stated{"cost": bounds("-10", "50")}, lines(30, "%d,20")...)
+	sql := "COUNT(*) AS n, SUM(a0.cost) AS s FROM stays a0"
+	for i := range 8 {
+		sql += fmt.Sprintf(" JOIN stays a%d ON a0.person = a%d.person", i+1, i+1)
+	}
+	o := neighbourhood(t, w.with(lines(1000, "99,%d")...), w)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // else it would be for ever
+	defer cancel()
+	p := o.with.permit("ada")
+	if _, err := o.with.Drawer(ctx, p.Principal(), "heart", question.Asked{SQL: at("1", sql)}); err != nil {
+		t.Fatalf("%s has no answer where a person has a thousand rows: %v", sql, err)
+	}
+	o.moves(at("1", sql))
 }
 
 // TestAttackManyGroups: one person in fifty groups changes as many as was stated, and

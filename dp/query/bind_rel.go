@@ -21,6 +21,7 @@ type rows struct {
 	groups      int // grouping: how many of cols are keys, after the units
 	row         bool
 	private     bool
+	most        int64 // narrowed: rows of a unit
 }
 
 // step is one table on a path to the unit, and what joins it to the one before.
@@ -340,7 +341,7 @@ func (b *binder) join(r *relation) (*rows, error) {
 		if err := b.onUnit(out, r); err != nil {
 			return nil, err
 		}
-		out.units = left.units
+		out.from, out.other, out.units = b.narrow(left), b.narrow(right), left.units
 	case left.private:
 		out.units = left.units
 	default:

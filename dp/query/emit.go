@@ -118,6 +118,9 @@ func (e *emitter) from(r *rows) string {
 }
 
 func (e *emitter) query(r *rows) string {
+	if r.kind == narrowed {
+		return e.narrow(r)
+	}
 	items := append(e.list(r.units), e.list(r.cols)...)
 	if r.kind == filter {
 		items = []string{"*"}

@@ -44,6 +44,7 @@ const (
 	grouping
 	join
 	union
+	narrowed // of each unit no more rows than can count
 )
 
 // relation is what FROM can name, as rows.
