@@ -42,7 +42,8 @@ type AssetPrivacy struct {
 
 // Via leads from the rows of a table to those of another that say whose they
 // are: a foreign key, or a table that maps people to households. The key MUST
-// be unique there; of several rows with one key the engine takes none.
+// be unique there: rows whose key several rows have belong to each of their units,
+// and what is proved of a unit is proved of what the rows say that name it.
 type Via struct {
 	Columns []string `json:"columns"` // of this table
 	Asset   string   `json:"asset"`

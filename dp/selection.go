@@ -129,6 +129,7 @@ func (m *Partitions) Select(ctx context.Context, pool *Pool, units []Int128) ([]
 type Threshold struct {
 	count *Count
 	least *big.Int
+	from  int64 // units; groups of fewer are none
 	cost  Cost
 }
 
@@ -145,7 +146,20 @@ func NewThreshold(p Price, delta *big.Rat, groups int64) (*Threshold, error) {
 	}
 	least := tail.Threshold(count.add.tail, each)
 	least.Add(least, big.NewInt(1)) // 1 + noise ≥ least
-	return &Threshold{count, least, Cost{Mechanism: Selection, Delta: new(big.Rat).Set(delta)}}, nil
+	return &Threshold{count, least, 1, Cost{Mechanism: Selection, Delta: new(big.Rat).Set(delta)}}, nil
+}
+
+// From has groups of fewer than so many units taken for none, which who computes
+// partials need not give then. A group that is one of that many because of one unit
+// alone is what a group of one was: the threshold moves up by as many as are
+// missing from it, and the same promise holds (as pre-thresholding in Google's
+// library).
+func (m *Threshold) From(units int64) *Threshold {
+	if units <= m.from {
+		return m
+	}
+	more := big.NewInt(units - m.from)
+	return &Threshold{m.count, more.Add(more, m.least), units, m.cost}
 }
 
 // Cost is what a release costs: the counts, and the δ.
@@ -168,7 +182,7 @@ func (m *Threshold) Release(ctx context.Context, pool *Pool, partials []Partial)
 	}
 	out := make([]*Number, len(numbers))
 	for i, n := range numbers {
-		if partials[i].Rows.Sign() > 0 && n.noisy.value.Cmp(m.least) >= 0 {
+		if partials[i].Rows.Cmp(FromInt64(m.from)) >= 0 && n.noisy.value.Cmp(m.least) >= 0 {
 			out[i] = &n
 		}
 	}

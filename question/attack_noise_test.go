@@ -65,7 +65,7 @@ func masses(weight func(z float64) float64, most int) (inside []float64, beyond 
 // TestAttackBiasedNoise holds the numbers of answers against the distribution that
 // their price names, by χ²: a sampler with a mistake is seen here as well.
 func TestAttackBiasedNoise(t *testing.T) {
-	n := draws(t, 40_000)
+	n := max(draws(t, 40_000), 20_000)
 	w := people("x int", nil, repeated(50, "5")...)
 	exact := func(z float64) float64 { return math.Exp(-math.Abs(z)) }
 	chi(t, scores(t, w.open(t).drawer(at("1", "COUNT(*) AS n FROM people")), n, cell(0, 0)), 50, 9, exact)

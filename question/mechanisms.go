@@ -91,10 +91,11 @@ func (p *part) make(of *query.Part, wanted []int, prices []dp.Price, selection *
 	p.sums = make([]*dp.Sum, len(of.Columns))
 	per := dp.Contribution{Groups: of.Groups, Rows: 1} // what a unit adds to a group is clamped as a whole
 	if of.Public == nil {
-		var err error
-		if p.chosen, err = dp.NewThreshold(prices[0], selection, of.Groups); err != nil {
+		chosen, err := dp.NewThreshold(prices[0], selection, of.Groups)
+		if err != nil {
 			return nil, err
 		}
+		p.chosen = chosen.From(of.Least)
 		prices = prices[1:]
 	}
 	for _, c := range wanted {

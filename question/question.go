@@ -320,7 +320,7 @@ func (s *Service) reserve(ctx context.Context, p policy.Permit, q *prepared) (an
 			}
 		}
 		if err := exposure.Reserve(tx, s.Books.Now(), charge); err != nil {
-			return asked, books.Record{}, overWords(err)
+			return asked, books.Record{}, overWords(err, q.amount)
 		}
 		record, err := recorded(asked, charge)
 		if err != nil {
@@ -374,14 +374,17 @@ func questions() books.Kind[anchorhold.Question] {
 }
 
 // overWords says in words what still fits where a limit was met.
-func overWords(err error) error {
+func overWords(err error, asked exposure.Amount) error {
 	var over *exposure.Over
 	if !errors.As(err, &over) {
 		return err
 	}
 	left := over.Left()
 	remedy := "nothing is left to spend: ask the owner, or submit code for a review"
-	if e := fits(over.Limit, left); e > 0 {
+	switch e := fits(over.Limit, left); {
+	case e > 0 && !over.Limit.Pure() && asked.ZCDPDelta > left.Delta:
+		remedy = "name the groups: WHERE key IN (…); those that are found in the data need a delta, of which " + left.Delta.String() + " is left"
+	case e > 0:
 		remedy = "ask for less precision: epsilon=" + e.String() + " still fits"
 	}
 	return anchorhold.Errorf(anchorhold.Conflict, remedy, "%s", over.Error())

@@ -45,7 +45,7 @@ func typeOf(c anchorhold.Column) (query.Type, bool) {
 
 // privacyOf is what an owner stated, in the words of package query.
 func privacyOf(d anchorhold.Dataset) query.Privacy {
-	out := query.Privacy{Tables: map[string]query.TablePrivacy{}, MaxGroups: int64(d.Privacy.MaxGroups), MaxRows: int64(d.Privacy.MaxRows)}
+	out := query.Privacy{Tables: map[string]query.TablePrivacy{}, MaxGroups: int64(d.Privacy.MaxGroups), MaxRows: int64(d.Privacy.MaxRows), Size: d.Privacy.Size}
 	for name, of := range d.Privacy.Assets {
 		path, at, ok := d.Privacy.UnitOf(name)
 		if !ok {

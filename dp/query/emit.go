@@ -295,7 +295,11 @@ func (e *emitter) sums(part *Part, keys []string, from string, sum func(Partial)
 	for _, c := range part.Columns {
 		items = append(items, sum(c)+" AS "+c.Name)
 	}
-	return "SELECT " + strings.Join(items, ", ") + "\nFROM " + from + group(keys)
+	having := ""
+	if part.Least > 1 {
+		having = fmt.Sprintf(" HAVING COUNT(*) >= %d", part.Least)
+	}
+	return "SELECT " + strings.Join(items, ", ") + "\nFROM " + from + group(keys) + having
 }
 
 func (e *emitter) bin(part *Part) string {

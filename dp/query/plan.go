@@ -74,6 +74,7 @@ type Part struct {
 	Columns   []Partial // a bins part: one, beside its bin
 	Public    [][]any   // every group there is, or nil: groups are selected by their number of units
 	Groups    int64     // to so many groups one unit contributes
+	Least     int64     // of groups that are selected: those of fewer units are left out
 	Aggregate int       // of a bins part; -1 otherwise
 
 	bins Bins
@@ -434,6 +435,9 @@ func (p *Plan) makeParts(b *binder, columns []Partial) error {
 		if err := p.groupsOf(b, &part); err != nil {
 			return err
 		}
+		if part.Public == nil {
+			part.Least = leastUnits(b.privacy.Size, part.Groups)
+		}
 		p.Parts = append(p.Parts, part)
 	}
 	for i, a := range p.Aggregates {
@@ -499,6 +503,16 @@ func (p *Plan) groupsOf(b *binder, part *Part) error {
 		b.miss("to how many groups one unit contributes at most (--max-groups)")
 	}
 	return nil
+}
+
+// leastUnits is how many units a group has to have, so that there are no more groups
+// than an engine may give, as far as the stated size is right: that there were too
+// many would be told by the failure.
+func leastUnits(size, groups int64) int64 {
+	if size <= 0 || groups <= 0 {
+		return 1
+	}
+	return max(1, (min(size, mostUnits)-1)/max(1, mostGroups/min(groups, mostGroups))+1)
 }
 
 // public lists all groups; nil where they are not known, or more than most.

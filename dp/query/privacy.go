@@ -13,6 +13,7 @@ type Privacy struct {
 	Tables    map[string]TablePrivacy // by the tables' names
 	MaxGroups int64                   // groups to which one unit contributes; 0: not stated
 	MaxRows   int64                   // rows of one unit in one group; 0: not stated
+	Size      int64                   // about how many units there are; 0: not stated
 }
 
 // TablePrivacy says whose rows a table holds: nobody's (Public), one unit's
