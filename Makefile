@@ -190,7 +190,7 @@ test-cross: ## the program compiles for the platforms that researchers use
 .PHONY: test-noise
 test-noise: bin/anchorhold-duckdb ## two million draws of each kind of noise, against its distribution and by an audit; a million answers to whole questions
 	ANCHORHOLD_DP_DRAWS=2000000 go test -count=1 -vet=off -timeout 30m -run 'Audit|Frequenc|LargeScales|Looks' ./dp ./dp/internal/sample
-	ANCHORHOLD_DP_DRAWS=1000000 go test -count=1 -vet=off -timeout 2h -run 'TestAttack|TestIntervals' ./question
+	ANCHORHOLD_DP_DRAWS=1000000 go test -count=1 -vet=off -timeout 2h -run 'TestAttack|TestIntervals|TestRealTimes' ./question
 
 .PHONY: test-mutants
 test-mutants: bin/anchorhold-duckdb ## each attack on answers against a build that is open to it, where it has to succeed

@@ -123,3 +123,39 @@ func TestAttackTimes(t *testing.T) {
 		t.Errorf("a late answer left after %v, others after %v", late, without[0])
 	}
 }
+
+// TestRealTimes plays the same with a real engine and real clocks: one person with a
+// hundred thousand rows, or nobody, asked about in an order that chance decides. What is
+// told apart must not be more than how many fixed times passed, which an answer says.
+// A few answers show that it goes; eighty of each side are taken where there is time.
+func TestRealTimes(t *testing.T) {
+	n := 3
+	if draws(t, 1) > 1 {
+		n = 80
+	}
+	of := stated{"x": bounds("0", "10")}
+	without := stays("x int", of, lines(100, "%d,5")...)
+	o := neighbourhood(t, without.with(repeated(100_000, "999,7")...), without)
+	r := rand.New(rand.NewPCG(8, 9)) //nolint:gosec // an order
+	var times [2][]time.Duration
+	for _, b := range []*bench{o.with, o.without} {
+		b.Set.Now, b.Wait = time.Now, nil
+	}
+	for i := 0; len(times[0]) < n || len(times[1]) < n; i++ {
+		side := r.IntN(2)
+		if len(times[side]) == n {
+			side = 1 - side
+		}
+		begun := time.Now()
+		a, err := []*bench{o.with, o.without}[side].as("ada", at("0.1", fmt.Sprintf("COUNT(*) AS n%d, SUM(x) AS s FROM stays", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		took := time.Since(begun)
+		if took < time.Duration(a.Late+1)*500*time.Millisecond {
+			t.Errorf("an answer of %d fixed times left after %v", a.Late+1, took)
+		}
+		times[side] = append(times[side], took-time.Duration(a.Late)*500*time.Millisecond)
+	}
+	indistinguishable(t, "a person with a hundred thousand rows, by real clocks", times[0], times[1])
+}
