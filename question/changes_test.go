@@ -73,6 +73,35 @@ func TestWhatChangedMeanwhileIsNotAnswered(t *testing.T) {
 	}
 }
 
+// TestNothingLeavesAFrozenDataset, nor one that was withdrawn, though it was asked
+// before; what was charged stays so.
+func TestNothingLeavesAFrozenDataset(t *testing.T) {
+	b := newBench(t)
+	b.limit(exposure.NewLimit{Epsilon: "9"})
+	open, data := b.Open, b.data
+	for i, state := range []anchorhold.DatasetState{anchorhold.DatasetFrozen, anchorhold.DatasetWithdrawn} {
+		b.Open = func(ctx context.Context, d anchorhold.Dataset) ([]*os.File, error) {
+			b.data.State = state
+			b.put()
+			return open(ctx, d)
+		}
+		b.data.Assets[0].Version.ID += "+" // for a session of its own
+		a, err := b.as("ada", at("0.1", "COUNT(*) AS n FROM patients"))
+		if anchorhold.KindOf(err) != anchorhold.Conflict || len(a.Rows) > 0 {
+			t.Errorf("%s while it was asked about, a dataset answers %+v, %v", state, a, err)
+		}
+		if s := b.spent(anchorhold.LimitPopulation, ""); s.Pure != int64(i+1)*1e11 {
+			t.Errorf("spent is %+v", s)
+		}
+		b.data = data
+		b.put()
+	}
+	b.Open = open
+	if a := b.must("ada", at("0.1", "COUNT(*) AS n FROM patients")); a.Again {
+		t.Error("the answer was kept")
+	}
+}
+
 // TestWhoGoesAwayLearnsNothing of how far an engine has come: the question is
 // answered as if they had stayed.
 func TestWhoGoesAwayLearnsNothing(t *testing.T) {

@@ -265,7 +265,7 @@ func (s *Service) Ask(ctx context.Context, p policy.Permit, name string, a Asked
 	answer, err := s.within(ctx, q, asked)
 	late, waited := s.leave(ctx, q.dataset, begun)
 	answer.Late = late
-	answer, err = s.finish(ctx, p, asked, answer, err)
+	answer, err = s.finish(ctx, p, q, asked, answer, err)
 	if err = errors.Join(err, waited); err != nil {
 		return Answer{}, engineError(err)
 	}
@@ -369,6 +369,18 @@ func (q *prepared) unchanged(tx store.Tx) error {
 	return nil
 }
 
+// stillOpen says whether answers about the dataset may leave.
+func (q *prepared) stillOpen(tx store.Tx) error {
+	now, err := tx.Dataset(q.dataset.Name)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err != nil || now.ID != q.dataset.ID || now.State != anchorhold.DatasetOpen {
+		return anchorhold.Errorf(anchorhold.Conflict, "ask its owner", "the dataset %q was frozen or withdrawn before there was an answer", q.dataset.Name)
+	}
+	return nil
+}
+
 func questions() books.Kind[anchorhold.Question] {
 	return books.Kind[anchorhold.Question]{Name: func(q anchorhold.Question) string { return q.ID }, Find: store.Tx.Question}
 }
@@ -453,14 +465,19 @@ func (q *prepared) mechanism() string {
 
 // finish records what became of a question before its answer leaves. Of two that
 // answer one question at the same time, as after a call that is repeated, the
-// first has answered it, and the other's noise is seen by nobody.
-func (s *Service) finish(ctx context.Context, p policy.Permit, asked anchorhold.Question, a Answer, failed error) (Answer, error) {
+// first has answered it, and the other's noise is seen by nobody. Over a dataset that
+// was frozen or withdrawn meanwhile nothing leaves, and no answer is kept.
+func (s *Service) finish(ctx context.Context, p policy.Permit, q *prepared, asked anchorhold.Question, a Answer, failed error) (Answer, error) {
 	err := failed
 	_, acted := books.Act(ctx, s.Books, p, func(tx store.Tx) (struct{}, books.Record, error) {
 		record := books.Record{Action: "query.answer", Subject: asked.ID}
-		now, err := tx.Question(asked.ID)
-		if err != nil {
-			return struct{}{}, record, err
+		now, more := tx.Question(asked.ID)
+		if more != nil {
+			return struct{}{}, record, more
+		}
+		if failed == nil {
+			failed = q.stillOpen(tx)
+			err = failed
 		}
 		switch {
 		case now.State == anchorhold.QuestionAnswered:
