@@ -61,6 +61,11 @@ class Site:
         queue = self.act("run", "queue")
         return not queue["running"] and len(queue["ready"]) > 1 and all(queue["ready"].values())
 
+    def quiet(self) -> bool:
+        """Says whether no run goes on or waits for its turn."""
+        queue = self.act("run", "queue")
+        return not queue["running"] and not queue["waiting"]
+
     @contextmanager
     def serving(self, *flags: str) -> Iterator[None]:
         """Serves the site for a while."""

@@ -1,8 +1,10 @@
 """Measures how much slower common work is in the sandbox than beside it.
 
 The same function runs as an approved question and natively, with the packages of
-the same environment, by the same interpreter, on the same file. What is compared
-is the time that the work itself takes, as the function measures it.
+the same environment, by the same interpreter, on the same file, with as many
+threads in each library. Nothing runs beside it: the site's own trial on the mock
+has ended by then. What is compared is the time that the work itself takes, as the
+function measures it.
 """
 
 from __future__ import annotations
@@ -18,24 +20,26 @@ import numpy
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.csv  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
-from figures import PROGRAM, Site, Table, asking, run
+from figures import PROGRAM, Site, Table, asking, run, until
 
-ROUNDS = 3
+ROUNDS = 5
 BYTES = 500e6
 TIMED = """
+import os
 import pathlib
 import time
 {imports}
 
 
 def work(table: pathlib.Path) -> dict:
+    threads = [f"{{name}}={{value}}" for name, value in os.environ.items() if name.endswith(("_THREADS", "_CPU_COUNT"))]
     seconds = []
     for _ in range({rounds}):
         {before}
         begin = time.perf_counter()
         {act}
         seconds.append(time.perf_counter() - begin)
-    return {{"seconds": seconds}}
+    return {{"seconds": seconds, "threads": threads}}
 """
 
 # What is compared: its name, imports, what comes before the clock, the act, the
@@ -77,20 +81,23 @@ def write(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     return files
 
 
-def inside(site: Site, text: str, name: str, file: str) -> list[float]:
-    """Seconds that the work takes as an approved question."""
+def inside(site: Site, text: str, name: str, file: str) -> tuple[list[float], dict[str, str]]:
+    """Seconds that the work takes as an approved question, and how many threads it is told to use."""
     request = asking(site, text, "work", table=file)()
+    until(site.quiet, f"{name}: its trial on the mock does not end")
     site.act("request", "approve", request.id, "--auto-release")
     request.wait(timeout=3600)
     if request.state != "released":
         sys.exit(f"{name}: the question is {request.state}")
-    return [float(s) for s in request.result()["seconds"]]
+    answer = request.result()
+    return [float(s) for s in answer["seconds"]], dict(text.split("=") for text in answer["threads"])
 
 
-def outside(packages: str, text: str, file: pathlib.Path) -> list[float]:
-    """Seconds that the same work takes beside the sandbox."""
-    program = f"{text}\nimport json\nprint(json.dumps(work(pathlib.Path({str(file)!r}))['seconds']))\n"
-    variables = {**os.environ, "PYTHONPATH": packages, **{f"{library}_NUM_THREADS": "2" for library in ("OMP", "OPENBLAS", "MKL")}}
+def outside(packages: str, text: str, file: pathlib.Path, threads: dict[str, str]) -> list[float]:
+    """Seconds that the same work takes beside the sandbox, with as many threads."""
+    arrow = f"import pyarrow\npyarrow.set_cpu_count({threads['LOKY_MAX_CPU_COUNT']})"  # as the runner does
+    program = f"{text}\nimport json\n{arrow}\nprint(json.dumps(work(pathlib.Path({str(file)!r}))['seconds']))\n"
+    variables = {**os.environ, "PYTHONPATH": packages, **threads}
     done = subprocess.run(["/usr/bin/python3", "-c", program], env=variables, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
@@ -106,6 +113,7 @@ def measure(site: Site) -> Table:
     table = Table(f"In the sandbox, as a multiple of the same beside it, median of {ROUNDS}")
     for name, imports, before, act, kind, most in WORK:
         text = TIMED.format(imports=imports, rounds=ROUNDS, before=before, act=act)
-        native = statistics.median(outside(packages, text, files[kind]))
-        table.add(name, statistics.median(inside(site, text, name, kind)) / native, f"of {native:.2f} s", most=most)
+        seconds, threads = inside(site, text, name, kind)
+        native = statistics.median(outside(packages, text, files[kind], threads))
+        table.add(name, statistics.median(seconds) / native, f"of {native:.2f} s", most=most)
     return table

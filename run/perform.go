@@ -308,7 +308,7 @@ const killTime = 30 * time.Second
 // runCode runs the code in its sandbox and gives the files that came out.
 func (s *Service) runCode(ctx context.Context, t *task, o *outcome) (job.Answer, error) {
 	limits := t.limits(s.Limits)
-	session, err := s.Boxes.Start(ctx, job.Kind(o.env, s.Limits), t.run.ID, limits)
+	session, err := s.Boxes.Start(ctx, s.kind(o.env), t.run.ID, limits)
 	if err != nil {
 		return job.Answer{}, err
 	}

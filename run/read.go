@@ -51,7 +51,7 @@ func (s *Service) findings(ctx context.Context, t *task, env pyenv.Env) (anchorh
 	j.Limits = limits
 	parser := s.startParser(ctx, id)
 	defer parser.end()
-	session, err := s.Boxes.Start(ctx, job.Kind(env, s.Limits), id, limits)
+	session, err := s.Boxes.Start(ctx, s.kind(env), id, limits)
 	if err != nil {
 		return anchorhold.Lint{}, err
 	}

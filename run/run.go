@@ -17,6 +17,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -87,9 +88,15 @@ func (s *Service) Wake() {
 // KeepWarm keeps sessions of an environment ready from now on, where it is built.
 func (s *Service) KeepWarm(lock string) {
 	if env, ok := s.Envs.Find(lock); ok {
-		s.Boxes.Keep(job.Kind(env, s.Limits))
+		s.Boxes.Keep(s.kind(env))
 		s.Boxes.Keep(s.parserKind())
 	}
+}
+
+// kind is the kind of session in which an environment's jobs run. All slots share
+// the processors evenly.
+func (s *Service) kind(env pyenv.Env) warm.Kind {
+	return job.Kind(env, s.Limits, runtime.GOMAXPROCS(0)/max(s.Slots, 1))
 }
 
 // Work executes queued runs until the context ends, then waits for those that

@@ -32,5 +32,5 @@ func (s *Site) boxes(box sandbox.Sandbox, o ServeOptions) *warm.Pool {
 // all their memory together is at most three quarters of what is at hand.
 func slots(l sandbox.Limits) int {
 	byMemory := int(float64(warm.MemoryAtHand()) * 0.75 / float64(l.Memory))
-	return max(1, min(runtime.NumCPU(), byMemory))
+	return max(1, min(runtime.GOMAXPROCS(0), byMemory))
 }

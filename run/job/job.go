@@ -108,8 +108,9 @@ func runnerFiles() map[string][]byte {
 }
 
 // Spec describes the session in which one job of an environment runs. id names
-// the session: letters, digits, '-' and '_'.
-func Spec(id string, env pyenv.Env, limits sandbox.Limits) sandbox.Spec {
+// the session: letters, digits, '-' and '_'. share is how many processors are left
+// for the job when as many go on as may: see environ.
+func Spec(id string, env pyenv.Env, limits sandbox.Limits, share int) sandbox.Spec {
 	files := map[string][]byte{}
 	for name, code := range runnerFiles() {
 		files[runnerDir+"/"+name] = code
@@ -117,7 +118,7 @@ func Spec(id string, env pyenv.Env, limits sandbox.Limits) sandbox.Spec {
 	return sandbox.Spec{
 		ID:   id,
 		Argv: argv(env.Python, runnerDir, envDir, outDir),
-		Env:  environ(tmpDir, limits.CPUs),
+		Env:  environ(tmpDir, limits.CPUs, share),
 		Binds: []sandbox.Bind{
 			{Host: env.Dir, Guest: envDir},
 		},
@@ -137,8 +138,8 @@ const (
 
 // Kind describes the sessions in which jobs of an environment run, so that some
 // can be kept ready: interpreter started, usual libraries loaded and tried.
-func Kind(env pyenv.Env, limits sandbox.Limits) warm.Kind {
-	spec := Spec("", env, limits)
+func Kind(env pyenv.Env, limits sandbox.Limits, share int) warm.Kind {
+	spec := Spec("", env, limits, share)
 	return warm.Kind{
 		Name: "environment " + env.LockDigest + ", built as " + env.BuiltDigest, Spec: spec, Waiting: append(slices.Clone(spec.Argv), "wait"),
 		Hold: sandbox.Hold{Memory: min(waitingMemory, limits.Memory), CPUTime: waitingCPU, Wall: waitingTime},
@@ -164,15 +165,25 @@ func argv(interpreter, runner, env, out string) []string {
 }
 
 // environ is the whole environment of a job. Numerical libraries must know the
-// number of processors that they may use: with more threads than that they are
-// many times slower. The hash seed is fixed so that a repeated run walks through
-// its sets in the same order and gives the same bytes; what it protects, a
-// service that strangers flood, does not exist here. Times are UTC everywhere.
-func environ(tmp string, cpus float64) []string {
-	n := strconv.Itoa(max(1, int(math.Floor(cpus))))
+// number of processors that they may use. Those of BLAS and OpenMP wait for each
+// other in loops that never sleep: where their threads share processors with those
+// of another job, both are ten and more times slower, here as on any machine. So
+// they have as many as the job has processors to itself, even when all slots are
+// taken. Others (Arrow, joblib, NumExpr) sleep while they wait, and may use all
+// processors that the limits allow; Arrow starts from OpenMP's number, and is told
+// by the runner. Arrow keeps the memory that it has freed: pages are dear in a
+// sandbox, and what comes next uses the same ones again.
+//
+// The hash seed is fixed so that a repeated run walks through its sets in the same
+// order and gives the same bytes; what it protects, a service that strangers flood,
+// does not exist here. Times are UTC everywhere.
+func environ(tmp string, cpus float64, share int) []string {
+	most := max(1, int(math.Floor(cpus)))
+	all, own := strconv.Itoa(most), strconv.Itoa(max(1, min(most, share)))
 	return []string{
 		"HOME=" + tmp, "TMPDIR=" + tmp, "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "PYTHONHASHSEED=0", "MPLBACKEND=Agg",
-		"OMP_NUM_THREADS=" + n, "OPENBLAS_NUM_THREADS=" + n, "MKL_NUM_THREADS=" + n, "NUMEXPR_MAX_THREADS=" + n, "LOKY_MAX_CPU_COUNT=" + n,
+		"OMP_NUM_THREADS=" + own, "OPENBLAS_NUM_THREADS=" + own, "MKL_NUM_THREADS=" + own, "NUMEXPR_MAX_THREADS=" + all, "LOKY_MAX_CPU_COUNT=" + all,
+		"MIMALLOC_PURGE_DELAY=-1",
 	}
 }
 

@@ -67,7 +67,7 @@ func startNative(t testing.TB, env pyenv.Env) *native {
 	s := &native{conn: host, done: make(chan struct{})}
 	args := argv(env.Python, dir, env.Dir, out)
 	s.cmd = exec.Command(args[0], args[1:]...)
-	s.cmd.Env = environ(tmp, 2)
+	s.cmd.Env = environ(tmp, 2, 1)
 	s.cmd.ExtraFiles = []*os.File{guest} // the first is descriptor 3
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	s.cmd.WaitDelay = 5 * time.Second

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -250,7 +251,7 @@ func TestMessage(t *testing.T) {
 
 func TestSpec(t *testing.T) {
 	env := environment(t)
-	s := Spec("run-1", env, sandbox.DefaultLimits())
+	s := Spec("run-1", env, sandbox.DefaultLimits(), 2)
 	if err := s.Validate(); err != nil {
 		t.Errorf("the sandbox refuses the spec: %v", err)
 	}
@@ -258,9 +259,20 @@ func TestSpec(t *testing.T) {
 		t.Errorf("Spec = %+v", s)
 	}
 	limits := sandbox.DefaultLimits()
-	limits.CPUs = 0.5
-	if got := strings.Join(Spec("run-1", env, limits).Env, " "); !strings.Contains(got, "OMP_NUM_THREADS=1 ") {
-		t.Errorf("half a processor: %s", got)
+	for _, c := range []struct {
+		cpus      float64
+		share     int
+		spin, all string // threads of libraries that never sleep, and of the others
+	}{
+		{0.5, 4, "1", "1"}, {2, 1, "1", "2"}, {4, 3, "3", "4"}, {2, 16, "2", "2"}, {2, 0, "1", "2"},
+	} {
+		limits.CPUs = c.cpus
+		got := Spec("run-1", env, limits, c.share).Env
+		for _, want := range []string{"OPENBLAS_NUM_THREADS=" + c.spin, "OMP_NUM_THREADS=" + c.spin, "LOKY_MAX_CPU_COUNT=" + c.all} {
+			if !slices.Contains(got, want) {
+				t.Errorf("%v processors, %d of them its own: %v lacks %s", c.cpus, c.share, got, want)
+			}
+		}
 	}
 }
 

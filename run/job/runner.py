@@ -207,10 +207,20 @@ def answer(inputs, encoder, job, files, out):
         function = entry_point(job, code)
         arguments = assets(inputs, job, files)
         arguments.update(job["values"])
+        use_processors()
         returned = function(**arguments)
         return {"v": 1, "ok": True, "outputs": encode(encoder, job["outputs"], returned, out)}
     except BaseException as e:  # sys.exit and the like are no way to end a job either
         return {"v": 1, "ok": False, "error": describe(e, code)}
+
+
+def use_processors():
+    """Let Arrow use all processors of the job where it is loaded.
+
+    It takes OpenMP's number, which is lower where other jobs go on beside.
+    """
+    if arrow := sys.modules.get("pyarrow"):
+        arrow.set_cpu_count(int(os.environ["LOKY_MAX_CPU_COUNT"]))
 
 
 def entry_point(job, code):

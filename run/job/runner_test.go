@@ -30,7 +30,7 @@ func check(t *testing.T, script string, args ...string) {
 	t.Helper()
 	env := environment(t)
 	cmd := exec.Command(env.Python, append([]string{"-P", "-s", "-S", "-B", "testdata/" + script, ".", env.SysPath()}, args...)...)
-	cmd.Env = environ(t.TempDir(), 2)
+	cmd.Env = environ(t.TempDir(), 2, 1)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -324,6 +324,17 @@ func TestIsolation(t *testing.T) {
 		if strings.HasPrefix(name.(string), "ANCHORHOLD") || name == "USER" {
 			t.Errorf("the environment holds %s", name)
 		}
+	}
+}
+
+// Libraries whose threads never sleep have as many as there are processors for the
+// job alone (one, in these tests); Arrow's may use all that the limits allow.
+func TestThreads(t *testing.T) {
+	code := "import numpy, pyarrow, threadpoolctl\ndef f():\n    numpy.ones((8, 8)) @ numpy.ones((8, 8))\n" +
+		"    return [pyarrow.cpu_count(), [p['num_threads'] for p in threadpoolctl.threadpool_info()]]\n"
+	a, _ := runNative(t, call(code))
+	if _, got := decoded(t, a); got != "[2,[1]]" {
+		t.Errorf("threads of Arrow, and of each pool that does not sleep: %s, want [2,[1]]", got)
 	}
 }
 

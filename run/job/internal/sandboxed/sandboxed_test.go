@@ -73,7 +73,7 @@ func TestSandboxed(t *testing.T) {
 // cold starts a session for one job.
 func (b bench) cold(t *testing.T, id string, l sandbox.Limits) sandbox.Session {
 	t.Helper()
-	s, err := b.box.Start(t.Context(), job.Spec(id, b.env, l))
+	s, err := b.box.Start(t.Context(), job.Spec(id, b.env, l, 1))
 	if err != nil {
 		t.Fatal(err, errors.Unwrap(err))
 	}
@@ -86,7 +86,7 @@ func (b bench) waiting(t *testing.T, id string, l sandbox.Limits) sandbox.Sessio
 	t.Helper()
 	most := l
 	most.Memory, most.Wall, most.CPUTime = 4*l.Memory, 10*l.Wall, 10*l.CPUTime
-	k := job.Kind(b.env, most)
+	k := job.Kind(b.env, most, 1)
 	spec := k.Spec
 	spec.ID, spec.Argv, spec.Hold = id, k.Waiting, &k.Hold
 	s, err := b.box.Start(t.Context(), spec)
@@ -334,7 +334,7 @@ func (b bench) manyFiles(t *testing.T) {
 		in.Files = append(in.Files, job.File{Name: name, FD: i, Size: int64(len(name))})
 	}
 	code := "def f(files):\n    assert all(files[n].read_text() == n for n in files)\n    assert open(files['part/0007.txt'].path).read() == 'part/0007.txt'\n    return len(files)\n"
-	s, err := b.box.Start(t.Context(), job.Spec("many-files", b.env, limits()))
+	s, err := b.box.Start(t.Context(), job.Spec("many-files", b.env, limits(), 1))
 	if err != nil {
 		t.Fatal(err, errors.Unwrap(err))
 	}
