@@ -81,6 +81,8 @@ func Unseen(v anchorhold.Version) string {
 	switch {
 	case v.Private != nil && v.Private.Opaque:
 		return "of files, names, whole contents and lines of 4 to 32 words are compared, and other lines and what is no text are not, so that a part of these, or the same picture written anew, would not be found"
+	case v.KindOf() == anchorhold.KindFiles:
+		return "files are compared by names and line by line only, so that words which were copied in another order would not be found"
 	case Mixed(v):
 		return "arrays are compared row by row only, so that numbers which were copied in another order would not be found"
 	}

@@ -259,6 +259,23 @@ func benchmarkRegister(b *testing.B, path string) {
 	}
 }
 
+// An owner reads what could stay unseen of what they offer, and of nothing else.
+func TestUnseen(t *testing.T) {
+	for name, c := range map[string]struct {
+		version anchorhold.Version
+		want    string
+	}{
+		"a table":          {anchorhold.Version{}, ""},
+		"texts":            {anchorhold.Version{Kind: anchorhold.KindFiles, Private: &anchorhold.Source{}}, "files are compared by names and line by line"},
+		"texts and images": {anchorhold.Version{Kind: anchorhold.KindFiles, Private: &anchorhold.Source{Opaque: true}}, "of files, names, whole contents and lines of 4 to 32 words"},
+		"two arrays":       {anchorhold.Version{Kind: anchorhold.KindTensors}, "arrays are compared row by row"},
+	} {
+		if got := Unseen(c.version); !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
 // What an index cannot tell by columns is known by kind and shape.
 func TestMixedIndexes(t *testing.T) {
 	column := func(axes ...any) anchorhold.Column {

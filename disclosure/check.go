@@ -155,7 +155,7 @@ func (f *findings) compare(ctx context.Context, t Table, cells Cells, p Params) 
 		f.inapplicable("the output has texts too long to be compared as rows", CheckPrivateRows, CheckNearRows)
 	}
 	if t.Mixed && c.couldCopy() {
-		f.inapplicable(t.Name+" holds several arrays, or one of many axes: whether the output is copied from a part of it cannot be told", CheckColumnCopies)
+		f.inapplicable(t.Name+" holds files, several arrays, or one of many axes: whether the output is copied from a part of it cannot be told", CheckColumnCopies)
 	}
 	f.fail(CheckPrivateRows, t.Name, "part(s) of the output equal a private row", c.copiedPlaces())
 	f.fail(CheckNearRows, t.Name, "part(s) of the output are so near a private row that they single it out", c.places(c.near))

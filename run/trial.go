@@ -122,6 +122,9 @@ func preview(c output.Canonical, cells disclosure.Cells) string {
 	var b strings.Builder
 	if c.Kind == output.KindTable {
 		fmt.Fprintf(&b, "rows: %d, columns: %d\n", c.Rows, c.Columns)
+		if c.Rows == 0 { // and its sheets hold names alone
+			return strings.TrimSuffix(b.String(), "\n")
+		}
 	}
 	for _, sheet := range cells.Sheets {
 		if len(sheet.Rows) > 0 && len(sheet.Rows) >= min(c.Rows, previewRows) { // others hold names alone

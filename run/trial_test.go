@@ -205,6 +205,10 @@ func TestPreviewsPrint(t *testing.T) {
 	if got := preview(output.Canonical{Kind: output.KindTable, Rows: 20, Columns: 2}, cells); strings.Count(got, "\n") != previewRows+2 || !strings.HasSuffix(got, "...") {
 		t.Errorf("a table: %q", got)
 	}
+	names := disclosure.Cells{Sheets: []disclosure.Sheet{{Rows: [][]disclosure.Cell{{disclosure.TextCell("mean"), {}}}}}}
+	if got := preview(output.Canonical{Kind: output.KindTable, Columns: 1}, names); got != "rows: 0, columns: 1" {
+		t.Errorf("a table without rows: %q", got)
+	}
 }
 
 // A run gets what its author expects where that is less than the site's limits,

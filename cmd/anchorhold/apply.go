@@ -60,10 +60,7 @@ func newApplyProve(a *app) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			return withSite(c.Context(), a, func(ctx context.Context, s *client.Client) error {
 				app, err := s.ProveApplication(ctx, args[0])
-				if err != nil {
-					return err
-				}
-				return emit(a, app, printApplication)
+				return shown(a, app, err)
 			})
 		},
 	}
@@ -77,13 +74,26 @@ func newApplyShow(a *app) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			return withSite(c.Context(), a, func(ctx context.Context, s *client.Client) error {
 				app, err := s.Application(ctx, "mine")
-				if err != nil {
+				if err == nil || anchorhold.KindOf(err) != anchorhold.NotFound {
+					return shown(a, app, err)
+				}
+				me, unknown := s.Me(ctx)
+				if unknown != nil || me.Applicant {
 					return err
 				}
-				return emit(a, app, printApplication)
+				return emit(a, me, func(p *show.Printer, me anchorhold.Principal) {
+					p.Printf("You have an account here: %s. No application of yours is open.\n", me.Name())
+				})
 			})
 		},
 	}
+}
+
+func shown(a *app, app anchorhold.Application, err error) error {
+	if err != nil {
+		return err
+	}
+	return emit(a, app, printApplication)
 }
 
 func printApplication(p *show.Printer, app anchorhold.Application) {

@@ -84,19 +84,10 @@ func runDatasetWithdraw(ctx context.Context, a *app, name, confirm string, h cli
 		return err
 	}
 	defer c.Close()
-	if confirm == "" && isTerminal(a.in) && isTerminal(a.err) {
-		w, err := c.PreviewWithdrawal(ctx, name)
-		if err != nil {
+	if confirm == "" {
+		if confirm, err = a.askWithdrawal(ctx, c.Client, name); err != nil {
 			return err
 		}
-		p := show.NewPrinter(a.err)
-		printWithdrawal(p, w)
-		p.Printf("This cannot be undone. Type the dataset's name to withdraw it: ")
-		line, err := bufio.NewReader(a.in).ReadString('\n')
-		if err != nil {
-			return err
-		}
-		confirm = strings.TrimSpace(line)
 	}
 	if confirm != name {
 		return usagef("use --confirm "+name, "what is withdrawn does not come back, and the name was not typed once more")
@@ -106,6 +97,23 @@ func runDatasetWithdraw(ctx context.Context, a *app, name, confirm string, h cli
 		return err
 	}
 	return emit(a, w, printWithdrawal)
+}
+
+// askWithdrawal shows what a withdrawal would do and what it cannot recall, and has
+// the dataset's name typed once more where somebody can type it.
+func (a *app) askWithdrawal(ctx context.Context, c *client.Client, name string) (confirm string, err error) {
+	w, err := c.PreviewWithdrawal(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	p := show.NewPrinter(a.err)
+	printWithdrawal(p, w)
+	if !isTerminal(a.in) || !isTerminal(a.err) {
+		return "", nil
+	}
+	p.Printf("This cannot be undone. Type the dataset's name to withdraw it: ")
+	line, err := bufio.NewReader(a.in).ReadString('\n')
+	return strings.TrimSpace(line), err
 }
 
 func printWithdrawal(p *show.Printer, w client.Withdrawal) {

@@ -279,7 +279,8 @@ def files_of(folder: Path) -> Iterable[Path]:
 Write = Callable[[IO[bytes]], None]
 
 KINDS = (
-    "a path, a pandas DataFrame, a Polars frame, a pyarrow Table, a NumPy array, or a dict of names and NumPy arrays"
+    "a path, a pandas or Polars DataFrame, a pyarrow Table, a DuckDB relation, a NumPy array, "
+    "or a dict of names and NumPy arrays"
 )
 
 
