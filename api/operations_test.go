@@ -82,6 +82,7 @@ func coreOperations() map[string]struct{ may, body string } {
 		"quote-query":        {"author researcher owner", `{"sql":"SELECT COUNT(*) FROM patients"}`},
 		"ask-query":          {"author researcher owner", `{"sql":"SELECT COUNT(*) FROM patients"}`},
 		"set-exposure-limit": {"owner", `{"population":"heart","epsilon":"1"}`},
+		"plan-exposure":      {"owner auditor", `{"events":[{"mechanism":"gaussian","sigma":2}],"delta":1e-6}`},
 		"replay-exposure":    {"owner auditor", `{"population":"heart","epsilon":"1"}`},
 		"audit-entries":      {"owner auditor", ""},
 		"audit-checkpoint":   {users, ""},

@@ -16,7 +16,21 @@ type OfPopulation struct {
 	Population string `query:"population" maxLength:"100" doc:"empty: all that the caller may know of"`
 }
 
+// AskedExposure selects a population, and whether to say what amounts mean.
+type AskedExposure struct {
+	OfPopulation
+
+	Odds bool `query:"odds" doc:"say what limits, and what was spent, mean for one person"`
+}
+
 type setLimit struct{ Body exposure.NewLimit }
+
+type planExposure struct {
+	Body struct {
+		Events []any   `json:"events" maxItems:"100" doc:"mechanism, its parameter, and perhaps sensitivity, sampling_probability and count of each"`
+		Delta  float64 `json:"delta" exclusiveMinimum:"0" exclusiveMaximum:"1"`
+	}
+}
 
 type standings struct {
 	Accounts []exposure.Standing `json:"accounts"`
@@ -35,6 +49,12 @@ func (a *API) exposureOperations() {
 			l, err := a.Exposure.SetLimit(ctx, p, in.Body)
 			return &body[limitsBody]{limitsBody{append([]anchorhold.ExposureLimit{}, l...)}}, err
 		})
+	add(a, op("plan-exposure", http.MethodPost, "/exposure/plans", "What mechanisms would cost together that are all fixed before the first is used; touches nothing"), policy.ExposureReview,
+		onSite,
+		func(_ context.Context, _ policy.Permit, in *planExposure) (*body[exposure.Planned], error) {
+			plan, err := exposure.Plan(in.Body.Events, in.Body.Delta)
+			return &body[exposure.Planned]{plan}, err
+		})
 	add(a, op("replay-exposure", http.MethodPost, "/exposure/replays", "What another limit would have let through of what was asked; changes nothing"), policy.ExposureReview,
 		onSite,
 		func(ctx context.Context, _ policy.Permit, in *setLimit) (*body[exposure.WhatIf], error) {
@@ -45,7 +65,7 @@ func (a *API) exposureOperations() {
 
 // exposure tells of the populations of datasets that the caller may see: of
 // accounts that name somebody else, only to who reviews exposure.
-func (a *API) exposure(ctx context.Context, _ policy.Permit, in *OfPopulation) (*body[standings], error) {
+func (a *API) exposure(ctx context.Context, _ policy.Permit, in *AskedExposure) (*body[standings], error) {
 	all := a.may(ctx, policy.ExposureReview, policy.Site())
 	known, err := a.populations(ctx)
 	if err != nil {
@@ -63,6 +83,11 @@ func (a *API) exposure(ctx context.Context, _ policy.Permit, in *OfPopulation) (
 		list, err := a.Exposure.Standings(ctx, population, sees)
 		if err != nil {
 			return nil, err
+		}
+		if in.Odds {
+			if err := exposure.Explain(list); err != nil {
+				return nil, err
+			}
 		}
 		out.Accounts = append(out.Accounts, list...)
 	}

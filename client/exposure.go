@@ -29,6 +29,18 @@ type Standing struct {
 	Plain      account.Epsilon           `json:"plain_epsilon"` // what the prices add up to
 	PlainDelta account.Delta             `json:"plain_delta"`
 	Left       *account.Charge           `json:"left,omitempty"`
+	Typical    account.Epsilon           `json:"typical,omitempty"` // of a usual question
+	Fits       *int64                    `json:"fits,omitempty"`    // how many more of them
+	Meaning    *Meaning                  `json:"meaning,omitempty"` // of the limit
+	Now        *Meaning                  `json:"now,omitempty"`     // of what was spent
+}
+
+// Meaning says in odds what exposure means for one person.
+type Meaning struct {
+	Guess      float64  `json:"guess"`
+	Accused    float64  `json:"accused"`
+	Recognised float64  `json:"recognised"`
+	Words      []string `json:"words"`
 }
 
 // WhatIf is what a past would have been under another limit.
@@ -51,6 +63,20 @@ func (c *Client) Exposure(ctx context.Context, population string) ([]Standing, e
 		Accounts []Standing `json:"accounts"`
 	}](ctx, c, "/exposure", filter("population", population))
 	return out.Accounts, err
+}
+
+// ExplainedExposure is Exposure, with what limits and sums mean.
+func (c *Client) ExplainedExposure(ctx context.Context, population string) ([]Standing, error) {
+	out, err := get[struct {
+		Accounts []Standing `json:"accounts"`
+	}](ctx, c, "/exposure", filter("population", population, "odds", "true"))
+	return out.Accounts, err
+}
+
+// PlanExposure bounds what mechanisms cost together that are all fixed before the
+// first is used.
+func (c *Client) PlanExposure(ctx context.Context, events []map[string]any, delta float64) (account.Plan, error) {
+	return send[account.Plan](ctx, c, http.MethodPost, "/exposure/plans", map[string]any{"events": events, "delta": delta})
 }
 
 // SetLimit sets, changes or ends a limit of exposure.

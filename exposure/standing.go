@@ -24,6 +24,13 @@ type Standing struct {
 	Plain      account.Epsilon `json:"plain_epsilon"`
 	PlainDelta account.Delta   `json:"plain_delta"`
 	Left       *account.Charge `json:"left,omitempty"` // of the limit
+	// Typical is the ε of a usual question, and Fits how many more of them the limit
+	// admits.
+	Typical account.Epsilon `json:"typical,omitempty"`
+	Fits    *int64          `json:"fits,omitempty"`
+	// Meaning is what the limit means for one person, and Now what was spent of it.
+	Meaning *Meaning `json:"meaning,omitempty"`
+	Now     *Meaning `json:"now,omitempty"`
 }
 
 // Sees selects accounts that somebody may see.
@@ -99,7 +106,12 @@ func (s *Standing) under(l anchorhold.ExposureLimit, limited bool, whole anchorh
 	}
 	left := limit.Left(s.Spent)
 	s.Limit, s.Left, s.Epsilon = &l, &left, s.Spent.Epsilon(limit.Delta)
-	return nil
+	if whole.Epsilon == "" {
+		return nil // nothing is answered, whatever is left here
+	}
+	n, err := fits(limit, s.Spent, whole)
+	s.Typical, s.Fits = typical, &n
+	return err
 }
 
 // WhatIf is what a past would have been under another limit.
@@ -111,27 +123,39 @@ type WhatIf struct {
 }
 
 // Replay goes through what was asked of a population, in its order, and says
-// what a limit over all of it would have let through. It changes nothing.
+// what a limit would have let through: over all of it, or over what it counts of a
+// researcher, a study, exploration or one question. It changes nothing.
 func (s *Service) Replay(ctx context.Context, n NewLimit) (out WhatIf, err error) {
-	limit, err := n.limit()
+	stated, err := n.limit()
 	if err != nil {
 		return out, err
 	}
-	if limit == nil {
+	if stated == nil {
 		return out, anchorhold.Errorf(anchorhold.Invalid, "name the limit to try: --epsilon 3", "no limit is given")
 	}
-	var sum anchorhold.Exposed
+	limit := tried{*stated}
+	if n.Scope == "" {
+		n.Scope = anchorhold.LimitPopulation
+	}
+	var whole anchorhold.Exposed
 	err = s.Books.View(ctx, func(tx store.Tx) error {
+		of, err := n.account(tx)
+		if err != nil {
+			return err
+		}
 		entries, err := proved(tx, n.Population)
 		if err != nil {
 			return err
 		}
+		sums := map[anchorhold.ExposureAccount]anchorhold.Exposed{}
 		for _, e := range slices.Backward(entries) {
 			var a Amount
 			if err := json.Unmarshal([]byte(e.Amount), &a); err != nil {
 				return err
 			}
-			if !limit.Admits(chargeOf(sum), a.Charge()) {
+			in, counts := counted(e, of)
+			more := limit.priced(a)
+			if counts && !limit.Admits(chargeOf(sums[in]), more.Charge()) {
 				out.Refused++
 				if out.First == "" {
 					out.First = e.Subject
@@ -139,15 +163,49 @@ func (s *Service) Replay(ctx context.Context, n NewLimit) (out WhatIf, err error
 				continue
 			}
 			out.Answered++
-			sum = a.plus(sum)
+			if counts && of.Scope != anchorhold.LimitQuestion {
+				sums[in] = more.plus(sums[in])
+			}
+			if len(e.Counted) == 0 || slices.Contains(e.Counted, anchorhold.LimitPopulation) {
+				whole = more.plus(whole)
+			}
 		}
 		return nil
 	})
-	out.Spent = Priced(account.Epsilon(sum.Plain), account.Delta(sum.PlainDelta), chargeOf(sum))
+	out.Spent = Priced(account.Epsilon(whole.Plain), account.Delta(whole.PlainDelta), chargeOf(whole))
 	return out, err
 }
 
-// proved gives the entries that count for a population, the newest first.
+// counted gives the account in which an entry counts for a limit, if it does.
+func counted(e anchorhold.LedgerEntry, of anchorhold.ExposureAccount) (anchorhold.ExposureAccount, bool) {
+	if of.Scope == anchorhold.LimitQuestion {
+		return of, len(e.Counted) == 0
+	}
+	for _, a := range accounts(of.Population, e.Principal, e.Study, e.Counted) {
+		if a.Scope == of.Scope && (of.Name == "" || a.Name == of.Name) {
+			return a, true
+		}
+	}
+	return of, false
+}
+
+// tried is a limit under which the past is gone through again.
+type tried struct{ account.Limit }
+
+// priced is what an answer would have cost: under pure ε, what was bought of
+// Gaussian noise would have been bought of Laplace noise, at the same ε.
+func (l tried) priced(a Amount) Amount {
+	if !l.Pure() || a.Pure != account.Infinite || a.ZCDPDelta != 0 {
+		return a
+	}
+	c, err := account.PureCharge(a.Epsilon)
+	if err != nil {
+		return a // it has no price, and is refused
+	}
+	return Priced(a.Epsilon, 0, c)
+}
+
+// proved gives the entries of a population, the newest first.
 func proved(tx store.Tx, population string) (out []anchorhold.LedgerEntry, err error) {
 	filter := store.LedgerFilter{Population: population, Class: anchorhold.ExposureProved}
 	for page := (store.Page{Limit: store.MaxLimit}); ; {
@@ -155,12 +213,7 @@ func proved(tx store.Tx, population string) (out []anchorhold.LedgerEntry, err e
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range list {
-			if len(e.Counted) == 0 || slices.Contains(e.Counted, anchorhold.LimitPopulation) {
-				out = append(out, e)
-			}
-		}
-		if next == "" {
+		if out = append(out, list...); next == "" {
 			return out, nil
 		}
 		page.Cursor = next

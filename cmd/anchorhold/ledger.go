@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -9,7 +10,6 @@ import (
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/client"
 	"github.com/anchorhold/anchorhold/cmd/anchorhold/internal/show"
-	dpaccount "github.com/anchorhold/anchorhold/dp/account"
 )
 
 func newLedger(a *app) *cobra.Command {
@@ -27,6 +27,8 @@ type ledgerShown struct {
 	Population string                                              `json:"population"`
 	Accounts   []client.Standing                                   `json:"accounts"` // of what is proved
 	Entries    map[anchorhold.LedgerClass][]anchorhold.LedgerEntry `json:"entries"`
+	// Questions are what was asked, by the subjects of entries.
+	Questions map[string]anchorhold.Question `json:"questions"`
 }
 
 func newLedgerShow(a *app) *cobra.Command {
@@ -38,9 +40,10 @@ func newLedgerShow(a *app) *cobra.Command {
 by our own mechanisms), declared (claimed by reviewed code), and unbounded
 (whatever a person released or confirmed).
 
-With --population it also tells what was spent of each limit: the bound that holds
-for all answers together, and beside it the plain sum of their prices, which
-anybody can check by addition.`,
+With --population it also tells who asked what, and what was spent of each limit: the
+bound that holds for all answers together, and beside it the plain sum of their
+prices, which anybody can check by addition; how many more usual questions fit; and
+what the limit means for one person, in odds.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runLedgerShow(c.Context(), a, o) },
 	}
@@ -59,9 +62,17 @@ func runLedgerShow(ctx context.Context, a *app, o ledgerShowOptions) error {
 		if o.population == "" {
 			return emit(a, all, func(p *show.Printer, all []anchorhold.LedgerEntry) { printEntries(p, all, name) })
 		}
-		shown := ledgerShown{Population: o.population, Entries: map[anchorhold.LedgerClass][]anchorhold.LedgerEntry{}}
-		if shown.Accounts, err = c.Exposure(ctx, o.population); err != nil {
+		shown := ledgerShown{Population: o.population, Entries: map[anchorhold.LedgerClass][]anchorhold.LedgerEntry{}, Questions: map[string]anchorhold.Question{}}
+		if shown.Accounts, err = c.ExplainedExposure(ctx, o.population); err != nil {
 			return err
+		}
+		for q, err := range c.Queries(ctx, "") {
+			if err != nil {
+				return err
+			}
+			if q.Population == o.population {
+				shown.Questions[q.ID] = q
+			}
 		}
 		for _, class := range classes() {
 			shown.Entries[class] = []anchorhold.LedgerEntry{}
@@ -87,6 +98,7 @@ func printEntries(p *show.Printer, all []anchorhold.LedgerEntry, name func(strin
 
 func printLedger(p *show.Printer, s ledgerShown, name func(string) string) {
 	printStandings(p, s.Accounts, name)
+	printMeaning(p, s.Accounts, name)
 	for _, class := range classes() {
 		p.Heading(map[anchorhold.LedgerClass]string{
 			anchorhold.ExposureProved:    "Proved: bounded by our own mechanisms",
@@ -95,14 +107,46 @@ func printLedger(p *show.Printer, s ledgerShown, name func(string) string) {
 		}[class])
 		var rows [][]string
 		for _, e := range s.Entries[class] {
-			rows = append(rows, []string{show.Time(e.Created), name(e.Principal), e.Study, e.Subject, e.What})
+			what := e.What
+			if q, ok := s.Questions[e.Subject]; ok {
+				what = q.SQL
+			}
+			rows = append(rows, []string{show.Time(e.Created), name(e.Principal), e.Study, priceOf(e), e.Subject, what})
 		}
-		p.Table("Nothing.", []string{"WHEN", "TO", "STUDY", "SUBJECT", "WHAT"}, rows)
+		p.Table("Nothing.", []string{"WHEN", "TO", "STUDY", "PRICE ε", "SUBJECT", "WHAT"}, rows)
 	}
 }
 
-// typical is the price of which it is said how many more would fit.
-const typical = dpaccount.Epsilon(1e11) // ε = 0.1
+// priceOf is what an answer was priced at; what is not proved has no price.
+func priceOf(e anchorhold.LedgerEntry) string {
+	price, ok := amountOf(e)
+	if !ok {
+		return ""
+	}
+	return limitText(price.Epsilon.String(), price.Delta.String())
+}
+
+// amountOf is what an entry counts; what is not proved counts nothing.
+func amountOf(e anchorhold.LedgerEntry) (client.QueryPrice, bool) {
+	var price client.QueryPrice
+	return price, e.Class == anchorhold.ExposureProved && json.Unmarshal([]byte(e.Amount), &price) == nil
+}
+
+// printMeaning says in odds what the limits of a population mean for one person.
+func printMeaning(p *show.Printer, accounts []client.Standing, name func(string) string) {
+	for _, s := range accounts {
+		if s.Meaning == nil {
+			continue
+		}
+		p.Heading("What the limit means: " + s.Population + ", " + accountText(s.ExposureAccount, name))
+		for _, words := range s.Meaning.Words {
+			p.Printf("%s\n", words)
+		}
+		if s.Now != nil {
+			p.Printf("So far, by what was answered: %s\n", s.Now.Words[0])
+		}
+	}
+}
 
 func printStandings(p *show.Printer, accounts []client.Standing, name func(string) string) {
 	var rows [][]string
@@ -110,7 +154,10 @@ func printStandings(p *show.Printer, accounts []client.Standing, name func(strin
 		limit, left, more := "none", "", ""
 		if s.Limit != nil {
 			limit = limitText(s.Limit.Epsilon, s.Limit.Delta)
-			left, more = leftOf(s)
+			left = leftOf(s)
+		}
+		if s.Fits != nil {
+			more = strconv.FormatInt(*s.Fits, 10)
 		}
 		rows = append(rows, []string{s.Population, accountText(s.ExposureAccount, name), limit, s.Epsilon.String(), plainText(s), left, more})
 	}
@@ -118,22 +165,15 @@ func printStandings(p *show.Printer, accounts []client.Standing, name func(strin
 		[]string{"POPULATION", "FOR", "LIMIT ε", "SPENT ε", "PLAIN SUM", "LEFT", "MORE OF ε=0.1"}, rows)
 }
 
-// leftOf says what is left of a limit, in the currency in which it is enforced,
-// and how many more answers of a typical price fit.
-func leftOf(s client.Standing) (left, more string) {
-	each, err := dpaccount.PureCharge(typical)
-	if err != nil || s.Left == nil {
-		return "", ""
+// leftOf says what is left of a limit, in the currency in which it is enforced.
+func leftOf(s client.Standing) string {
+	switch {
+	case s.Left == nil:
+		return ""
+	case s.Limit.Rho != "" && s.Limit.Rho != "0":
+		return "ρ " + s.Left.Rho.String()
 	}
-	var n int64
-	if s.Limit.Rho != "" && s.Limit.Rho != "0" {
-		left = "ρ " + s.Left.Rho.String()
-		n = int64(s.Left.Rho) / int64(each.Rho)
-	} else {
-		left = "ε " + s.Left.Pure.String()
-		n = int64(s.Left.Pure) / int64(each.Pure)
-	}
-	return left, strconv.FormatInt(n, 10)
+	return "ε " + s.Left.Pure.String()
 }
 
 func plainText(s client.Standing) string { return limitText(s.Plain.String(), s.PlainDelta.String()) }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ CLASSES = {
 }
 ENTRY = ("class", "population", "who", "what", "subject", "at")
 STANDING = ("population", "for", "limit ε", "spent ε", "plain sum", "left", "more of ε = 0.1")
-COLUMNS = ("id", "created", "class", "population", "study", "principal", "subject", "what", "amount")
+ENTRY_COLUMNS = ("id", "created", "class", "population", "study", "principal", "subject", "what")
+AMOUNTS = ("epsilon", "delta", "pure", "rho", "zcdp_delta")
 
 
 class Ledger:
@@ -69,7 +71,8 @@ class Ledger:
 
     def show(self, population: str) -> Shown:
         """What was disclosed of a population, in three classes that are never added, and how its limits stand."""
-        return Shown(population, standings(self._http, population), self._entries(population))
+        asked = {str(q.get("id")): str(q.get("sql")) for q in self._http.pages("/v1/queries")}
+        return Shown(population, standings(self._http, population, odds=True), self._entries(population), asked)
 
     def try_(
         self,
@@ -100,17 +103,36 @@ class Ledger:
         if to.suffix.lower() == ".csv":
             with to.open("w", newline="", encoding="utf-8") as f:
                 rows = csv.writer(f)
-                rows.writerow(COLUMNS)
-                rows.writerows([plain(e.get(c)) for c in COLUMNS] for e in entries)
+                rows.writerow([*ENTRY_COLUMNS, *AMOUNTS, "amount"])
+                rows.writerows([plain(x) for x in export_row(e)] for e in entries)
         else:
             to.write_text("".join(json.dumps(e, ensure_ascii=False) + "\n" for e in entries), encoding="utf-8")
         return to
+
+    def plan(self, events: Iterable[Json], delta: float | str) -> Plan:
+        """Say what mechanisms would cost together that are all fixed before the first is used.
+
+        ``events`` are such as ``{"mechanism": "gaussian", "sigma": 2.0, "sampling_probability": 0.01,
+        "count": 10000}``; mechanisms are gaussian, laplace, discrete_gaussian, discrete_laplace
+        ("sigma" or "scale", with "sensitivity"), exponential, pure ("epsilon") and zcdp ("rho").
+        Each ε is an upper bound by itself, so that the smallest holds.
+        """
+        return Plan(self._http.post("/v1/exposure/plans", {"events": list(events), "delta": float(delta)}))
 
     def __repr__(self) -> str:
         return repr(self())
 
     def _repr_html_(self) -> str:
         return self()._repr_html_()
+
+
+def export_row(e: Json) -> list[object]:
+    """An entry with what it counts in columns of their own, which can be added up."""
+    row = [e.get(c) for c in ENTRY_COLUMNS]
+    if e.get("class") != "proved":
+        return [*row, *("" for _ in AMOUNTS), e.get("amount")]
+    amount = json.loads(str(e.get("amount")))
+    return [*row, *(amount.get(a) for a in AMOUNTS), ""]
 
 
 def plain(value: object) -> object:
@@ -122,10 +144,10 @@ def plain(value: object) -> object:
 class Shown:
     """The ledger of a population: ``.limits``, and ``.proved``, ``.declared`` and ``.unbounded`` entries."""
 
-    def __init__(self, population: str, limits: Listing[Json], entries: list[Json]) -> None:
+    def __init__(self, population: str, limits: Listing[Json], entries: list[Json], asked: dict[str, str]) -> None:
         self.population = population
         self.limits = limits
-        self._entries = entries
+        self._entries = [e | {"asked": asked.get(str(e.get("subject")), "")} for e in entries]
 
     def _of(self, name: str) -> Listing[Json]:
         return Listing([e for e in self._entries if e.get("class") == name], ENTRY, entry_row)
@@ -148,7 +170,12 @@ class Shown:
     @property
     def odds(self) -> list[str]:
         """What the limits mean for one person, in sentences."""
-        return [str(s) for a in self.limits for s in a.get("odds") or []]
+        return [str(s) for a in self.limits for s in (a.get("meaning") or {}).get("words") or []]
+
+    @property
+    def odds_now(self) -> list[str]:
+        """The same for what was spent so far."""
+        return [str(s) for a in self.limits for s in (a.get("now") or {}).get("words") or []]
 
     def _parts(self) -> list[tuple[str, Listing[Json]]]:
         return [("How limits stand", self.limits), *((title, self._of(name)) for name, title in CLASSES.items())]
@@ -198,6 +225,29 @@ class WhatIf(Record):
         return [*rows, ("first refused", self.first_refused), ("spent", spent)]
 
 
+class Plan(Record):
+    """Upper bounds on the ε of events that are all fixed beforehand."""
+
+    @property
+    def epsilon(self) -> float:
+        """The smallest of the bounds: it holds."""
+        found = [b["epsilon"] for b in self.bounds.values() if isinstance(b.get("epsilon"), (int, float))]
+        if not found:
+            raise Invalid("these events have no bound", "see .bounds for the reasons")
+        return float(min(found))
+
+    @property
+    def bounds(self) -> dict[str, Json]:
+        """Each bound by its way: pure, zcdp, rdp, pld."""
+        return {k: dict(self._data[k]) for k in ("pure", "zcdp", "rdp", "pld") if isinstance(self._data.get(k), dict)}
+
+    def _title(self) -> str:
+        return f"Together, with δ = {self._data.get('delta')}, ε is at most"
+
+    def _facts(self) -> list[tuple[str, object]]:
+        return [(k, b.get("reason") if b.get("epsilon") is None else b["epsilon"]) for k, b in self.bounds.items()]
+
+
 def limit_body(
     population: str,
     epsilon: float | str | None,
@@ -231,9 +281,10 @@ def decimal(x: float | str) -> str:
     return x if isinstance(x, str) else repr(x)
 
 
-def standings(http: Http, population: str) -> Listing[Json]:
-    """How limits of exposure stand."""
-    found = http.get("/v1/exposure", {"population": population} if population else {})
+def standings(http: Http, population: str, odds: bool = False) -> Listing[Json]:
+    """How limits of exposure stand, and for whom it helps, what they mean."""
+    query = {"population": population} if population else {}
+    found = http.get("/v1/exposure", query | ({"odds": "true"} if odds else {}))
     return Listing([a for a in found.get("accounts") or [] if isinstance(a, dict)], STANDING, standing_row)
 
 
@@ -254,5 +305,6 @@ def standing_row(account: Json) -> list[object]:
 
 
 def entry_row(e: Json) -> list[object]:
-    names = ("class", "population", "principal", "what", "subject")
-    return [*[e.get(n) for n in names], short_time(e.get("created"))]
+    names = ("class", "population", "principal")
+    what = e.get("asked") or e.get("what")
+    return [*[e.get(n) for n in names], what, e.get("subject"), short_time(e.get("created"))]

@@ -121,13 +121,28 @@ def test_the_ledger_from_python(real: Any, tmp_path: Path) -> None:
     assert "Unbounded: released or confirmed by a person" in repr(shown)
     spent = {(s["scope"], bool(s.get("name"))): s["plain_epsilon"] for s in shown.limits}
     assert spent["population", False] == spent["researcher", True] == "1.25"
+    fits = {(s["scope"], bool(s.get("name"))): s["fits"] for s in shown.limits if "fits" in s}
+    assert fits["population", False] == 17  # of ε = 0.1, in 3 - 1.25
+    assert fits["researcher", True] == 2
     tried = owner.ledger.try_("booked-people", 1)
     assert (tried.answered, tried.refused, tried.first_refused) == (1, 1, asked[1].id)
     assert tried.spent["epsilon"] == "0.5"
     lines = owner.ledger.export(tmp_path / "ledger.json", "booked-people").read_text().splitlines()
     assert [json.loads(line)["subject"] for line in lines] == [a.id for a in asked]
     with owner.ledger.export(tmp_path / "ledger.csv", "booked-people").open(newline="") as f:
-        assert [row["subject"] for row in csv.DictReader(f)] == [a.id for a in asked]
+        rows = list(csv.DictReader(f))
+    assert [row["subject"] for row in rows] == [a.id for a in asked]
+    assert sum(float(row["pure"]) for row in rows) == 1.25  # as anybody can check by addition
+    assert "AVG(age)" in shown.proved[0]["asked"]
+    assert "can at best tell for 96 of 100 people" in shown.odds[0]  # e^3/(1+e^3)
+    assert "can at best tell for 73 of 100 people" in shown.odds_now[0]  # by the sum of ρ
+    assert shown.odds[0] in repr(shown)
+    plan = owner.ledger.plan([{"mechanism": "laplace", "scale": 10, "count": 5}], 1e-6)
+    assert plan.epsilon == pytest.approx(0.5, abs=1e-3)
+    assert set(plan.bounds) == {"pure", "zcdp", "rdp", "pld"}
+    assert "pure" in repr(plan)
+    with pytest.raises(ah.Invalid):
+        owner.ledger.plan([{"mechanism": "magic"}], 1e-6)
     with pytest.raises(ah.Conflict):
         owner.ledger.export(tmp_path / "ledger.csv")
     with pytest.raises(ah.Denied):
