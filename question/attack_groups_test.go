@@ -145,7 +145,7 @@ func TestAttackJoins(t *testing.T) {
 		sql += fmt.Sprintf(" JOIN stays a%d ON a0.person = a%d.person", i+1, i+1)
 	}
 	o := neighbourhood(t, w.with(lines(1000, "99,%d")...), w)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // else it would be for ever
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // else it would be for ever
 	defer cancel()
 	p := o.with.permit("ada")
 	if _, err := o.with.Drawer(ctx, p.Principal(), "heart", question.Asked{SQL: at("1", sql)}); err != nil {
