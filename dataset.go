@@ -134,6 +134,9 @@ type Version struct {
 	Commitment string    `json:"commitment"`        // blinded root; hides content, size and count
 	Mock       *Mock     `json:"mock,omitempty"`
 	Private    *Source   `json:"private,omitempty"` // owners only: removed before a researcher sees it
+	// Live: the private side is a table of its owner's database and goes on changing
+	// there. The version says which table, with which columns; not which rows.
+	Live bool `json:"live,omitempty"`
 }
 
 // KindOf is the version's kind of asset.
@@ -279,7 +282,7 @@ type MockCommon struct {
 }
 
 // Source says where the private side lies: by reference, so that the file or
-// folder stays where its owner keeps it, or copied in.
+// folder stays where its owner keeps it, or copied in; or in a database.
 type Source struct {
 	Path   string `json:"path"`
 	Format string `json:"format"`
@@ -295,6 +298,18 @@ type Source struct {
 	// that they had.
 	Copied bool   `json:"copied,omitempty"`
 	Blob   string `json:"-"`
+	// Database: there is no file, and Blob holds how to connect.
+	Database *DatabaseTable `json:"database,omitempty"`
+}
+
+// FormatPostgres is the format of a table that stays in PostgreSQL: no codec reads it.
+const FormatPostgres = "postgres"
+
+// DatabaseTable is a table of its owner's database.
+type DatabaseTable struct {
+	Server string `json:"server"` // ROLE@HOST:PORT/DATABASE, without a password
+	Schema string `json:"schema"`
+	Table  string `json:"table"`
 }
 
 // Stamp identifies a file's content without reading it: as long as all of it is

@@ -65,7 +65,7 @@ func (d Difference) String() string {
 
 // Side is what a mock has to be like: the private side of a version.
 type Side struct {
-	Format  string // that its mock has
+	Format  string // that its mock has; empty: any
 	Columns []anchorhold.Column
 	// Nulls says of each column whether it has missing values. Nil: that is not
 	// compared, as for a mock that was made without knowing it.
@@ -123,7 +123,7 @@ func CompareMock(ctx context.Context, private Side, path string, o ReadOptions) 
 	}
 	m := MockFile{Format: t.Format(), Columns: t.Columns(), Rows: t.Rows(), Size: t.stamp.Size}
 	var out []Difference
-	if m.Format != private.Format {
+	if private.Format != "" && m.Format != private.Format {
 		out = append(out, Difference{What: DiffFormat, Private: private.Format, Mock: m.Format})
 	}
 	unseen := private.Unseen

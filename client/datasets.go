@@ -75,12 +75,22 @@ type Search struct {
 // NewAsset describes one asset of a dataset, or its new version. It lies at a
 // path of the site's machine, or is copied in as an upload.
 type NewAsset struct {
-	Name    string              `json:"name,omitempty"`
-	Path    string              `json:"path,omitempty"`
-	Upload  string              `json:"upload,omitempty"`
-	Missing []string            `json:"missing,omitempty"` // further texts that mean no value
-	Columns []anchorhold.Column `json:"columns,omitempty"` // what the owner states of columns
-	Mock    *NewMock            `json:"mock,omitempty"`
+	Name   string `json:"name,omitempty"`
+	Path   string `json:"path,omitempty"`
+	Upload string `json:"upload,omitempty"`
+	// Database is a table that stays where it is, and is asked in SQL alone.
+	Database *NewDatabase        `json:"database,omitempty"`
+	Missing  []string            `json:"missing,omitempty"` // further texts that mean no value
+	Columns  []anchorhold.Column `json:"columns,omitempty"` // what the owner states of columns
+	Mock     *NewMock            `json:"mock,omitempty"`
+}
+
+// NewDatabase names a table of a PostgreSQL that the site's machine reaches.
+type NewDatabase struct {
+	URL      string `json:"url"`
+	Password string `json:"password,omitempty"`
+	Schema   string `json:"schema"`
+	Table    string `json:"table"`
 }
 
 // NewMock says where a mock comes from: a file, or the generator.

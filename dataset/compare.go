@@ -51,6 +51,8 @@ func (s *Service) like(ctx context.Context, d *draft, f *os.File, format string,
 	side := catalog.Side{Format: d.version.Private.Format, Columns: d.version.Columns, Nulls: d.nulls, Unseen: unseen}
 	if c, ok := catalog.FormatNamed(side.Format); ok {
 		side.Format = c.Format().Mocks()
+	} else if d.version.Live {
+		side.Format = "" // a database has none
 	}
 	m, differences, err := catalog.CompareMock(ctx, side, descriptor(f), catalog.ReadOptions{Missing: d.version.Missing, Format: format, Opener: s.Opener})
 	if err != nil {
@@ -90,6 +92,9 @@ func (s *Service) like(ctx context.Context, d *draft, f *os.File, format string,
 // inCommon says what a mock has in common with the private side, or that it could
 // not be told: rows, identifiers, copied columns.
 func (s *Service) inCommon(ctx context.Context, d *draft, path string, read catalog.ReadOptions) ([]string, error) {
+	if d.version.Live {
+		return []string{"its rows could not be compared with the private ones, which stay in their database"}, nil
+	}
 	b, err := s.Blobs.Open(d.version.Private.Index)
 	if err != nil {
 		return nil, err
@@ -119,6 +124,10 @@ const maxDetail = 3000 // bytes
 // details are what the audit log says of a new version.
 func (d *draft) details(dataset string) map[string]string {
 	out := map[string]string{"dataset": dataset, "asset": d.asset}
+	if d.version.Live {
+		at := d.version.Private.Database
+		out["database"], out["table"] = at.Server, at.Schema+"."+at.Table
+	}
 	if len(d.confirmed) > 0 {
 		out["confirmed facts"] = listed(d.confirmed, ", ")
 	}

@@ -36,6 +36,8 @@ type Service struct {
 	// Nil: they are read in this process, which is that of a command of the machine
 	// whose files they are.
 	Opener codec.Opener
+	// Databases look at tables that stay in a database. Nil: none can be offered.
+	Databases Databases
 }
 
 // New describes a dataset to register.
@@ -57,20 +59,22 @@ type New struct {
 // NewAsset describes one table, array, set of arrays or folder of files to
 // register.
 type NewAsset struct {
-	Name    string              `json:"name,omitempty"`
-	Path    string              `json:"path,omitempty" maxLength:"4096" doc:"absolute path of a file or folder on the site's machine"`
-	Upload  string              `json:"upload,omitempty" maxLength:"100" doc:"instead of a path: the id of an upload, to be copied in"`
-	Missing []string            `json:"missing,omitempty" maxItems:"100" doc:"further texts that mean no value"`
-	Columns []anchorhold.Column `json:"columns,omitempty" doc:"what the owner states of columns, by name"`
-	Mock    *NewMock            `json:"mock,omitempty"`
+	Name   string `json:"name,omitempty"`
+	Path   string `json:"path,omitempty" maxLength:"4096" doc:"absolute path of a file or folder on the site's machine"`
+	Upload string `json:"upload,omitempty" maxLength:"100" doc:"instead of a path: the id of an upload, to be copied in"`
+	// Database names a table that stays where it is.
+	Database *NewDatabase        `json:"database,omitempty" doc:"instead of a path: a table of a database, which stays there and is asked in SQL alone"`
+	Missing  []string            `json:"missing,omitempty" maxItems:"100" doc:"further texts that mean no value"`
+	Columns  []anchorhold.Column `json:"columns,omitempty" doc:"what the owner states of columns, by name"`
+	Mock     *NewMock            `json:"mock,omitempty"`
 
 	kept *anchorhold.Source // of a new version whose bytes the site keeps already
 }
 
 // NamesFiles says whether the asset or its mock is given by a path of the site's
-// machine.
+// machine, or by a database, which is reached from there.
 func (n NewAsset) NamesFiles() bool {
-	return n.Path != "" || n.Mock != nil && n.Mock.Path != ""
+	return n.Path != "" || n.Database != nil || n.Mock != nil && n.Mock.Path != ""
 }
 
 func (n NewAsset) generates() bool { return n.Mock != nil && n.Mock.Generate != nil }
@@ -172,6 +176,10 @@ func (s *Service) inspect(ctx context.Context, p policy.Permit, n NewAsset) (cat
 	if err := errors.Join(catalog.CheckName("asset", n.Name), n.check()); err != nil {
 		return catalog.Registration{}, err
 	}
+	if n.Database != nil { // nothing is measured there
+		_, columns, err := s.describe(ctx, n)
+		return catalog.Registration{Columns: columns, Proposal: &catalog.Proposal{}}, err
+	}
 	c, _, err := s.content(ctx, p.Principal().ID, n)
 	if err != nil {
 		return catalog.Registration{}, err
@@ -220,7 +228,7 @@ func (s *Service) Add(ctx context.Context, p policy.Permit, n New) (anchorhold.D
 				return d, books.Record{}, err
 			}
 		}
-		full, err := tx.Dataset(d.Name)
+		full, err := registered(tx, d.Name)
 		return full, books.Record{Subject: d.ID, Details: map[string]string{"dataset": d.Name}}, err
 	})
 	if err == nil {
@@ -296,7 +304,7 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 				return now, books.Record{}, err
 			}
 		}
-		full, err := tx.Dataset(dataset)
+		full, err := registered(tx, dataset)
 		return full, books.Record{Subject: dr.version.ID, Digest: dr.version.Commitment, Details: map[string]string{
 			"dataset": dataset, "asset": asset,
 		}}, err
@@ -310,7 +318,9 @@ func (s *Service) AddVersion(ctx context.Context, p policy.Permit, dataset, asse
 // prepareNext prepares the version that follows an asset's, and the others whose
 // mocks refer to its mock.
 func (s *Service) prepareNext(ctx context.Context, p policy.Permit, d anchorhold.Dataset, a anchorhold.Asset, n NewAsset) (dr *draft, others []*draft, err error) {
-	n = n.after(a)
+	if n, err = s.after(n, a); err != nil {
+		return nil, nil, err
+	}
 	if n.Columns == nil {
 		if n.Columns, err = s.stated(ctx, p, a.Version, n); err != nil {
 			return nil, nil, err
@@ -334,40 +344,37 @@ func (s *Service) prepareNext(ctx context.Context, p policy.Permit, d anchorhold
 
 // after fills in what a new version leaves out: where the private side lies, and
 // the texts that mean no value.
-func (n NewAsset) after(a anchorhold.Asset) NewAsset {
+func (s *Service) after(n NewAsset, a anchorhold.Asset) (NewAsset, error) {
 	n.Name = a.Name
-	if old := a.Version.Private; n.Path == "" && n.Upload == "" && old != nil {
-		if n.kept = old; !old.Copied {
-			n.Path, n.kept = old.Path, nil
+	if old := a.Version.Private; n.Path == "" && n.Upload == "" && n.Database == nil && old != nil {
+		switch {
+		case a.Version.Live:
+			var err error
+			if n.Database, err = s.formerDatabase(a.Version); err != nil {
+				return n, err
+			}
+		case old.Copied:
+			n.kept = old
+		default:
+			n.Path = old.Path
 		}
 	}
-	if n.Missing == nil {
+	if n.Missing == nil && n.Database == nil {
 		n.Missing = a.Version.Missing
 	}
-	return n
+	return n, nil
 }
 
 // stated keeps what the owner said of the columns that the next version's file
 // still has, without anything that was measured.
 func (s *Service) stated(ctx context.Context, p policy.Permit, v anchorhold.Version, n NewAsset) ([]anchorhold.Column, error) {
-	content, _, err := s.content(ctx, p.Principal().ID, n)
+	now, err := s.columns(ctx, p, n)
 	if err != nil {
-		return nil, err
-	}
-	t, err := catalog.OpenTable(ctx, content, catalog.ReadOptions{Missing: n.Missing, Opener: s.Opener})
-	if err != nil {
-		return nil, errors.Join(err, content.Close())
-	}
-	still := map[string]bool{}
-	for _, c := range t.Columns() {
-		still[c.Name] = true
-	}
-	if err := t.Close(); err != nil {
 		return nil, err
 	}
 	out := []anchorhold.Column{}
 	for _, c := range v.Columns {
-		if !still[c.Name] {
+		if !slices.ContainsFunc(now, func(still anchorhold.Column) bool { return still.Name == c.Name }) {
 			continue
 		}
 		facts := []anchorhold.Fact{}
@@ -386,6 +393,23 @@ func (s *Service) stated(ctx context.Context, p policy.Permit, v anchorhold.Vers
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// columns are those that what is to be registered has now.
+func (s *Service) columns(ctx context.Context, p policy.Permit, n NewAsset) ([]anchorhold.Column, error) {
+	if n.Database != nil {
+		_, columns, err := s.describe(ctx, n)
+		return columns, err
+	}
+	content, _, err := s.content(ctx, p.Principal().ID, n)
+	if err != nil {
+		return nil, err
+	}
+	t, err := catalog.OpenTable(ctx, content, catalog.ReadOptions{Missing: n.Missing, Opener: s.Opener})
+	if err != nil {
+		return nil, errors.Join(err, content.Close())
+	}
+	return t.Columns(), t.Close()
 }
 
 // put stores a version with what goes with it: the end of the uploads that it

@@ -173,7 +173,7 @@ func (s *Service) generateMock(ctx context.Context, d *draft, versions map[strin
 		card.Facts = []anchorhold.Fact{{Name: anchorhold.FactRows, Value: float64(g.Rows), Provenance: anchorhold.Stated}}
 	}
 	var b bytes.Buffer
-	format, ok := catalog.FormatNamed(d.version.Private.Format)
+	format, ok := catalog.FormatNamed(mockFormat(d.version))
 	if !ok {
 		return anchorhold.Errorf(anchorhold.Internal, "", "a file was registered in a format that nothing here reads")
 	}

@@ -95,12 +95,15 @@ func (s *Service) MakeMocks(ctx context.Context, p policy.Permit, dataset string
 func (s *Service) measured(ctx context.Context, d anchorhold.Dataset, drafts []*draft) ([]*draft, error) {
 	all := slices.Clone(drafts)
 	for _, a := range d.Assets {
-		if a.Version.Private != nil && !slices.ContainsFunc(drafts, func(dr *draft) bool { return dr.asset == a.Name }) {
+		if a.Version.Private != nil && !a.Version.Live && !slices.ContainsFunc(drafts, func(dr *draft) bool { return dr.asset == a.Name }) {
 			all = append(all, remake(a))
 		}
 	}
 	for _, dr := range all {
 		var err error
+		if dr.version.Live { // nothing is measured there
+			continue
+		}
 		if dr.proposal, err = s.measure(ctx, d.Name, dr); err != nil {
 			return nil, err
 		}

@@ -45,6 +45,22 @@ func (s *Service) prepare(ctx context.Context, p policy.Permit, dataset string, 
 	if err := n.check(); err != nil {
 		return nil, err
 	}
+	d, err := s.prepareSide(ctx, p, dataset, n, propose)
+	if err != nil || n.Mock.keeps() {
+		return d, err
+	}
+	if n.Mock.Generate != nil {
+		d.making = n.Mock
+		return d, nil
+	}
+	return d, s.takeMock(ctx, p, d, n)
+}
+
+// prepareSide is prepare for the private side alone.
+func (s *Service) prepareSide(ctx context.Context, p policy.Permit, dataset string, n NewAsset, propose bool) (*draft, error) {
+	if n.Database != nil {
+		return s.prepareLive(ctx, dataset, n)
+	}
 	c, from, err := s.content(ctx, p.Principal().ID, n)
 	if err != nil {
 		return nil, err
@@ -57,23 +73,19 @@ func (s *Service) prepare(ctx context.Context, p policy.Permit, dataset string, 
 	source := reg.Source()
 	source.Index = index
 	source.Copied, source.Blob = from.blob != "", from.blob
-	d := &draft{uploads: from.uploads, asset: n.Name, nulls: reg.Nulls, proposal: reg.Proposal, version: anchorhold.Version{
+	return &draft{uploads: from.uploads, asset: n.Name, nulls: reg.Nulls, proposal: reg.Proposal, version: anchorhold.Version{
 		ID: anchorhold.NewID(anchorhold.PrefixVersion), Kind: reg.Kind, Columns: withTypes(reg.Columns, n.Columns), Missing: reg.Missing,
 		Commitment: reg.Commitment, Private: source,
-	}}
-	if n.Mock.keeps() {
-		return d, nil
-	}
-	if n.Mock.Generate != nil {
-		d.making = n.Mock
-		return d, nil
-	}
-	return d, s.takeMock(ctx, p, d, n)
+	}}, nil
 }
 
 // check refuses what can be refused without reading a file.
 func (n NewAsset) check() error {
-	if (n.Path != "") == (n.Upload != "") && n.kept == nil {
+	if n.Database != nil {
+		if err := n.checkDatabase(); err != nil {
+			return err
+		}
+	} else if (n.Path != "") == (n.Upload != "") && n.kept == nil {
 		return anchorhold.Errorf(anchorhold.Invalid, "give a path from the root, or an upload", "the asset %q has no path, or has both a path and an upload", n.Name)
 	}
 	if n.Path != "" && !filepath.IsAbs(n.Path) || n.Mock != nil && n.Mock.Path != "" && !filepath.IsAbs(n.Mock.Path) {

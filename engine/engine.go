@@ -78,6 +78,18 @@ type Statement struct {
 	Columns []Column
 	// MaxRows is how many rows it can have.
 	MaxRows int
+	// Steps, if any, give the same rows in two steps.
+	Steps *Steps
+}
+
+// Steps are a statement in two: an engine MAY keep what the first gives, where
+// nobody but who asked can use it, for the next statement that begins alike.
+type Steps struct {
+	First string
+	// Then is the rest, over a table that holds what First gave.
+	Then func(table string) string
+	// Bytes is about how much that can take, by what is stated alone.
+	Bytes int64
 }
 
 // Bounds of any statement.
@@ -93,6 +105,8 @@ func (s Statement) Validate() error {
 	switch {
 	case s.SQL == "" || len(s.SQL) > MaxSQL || !utf8.ValidString(s.SQL) || strings.ContainsRune(s.SQL, 0):
 		return anchorhold.Errorf(anchorhold.TooLarge, "ask for less in one question", "the statement has no text, or more than %d bytes", MaxSQL)
+	case s.Steps != nil && (len(s.Steps.First) > MaxSQL || len(s.Steps.Then("")) > MaxSQL-MaxText):
+		return anchorhold.Errorf(anchorhold.TooLarge, "ask for less in one question", "the statement has more than %d bytes", MaxSQL)
 	case s.MaxRows < 1 || s.MaxRows > MaxRows:
 		return anchorhold.Errorf(anchorhold.TooLarge, "group by less", "the question can have %d groups; the limit is %d", s.MaxRows, MaxRows)
 	case len(s.Columns) < 1 || len(s.Columns) > MaxColumns:

@@ -103,12 +103,17 @@ type heardEngine struct {
 	of *heard
 }
 
-func (h *heard) Engine(who string, d anchorhold.Dataset, open func(context.Context) ([]*os.File, error)) engine.Engine {
-	return heardEngine{h.Engines.Engine(who, d, open), h}
+func (h *heard) Engine(ctx context.Context, who string, d anchorhold.Dataset, open func(context.Context) ([]*os.File, error)) (engine.Engine, error) {
+	e, err := h.Engines.Engine(ctx, who, d, open)
+	return heardEngine{e, h}, err
 }
 
 func (e heardEngine) Partials(ctx context.Context, s engine.Statement) (*engine.Partials, error) {
-	e.of.statements = append(e.of.statements, s.SQL)
+	told := s.SQL
+	if s.Steps != nil {
+		told += "\n" + s.Steps.First + "\n" + s.Steps.Then("kept")
+	}
+	e.of.statements = append(e.of.statements, told)
 	return e.Engine.Partials(ctx, s)
 }
 

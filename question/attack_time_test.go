@@ -28,8 +28,9 @@ type slowEngine struct {
 	of *slow
 }
 
-func (s *slow) Engine(who string, d anchorhold.Dataset, open func(context.Context) ([]*os.File, error)) engine.Engine {
-	return slowEngine{s.Engines.Engine(who, d, open), s}
+func (s *slow) Engine(ctx context.Context, who string, d anchorhold.Dataset, open func(context.Context) ([]*os.File, error)) (engine.Engine, error) {
+	e, err := s.Engines.Engine(ctx, who, d, open)
+	return slowEngine{e, s}, err
 }
 
 func (e slowEngine) Partials(ctx context.Context, s engine.Statement) (*engine.Partials, error) {

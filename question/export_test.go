@@ -27,7 +27,10 @@ func (s *Service) Drawer(ctx context.Context, who anchorhold.Principal, name str
 	if err != nil {
 		return nil, err
 	}
-	e := s.Engines.Engine(who.ID, q.dataset, func(ctx context.Context) ([]*os.File, error) { return s.Open(ctx, q.dataset) })
+	e, err := s.Engines.Engine(ctx, who.ID, q.dataset, func(ctx context.Context) ([]*os.File, error) { return s.Open(ctx, q.dataset) })
+	if err != nil {
+		return nil, err
+	}
 	exact, err := q.exact(ctx, e, s.Secret)
 	return &Drawer{s: s, q: q, exact: exact}, err
 }

@@ -42,7 +42,7 @@ func (q *prepared) exact(ctx context.Context, e engine.Engine, secret []byte) ([
 	}
 	out := make([][]group, len(q.plan.Parts))
 	for i := range q.plan.Parts {
-		if out[i], err = compute(ctx, e, statements[i].Text, &q.plan.Parts[i]); err != nil {
+		if out[i], err = compute(ctx, e, q.statement(statements[i], &q.plan.Parts[i]), &q.plan.Parts[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -64,12 +64,13 @@ func (q *prepared) release(ctx context.Context, pool *dp.Pool, exact [][]group) 
 
 // compute asks an engine for the groups of one part: all that are named, those
 // without rows too, or else all that it found, in the order of their keys.
-func compute(ctx context.Context, e engine.Engine, sql string, of *query.Part) ([]group, error) {
+func compute(ctx context.Context, e engine.Engine, s engine.Statement, of *query.Part) ([]group, error) {
 	columns, err := columnsOf(of)
 	if err != nil {
 		return nil, err
 	}
-	got, err := e.Partials(ctx, engine.Statement{SQL: sql, Columns: columns, MaxRows: int(of.Most())})
+	s.Columns, s.MaxRows = columns, int(of.Most())
+	got, err := e.Partials(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +101,24 @@ func compute(ctx context.Context, e engine.Engine, sql string, of *query.Part) (
 		return found, nil
 	}
 	return named(found, of), nil
+}
+
+// cellBytes is about what a value takes in an engine that keeps it.
+const cellBytes = 12
+
+// usualUnits is how many units a dataset is taken to have whose owner has not said.
+const usualUnits = 1_000_000
+
+// statement is a part's statement, in two steps where its first gives a row for each
+// unit and group: how many there can be is what the owner states.
+func (q *prepared) statement(s query.Statement, of *query.Part) engine.Statement {
+	out := engine.Statement{SQL: s.Text}
+	if s.Capped != "" {
+		cells := int64(len(of.Keys) + len(of.Columns))
+		units := cmp.Or(q.dataset.Privacy.Size, usualUnits)
+		out.Steps = &engine.Steps{First: s.Capped, Then: s.Sums, Bytes: units * max(of.Groups, 1) * cells * cellBytes}
+	}
+	return out
 }
 
 // named are the groups that are known in advance, with what was found of them.

@@ -41,8 +41,11 @@ import (
 type Engines interface {
 	// Parse has a text parsed where no data are, for one researcher.
 	Parse(ctx context.Context, who, sql string) (tree []byte, err error)
-	// Engine opens an engine over a dataset's tables for one researcher.
-	Engine(who string, d anchorhold.Dataset, open func(context.Context) ([]*os.File, error)) engine.Engine
+	// Engine opens an engine over a dataset's tables for one researcher. open opens the
+	// files of those that are files.
+	Engine(ctx context.Context, who string, d anchorhold.Dataset, open func(context.Context) ([]*os.File, error)) (engine.Engine, error)
+	// End ends all that goes on over a dataset, for good.
+	End(dataset string)
 }
 
 // Service answers questions.
@@ -57,6 +60,13 @@ type Service struct {
 	// Secret is the key by which the choice of a unit's groups is drawn.
 	Secret []byte
 	Wait   func(ctx context.Context, until time.Time) error // nil: time.Sleep, or the end of ctx
+}
+
+// End ends all that goes on over a dataset that was withdrawn: nothing of it stays open.
+func (s *Service) End(dataset string) {
+	if s.Engines != nil {
+		s.Engines.End(dataset)
+	}
 }
 
 // Asked is a question.
@@ -442,7 +452,10 @@ func Answered(q anchorhold.Question, level float64) (Answer, error) {
 
 // answer has partials computed and adds noise to them.
 func (s *Service) answer(ctx context.Context, q *prepared, asked anchorhold.Question) (Answer, error) {
-	e := s.Engines.Engine(asked.Author, q.dataset, func(ctx context.Context) ([]*os.File, error) { return s.Open(ctx, q.dataset) })
+	e, err := s.Engines.Engine(ctx, asked.Author, q.dataset, func(ctx context.Context) ([]*os.File, error) { return s.Open(ctx, q.dataset) })
+	if err != nil {
+		return Answer{}, err
+	}
 	shown, err := q.partials(ctx, e, s.Secret, s.Pool)
 	if err != nil {
 		return Answer{}, err

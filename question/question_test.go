@@ -81,7 +81,7 @@ func (p *process) Wait(ctx context.Context) (sandbox.Result, error) {
 
 type engines struct{ *duckdb.Workers }
 
-func (e engines) Engine(who string, d anchorhold.Dataset, open func(context.Context) ([]*os.File, error)) engine.Engine {
+func (e engines) Engine(_ context.Context, who string, d anchorhold.Dataset, open func(context.Context) ([]*os.File, error)) (engine.Engine, error) {
 	of := duckdb.Dataset{Name: d.Assets[0].Version.ID, Open: open}
 	for _, a := range d.Assets {
 		t := duckdb.Table{Name: a.Name, Format: a.Version.Private.Format, Missing: a.Version.Missing}
@@ -90,8 +90,10 @@ func (e engines) Engine(who string, d anchorhold.Dataset, open func(context.Cont
 		}
 		of.Tables = append(of.Tables, t)
 	}
-	return e.Workers.Engine(who, of)
+	return e.Workers.Engine(who, of), nil
 }
+
+func (engines) End(string) {}
 
 // bench is a site's books, the Cleveland table, and what answers.
 type bench struct {

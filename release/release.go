@@ -34,6 +34,8 @@ type Service struct {
 	Books *books.Books
 	Blobs *blob.Store
 	Keys  *keys.SiteKeys
+	// Withdrawn is told of a dataset that was taken back. Nil: nobody.
+	Withdrawn func(dataset string)
 }
 
 // Ready says whether every check of an output passed, so that a grant may

@@ -126,6 +126,9 @@ func (s *Service) Withdraw(ctx context.Context, p policy.Permit, name string, in
 	if err != nil {
 		return w, err
 	}
+	if s.Withdrawn != nil {
+		s.Withdrawn(name)
+	}
 	return w, s.Sweep(ctx)
 }
 

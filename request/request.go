@@ -222,6 +222,9 @@ func withPrivate(v anchorhold.Version) error {
 	if v.Private == nil {
 		return anchorhold.Errorf(anchorhold.Conflict, "ask the owner", "the private side of this asset is not at this site")
 	}
+	if v.Live {
+		return anchorhold.Errorf(anchorhold.Conflict, "ask in SQL: anchorhold query; or ask its owner to offer a file", "this asset stays in its owner's database, on which no code is run")
+	}
 	return nil
 }
 

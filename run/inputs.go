@@ -39,6 +39,9 @@ func (s *Service) mockContent(a *asset) (*catalog.Content, error) {
 
 // content opens a private side where it lies, or the copy that the site keeps.
 func (s *Service) content(p anchorhold.Source) (*catalog.Content, error) {
+	if p.Database != nil {
+		return nil, anchorhold.Errorf(anchorhold.Conflict, "ask its owner to offer a file", "a table that stays in its database is asked in SQL alone")
+	}
 	if !p.Copied {
 		return catalog.OpenContent(p.Path)
 	}

@@ -81,6 +81,9 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 	s.datasets.Opener = &intake.Opener{Sandbox: box.Sandbox, Program: box.Parser}
 	asking := s.answerQuestions(box)
 	if o.Warm > 0 {
+		if e, ok := s.questions.Engines.(engines); ok {
+			s.runs.Boxes.Keep(e.Kind())
+		}
 		s.runs.KeepWarm(pyenv.Default().Digest())
 	}
 

@@ -141,11 +141,12 @@ func (s *Site) compose(o Options) error {
 	s.books, s.blobs = b, blobs
 	releases := &release.Service{Books: b, Blobs: blobs, Keys: s.keys}
 	s.sweep = releases.Sweep
+	releases.Withdrawn = func(dataset string) { s.questions.End(dataset) }
 	indexKey := disclosure.Key(s.keys.IndexKey())
 	s.accounts = &account.Service{Books: b}
 	s.runs = &run.Service{Books: b, Blobs: blobs, Releases: releases, Envs: s.envs, IndexKey: indexKey, Limits: o.Limits, Room: filepath.Join(s.dir, blobDir, "tmp")}
 	s.runs.Ready()
-	s.datasets = &dataset.Service{Books: b, Blobs: blobs, IndexKey: indexKey}
+	s.datasets = &dataset.Service{Books: b, Blobs: blobs, IndexKey: indexKey, Databases: databases{}}
 	s.questions = &question.Service{Books: b, Find: s.datasets.Find, Open: s.runs.Tables, Secret: s.keys.GroupKey()}
 	s.notify = &notify.Service{Books: b, Policy: rules, Site: s.config.Name}
 	s.keep = &keep.Service{Books: b, Blobs: blobs, GivenUp: s.sweep}

@@ -93,6 +93,14 @@ func (d *database) Query(ctx context.Context, sql string) (array.RecordReader, e
 	return rows, classified(err)
 }
 
+// Keep implements worker.Database.
+func (d *database) Keep(table, sql string) error {
+	if err := d.one(sql); err != nil {
+		return classified(err)
+	}
+	return d.Exec("CREATE TEMP TABLE " + engine.Quote(table) + " AS " + sql)
+}
+
 // one makes sure that a text is one SELECT and nothing else.
 func (d *database) one(sql string) error {
 	prepared, err := d.conn.Prepare(sql)

@@ -181,8 +181,15 @@ func printAsset(p *show.Printer, dataset string, as anchorhold.Asset) {
 	p.Field("version", fmt.Sprintf("%d (%s) of %s", v.Number, v.ID, show.Time(v.Created)))
 	p.Field("commitment", v.Commitment)
 	p.Field("facts", facts(v.Facts))
+	if v.Live {
+		p.Field("rows", "change in its owner's database while the version stays")
+	}
 	printMock(p, v.Mock)
-	if v.Private != nil {
+	switch {
+	case v.Private != nil && v.Private.Database != nil:
+		at := v.Private.Database
+		p.Field("private table", at.Schema+"."+at.Table+" of "+at.Server)
+	case v.Private != nil:
 		p.Field("private file", fmt.Sprintf("%s (%s, %d rows)", v.Private.Path, v.Private.Format, v.Private.Rows))
 	}
 	if as.Kind != anchorhold.KindFiles { // whose rows are files, without columns

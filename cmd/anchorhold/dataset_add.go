@@ -16,6 +16,7 @@ import (
 // assetOptions are the flags that describe tables, of a new dataset or a new
 // version.
 type assetOptions struct {
+	databaseOptions
 	assets, mocks, missing, columns []string
 	facts, faults, confirmed        []string
 	accept, override                []string
@@ -26,6 +27,7 @@ type assetOptions struct {
 
 func (o *assetOptions) flags(fs *pflag.FlagSet) {
 	list(fs, &o.assets, "asset", "an asset and its file or folder: patients=FILE; CSV, Parquet, Arrow, JSON lines, .npy, .npz, safetensors, files")
+	o.databaseOptions.flags(fs)
 	list(fs, &o.mocks, "mock", "the table's mock: patients=FILE, or patients=generate to make one from the card")
 	list(fs, &o.missing, "missing", "a further text that means \"no value\", such as ?")
 	list(fs, &o.columns, "column", "what a column is: patients.age=int:\"Age in years [a]\"")
@@ -62,11 +64,13 @@ Without them the mock rests on what --column and --fact state.`
 func newDatasetAdd(a *app) *cobra.Command {
 	var o datasetAddOptions
 	c := &cobra.Command{
-		Use:   "add NAME --asset TABLE=FILE",
+		Use:   "add NAME (--asset TABLE=FILE | --postgres SERVER --table TABLE)",
 		Short: "Offer one or more tables as a dataset",
-		Long:  "Registers files and folders where they lie: they are read, never moved, and copied\nonly with --copy.\n" + factsHelp,
+		Long:  "Registers files and folders where they lie: they are read, never moved, and copied\nonly with --copy.\n" + factsHelp + "\n" + databaseHelp,
 		Example: `  anchorhold dataset add heart --asset patients=cleveland.csv --mock patients=generate \
-    --missing '?' --column patients.age=int:"Age in years" --fact patients.age.min=18`,
+    --missing '?' --column patients.age=int:"Age in years" --fact patients.age.min=18
+  anchorhold dataset add wards --postgres "host=/run/postgresql user=anchorhold dbname=hospital" \
+    --table stays=clinic.stays`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runDatasetAdd(c.Context(), a, args[0], o) },
 	}
@@ -135,7 +139,7 @@ func newDatasetVersion(a *app) *cobra.Command {
 		Use:   "version NAME --asset TABLE[=FILE]",
 		Short: "Register a changed file, or another mock, as a table's new version",
 		Long: "Registers the file as it is now. What is not given stays as it was: the path, the\n" +
-			"texts that mean no value, the stated columns, and the mock.\n" + factsHelp,
+			"texts that mean no value, the stated columns, and the mock.\n" + factsHelp + "\n" + databaseHelp,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runDatasetVersion(c.Context(), a, args[0], o) },
 	}
@@ -144,7 +148,7 @@ func newDatasetVersion(a *app) *cobra.Command {
 }
 
 func runDatasetVersion(ctx context.Context, a *app, name string, o assetOptions) error {
-	if len(o.assets) > 1 {
+	if len(o.assets)+len(o.tables) > 1 {
 		return usagef("run the command once for each table", "one table at a time has a new version")
 	}
 	c, err := a.connect(ctx)
@@ -152,26 +156,14 @@ func runDatasetVersion(ctx context.Context, a *app, name string, o assetOptions)
 		return err
 	}
 	defer c.Close()
-	given, _, hasFile := strings.Cut(strings.Join(o.assets, ""), "=")
+	given, _, hasFile := strings.Cut(strings.Join(append(o.assets, o.tables...), ""), "=")
 	asset, err := theAsset(ctx, c.Client, name, given)
 	if err != nil {
 		return err
 	}
-	if !hasFile {
-		if asset.Version.Private == nil {
-			return usagef("use --asset "+asset.Name+"=FILE", "the table's file is not known")
-		}
-		o.assets = []string{asset.Name + "=" + asset.Version.Private.Path}
-		if o.missing == nil {
-			o.missing = asset.Version.Missing
-		}
-	}
-	assets, err := o.read(asset.Name)
+	assets, err := o.next(asset, hasFile)
 	if err != nil {
 		return err
-	}
-	if !hasFile && asset.Version.Private.Copied {
-		assets[0].Path = "" // the site keeps it
 	}
 	if o.copied {
 		if err := a.copyIn(ctx, c.Client, assets); err != nil {
@@ -192,26 +184,57 @@ func runDatasetVersion(ctx context.Context, a *app, name string, o assetOptions)
 	return emit(a, d, printDataset)
 }
 
+// next turns the flags into a table's new version, which lies where it did unless they
+// name a file or a database.
+func (o *assetOptions) next(asset anchorhold.Asset, hasFile bool) ([]client.NewAsset, error) {
+	if o.postgres != "" || hasFile {
+		return o.read(asset.Name)
+	}
+	private := asset.Version.Private
+	switch {
+	case private == nil:
+		return nil, usagef("use --asset "+asset.Name+"=FILE", "the table's file is not known")
+	case asset.Version.Live:
+		o.kept, o.assets = asset.Name, nil
+		return o.read(asset.Name)
+	}
+	o.assets = []string{asset.Name + "=" + private.Path}
+	if o.missing == nil {
+		o.missing = asset.Version.Missing
+	}
+	assets, err := o.read(asset.Name)
+	if err == nil && private.Copied {
+		assets[0].Path = "" // the site keeps it
+	}
+	return assets, err
+}
+
 // read turns the flags into tables. A flag that names no table means the only
 // one.
 func (o *assetOptions) read(only string) ([]client.NewAsset, error) {
+	assets, err := o.databaseOptions.assets()
+	if err != nil {
+		return nil, err
+	}
 	files, err := pairs("asset", o.assets)
 	if err != nil {
 		return nil, err
 	}
-	if len(files) == 0 {
-		return nil, usagef("use --asset patients=FILE", "no table is given")
+	if o.kept != "" {
+		assets = append(assets, client.NewAsset{Name: o.kept})
 	}
-	if len(files) == 1 {
-		only = files[0].name
-	}
-	var assets []client.NewAsset
 	for _, f := range files {
 		path, err := absolute(f.value)
 		if err != nil {
 			return nil, err
 		}
 		assets = append(assets, client.NewAsset{Name: f.name, Path: path, Missing: o.missing})
+	}
+	switch {
+	case len(assets) == 0:
+		return nil, usagef("use --asset patients=FILE", "no table is given")
+	case len(assets) == 1:
+		only = assets[0].Name
 	}
 	for _, add := range []func([]client.NewAsset, string) error{o.addMocks, o.addConsent, o.addColumns, o.addFacts} {
 		if err := add(assets, only); err != nil {

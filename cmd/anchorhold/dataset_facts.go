@@ -114,7 +114,10 @@ func (a *app) confirmFacts(ctx context.Context, c *client.Client, dataset string
 	if err := o.addConfirmed(assets); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(assets, func(n client.NewAsset) bool { return n.Mock != nil && n.Mock.Generate != nil }) {
+	measured := func(n client.NewAsset) bool {
+		return n.Mock != nil && n.Mock.Generate != nil && n.Database == nil && o.kept == "" // of a database nothing is measured
+	}
+	if !slices.ContainsFunc(assets, measured) {
 		return nil
 	}
 	w := a.watch("reading the tables")
@@ -124,7 +127,7 @@ func (a *app) confirmFacts(ctx context.Context, c *client.Client, dataset string
 		return err
 	}
 	for _, n := range assets {
-		if n.Mock != nil && n.Mock.Generate != nil {
+		if measured(n) {
 			a.confirmShown(n.Name, n.Mock, slices.DeleteFunc(slices.Clone(proposed), func(f client.Proposed) bool { return f.Asset != n.Name }), o)
 		}
 	}

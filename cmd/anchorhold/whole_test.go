@@ -41,6 +41,7 @@ func TestWhole(t *testing.T) {
 	}
 	all := commands()
 	all["up"], all["down"], all["crash"] = up, down, crash
+	all["postgres"], all["sql"] = startPostgres, sql
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/whole", Cmds: all, RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {

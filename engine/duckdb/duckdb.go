@@ -14,6 +14,8 @@ package duckdb
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,7 +55,9 @@ func Beside(executable string) (string, error) {
 // Dataset is what a session has open: files, as tables.
 type Dataset struct {
 	// Name names the content: what has one name has the same tables and files.
-	Name   string
+	Name string
+	// Of is whose content it is: End ends all sessions of one.
+	Of     string
 	Tables []Table
 	// Open opens the file of each table, in order. They are closed here.
 	Open func(ctx context.Context) ([]*os.File, error)
@@ -100,7 +104,7 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-func (e *Engine) key() key { return key{e.who, e.of.Name} }
+func (e *Engine) key() key { return key{e.who, e.of.Name, e.of.Of} }
 
 // Partials implements engine.Engine.
 func (e *Engine) Partials(ctx context.Context, s engine.Statement) (*engine.Partials, error) {
@@ -109,7 +113,7 @@ func (e *Engine) Partials(ctx context.Context, s engine.Statement) (*engine.Part
 	}
 	var out *engine.Partials
 	err := e.workers.with(ctx, e.key(), e.open, func(x *worker) (err error) {
-		out, err = x.run(s)
+		out, err = x.run(s, e.workers.opening().Memory/4)
 		return err
 	})
 	if err != nil {
@@ -191,8 +195,12 @@ func describe(t Table, f *os.File) (wire.Table, error) {
 }
 
 // run asks for a statement's rows.
-func (x *worker) run(s engine.Statement) (*engine.Partials, error) {
-	text, err := json.Marshal(wire.Run{SQL: s.SQL, Columns: s.Columns, MaxRows: s.MaxRows})
+func (x *worker) run(s engine.Statement, room int64) (*engine.Partials, error) {
+	q := wire.Run{SQL: s.SQL, Columns: s.Columns, MaxRows: s.MaxRows}
+	if s.Steps != nil && s.Steps.Bytes <= room {
+		q.Keep = keep(*s.Steps)
+	}
+	text, err := json.Marshal(q)
 	if err != nil {
 		return nil, err
 	}
@@ -222,6 +230,14 @@ func (x *worker) run(s engine.Statement) (*engine.Partials, error) {
 	return out, nil
 }
 
+// keep names the rows of a first step by its text: a session has one dataset, of one
+// version.
+func keep(s engine.Steps) *wire.Keep {
+	sum := sha256.Sum256([]byte(s.First))
+	name := "rows of " + hex.EncodeToString(sum[:])
+	return &wire.Keep{Name: name, First: s.First, Then: s.Then(engine.Quote(name))}
+}
+
 // SyntaxError is what DuckDB's parser says of a text that is no SELECT. Position
 // is the byte of the text that it speaks of; -1: of none.
 type SyntaxError struct {
@@ -239,7 +255,7 @@ func (w *Workers) Parse(ctx context.Context, who, sql string) ([]byte, error) {
 		return nil, anchorhold.Errorf(anchorhold.TooLarge, "ask for less in one question", "the question is no text, or longer than %d bytes", wire.MaxParse)
 	}
 	var tree []byte
-	err := w.with(ctx, key{who, ""}, func(context.Context, *worker) error { return nil }, func(x *worker) error {
+	err := w.with(ctx, key{who: who}, func(context.Context, *worker) error { return nil }, func(x *worker) error {
 		if err := sandbox.WriteFrame(x.session.Conn(), wire.FrameParse, []byte(sql)); err != nil {
 			return err
 		}

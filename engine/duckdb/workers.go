@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"github.com/anchorhold/anchorhold/engine"
 	"github.com/anchorhold/anchorhold/engine/duckdb/wire"
 	"github.com/anchorhold/anchorhold/sandbox"
+	"github.com/anchorhold/anchorhold/sandbox/warm"
 )
 
 // Defaults of Workers.
@@ -32,6 +34,11 @@ const (
 	sessionLife = time.Hour
 	sessionWall = 12 * time.Hour
 	sessionCPU  = 24 * time.Hour
+	// What a session takes that waits for somebody, and may take until then.
+	waitCost   = 96 << 20
+	waitMemory = 512 << 20
+	waitCPU    = 30 * time.Second
+	waitTime   = time.Hour
 	// endTime is how long a session that fell silent is waited for, to learn how
 	// it ended.
 	endTime = 2 * time.Second
@@ -43,19 +50,25 @@ const (
 // they were started for. Its fields are set before its first use.
 type Workers struct {
 	Sandbox sandbox.Sandbox
+	// Boxes keeps sessions ready that have seen nothing yet. Nil: each is started when
+	// it is wanted.
+	Boxes   *warm.Pool
 	Program string        // the path of anchorhold-duckdb, which the run account can read
 	Memory  int64         // bytes that one session may take; 0: DefaultMemory
+	Spill   int64         // bytes of these for what a statement puts aside; 0: a quarter, negative: none
 	CPUs    float64       // processors; 0: those of sandbox.DefaultLimits
 	Idle    time.Duration // how long a session is kept after its last use; 0: DefaultIdle
 	Most    int           // sessions that are kept; 0: DefaultMost
 
 	mu     sync.Mutex
 	kept   []*worker // oldest use first
+	busy   map[*worker]bool
+	gone   map[string]bool // what was ended for good
 	closed bool
 }
 
-// key says for whom, and with what, a session was started.
-type key struct{ who, what string }
+// key says for whom, with what, and of whose, a session was started.
+type key struct{ who, what, of string }
 
 // session is what is needed of sandbox.Session.
 type session interface {
@@ -83,6 +96,10 @@ func (r refusal) Error() string { return "the worker refused: " + string(r.why) 
 // with gives a session to ask: one that is kept, or a new one. Whatever goes wrong
 // but a refusal ends it.
 func (w *Workers) with(ctx context.Context, k key, open func(context.Context, *worker) error, ask func(*worker) error) error {
+	if w.Boxes != nil {
+		w.Boxes.Begin()
+		defer w.Boxes.Done()
+	}
 	x := w.take(k)
 	begun := x != nil
 	if !begun {
@@ -115,7 +132,7 @@ func (w *Workers) with(ctx context.Context, k key, open func(context.Context, *w
 // failed ends a session that is of no further use, and says why in the words of
 // package engine.
 func (w *Workers) failed(ctx context.Context, x *worker, err error) error {
-	defer x.end()
+	defer w.end(x)
 	var known *anchorhold.Error
 	var refused refusal
 	switch {
@@ -151,6 +168,14 @@ func (x *worker) why(ctx context.Context) engine.Failure {
 	return engine.Failed
 }
 
+// end ends a session that somebody had taken.
+func (w *Workers) end(x *worker) {
+	w.mu.Lock()
+	delete(w.busy, x)
+	w.mu.Unlock()
+	x.end()
+}
+
 func (x *worker) end() {
 	x.session.Kill()
 	_ = x.session.Conn().Close() // nothing more is read from it
@@ -158,11 +183,53 @@ func (x *worker) end() {
 
 // start begins a session.
 func (w *Workers) start(ctx context.Context, k key) (*worker, error) {
-	s, err := w.Sandbox.Start(ctx, w.spec())
+	var s sandbox.Session
+	var err error
+	if spec := w.spec(); w.Boxes != nil {
+		s, err = w.Boxes.Start(ctx, w.Kind(), spec.ID, spec.Limits)
+	} else {
+		s, err = w.Sandbox.Start(ctx, spec)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &worker{key: k, session: s, in: bufio.NewReaderSize(s.Conn(), 256<<10), born: time.Now()}, nil
+	x := &worker{key: k, session: s, in: bufio.NewReaderSize(s.Conn(), 256<<10), born: time.Now()}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.gone[k.of] {
+		x.end()
+		return nil, engine.Cancelled.Err()
+	}
+	w.use(x)
+	return x, nil
+}
+
+// use notes that somebody has a session.
+func (w *Workers) use(x *worker) {
+	if w.busy == nil {
+		w.busy = map[*worker]bool{}
+	}
+	w.busy[x] = true
+}
+
+// Kind describes the sessions that can be kept ready: a worker that has opened
+// nothing.
+func (w *Workers) Kind() warm.Kind {
+	spec := w.spec()
+	return warm.Kind{
+		Name: "questions in SQL", Spec: spec, Waiting: spec.Argv,
+		Hold: sandbox.Hold{Memory: waitMemory, CPUTime: waitCPU, Wall: waitTime},
+		Ready: func(ctx context.Context, s sandbox.Session) error {
+			defer context.AfterFunc(ctx, s.Kill)()
+			x := &worker{session: s, in: bufio.NewReader(s.Conn())}
+			if err := sandbox.WriteFrame(s.Conn(), wire.FrameWarm, nil); err != nil {
+				return err
+			}
+			_, err := x.expect(wire.FrameOpened)
+			return err
+		},
+		Cost: waitCost,
+	}
 }
 
 func (w *Workers) spec() sandbox.Spec {
@@ -185,7 +252,8 @@ func (w *Workers) opening() wire.Opening {
 	if cpus <= 0 {
 		cpus = sandbox.DefaultLimits().CPUs
 	}
-	return wire.Opening{Memory: w.memory() / 2, Spill: w.memory() / 4, Threads: int(max(1, math.Ceil(cpus)))}
+	spill := cmp.Or(w.Spill, w.memory()/4)
+	return wire.Opening{Memory: w.memory() / 2, Spill: max(spill, 0), Threads: int(max(1, math.Ceil(cpus)))}
 }
 
 func (w *Workers) memory() int64 {
@@ -202,6 +270,7 @@ func (w *Workers) take(k key) *worker {
 	for i := len(w.kept) - 1; i >= 0; i-- {
 		if x := w.kept[i]; x.key == k && x.expiry.Stop() {
 			w.kept = slices.Delete(w.kept, i, i+1)
+			w.use(x)
 			return x
 		}
 	}
@@ -212,7 +281,8 @@ func (w *Workers) take(k key) *worker {
 func (w *Workers) keep(x *worker) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed || time.Since(x.born) > sessionLife {
+	delete(w.busy, x)
+	if w.closed || w.gone[x.key.of] || time.Since(x.born) > sessionLife {
 		x.end()
 		return
 	}
@@ -247,6 +317,23 @@ func (w *Workers) forget(which func(*worker) bool) {
 }
 
 func (w *Workers) drop(k key) { w.forget(func(x *worker) bool { return x.key == k }) }
+
+// End ends all sessions that have something open of one owner's dataset, those that
+// answer just now too; nothing of it is opened any more.
+func (w *Workers) End(of string) {
+	w.mu.Lock()
+	if w.gone == nil {
+		w.gone = map[string]bool{}
+	}
+	w.gone[of] = true
+	for x := range w.busy {
+		if x.key.of == of {
+			x.session.Kill() // whoever waits for it finds the conversation broken off
+		}
+	}
+	w.mu.Unlock()
+	w.forget(func(x *worker) bool { return x.key.of == of })
+}
 
 // Close ends what is kept; what is asked now ends with its context.
 func (w *Workers) Close() error {

@@ -346,3 +346,56 @@ func TestBeside(t *testing.T) {
 		t.Error(path, err)
 	}
 }
+
+// What is withdrawn is closed at once, also under a question that goes on, and not
+// opened again; sessions of others stay.
+func TestEnd(t *testing.T) {
+	begun := make(chan struct{}, 1)
+	p := &played{guest: func(c *net.UnixConn) {
+		for {
+			kind, _, files, err := sandbox.ReceiveFrame(c, wire.MaxFrame)
+			if err != nil {
+				return
+			}
+			for _, f := range files {
+				f.Close()
+			}
+			switch kind {
+			case wire.FrameOpen:
+				if _, err := c.Write(sandbox.Frame(wire.FrameOpened, nil)); err != nil {
+					return
+				}
+			case wire.FrameRun: // and never an answer
+				begun <- struct{}{}
+			}
+		}
+	}}
+	w := &duckdb.Workers{Sandbox: p, Program: "/worker"}
+	defer w.Close()
+	of := dataset(t)
+	of.Of = "heart"
+	ended := make(chan error, 1)
+	go func() {
+		_, err := w.Engine("ada", of).Partials(t.Context(), statement())
+		ended <- err
+	}()
+	select {
+	case <-begun:
+	case err := <-ended:
+		t.Fatal(err, errors.Unwrap(err))
+	}
+	w.End("liver")
+	if _, killed := p.counts(); killed != 0 {
+		t.Error("a session of another dataset was ended")
+	}
+	w.End("heart")
+	if err := <-ended; engine.FailureOf(err) != engine.Failed {
+		t.Error(err)
+	}
+	if _, err := w.Engine("ada", of).Partials(t.Context(), statement()); engine.FailureOf(err) != engine.Cancelled {
+		t.Error(err)
+	}
+	if started, killed := p.counts(); started != killed {
+		t.Errorf("%d sessions of %d were ended", killed, started)
+	}
+}

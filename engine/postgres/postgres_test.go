@@ -3,9 +3,6 @@ package postgres_test
 import (
 	"context"
 	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +16,7 @@ import (
 	"github.com/anchorhold/anchorhold/engine"
 	"github.com/anchorhold/anchorhold/engine/enginetest"
 	"github.com/anchorhold/anchorhold/engine/postgres"
+	"github.com/anchorhold/anchorhold/internal/postgrestest"
 )
 
 // server is a PostgreSQL for one test.
@@ -28,43 +26,18 @@ type server struct {
 	schemas atomic.Int32
 }
 
-// as runs a program of PostgreSQL, which refuses to run as root.
-func as(t *testing.T, program string, args ...string) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		args = append([]string{"--reuid", "postgres", "--regid", "postgres", "--clear-groups", program}, args...)
-		program = "setpriv"
-	}
-	if out, err := exec.Command(program, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", program, err, out)
-	}
-}
-
-// start starts the newest PostgreSQL that Debian has installed, on a Unix socket.
+// start starts a PostgreSQL.
 func start(t *testing.T) *server {
 	t.Helper()
-	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	if err != nil || len(found) == 0 {
-		t.Fatal("there is no PostgreSQL; `.ci/machine test` installs it")
-	}
-	slices.Sort(found)
-	bin := filepath.Dir(found[len(found)-1])
-	// A socket's path is short, and a test's own folder has a long one.
-	dir, err := os.MkdirTemp("", "pg") //nolint:usetesting // see above
+	dir, end, err := postgrestest.Start("temp_file_limit=4MB")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if os.Geteuid() == 0 {
-		if out, err := exec.Command("chown", "postgres", dir).CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
+	t.Cleanup(func() {
+		if err := end(); err != nil {
+			t.Error(err)
 		}
-	}
-	data := filepath.Join(dir, "data")
-	as(t, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
-	as(t, filepath.Join(bin, "pg_ctl"), "-D", data, "-w", "-l", filepath.Join(dir, "log"), "-o",
-		"-c listen_addresses='' -c unix_socket_directories="+dir+" -c fsync=off -c temp_file_limit=4MB", "start")
-	t.Cleanup(func() { as(t, filepath.Join(bin, "pg_ctl"), "-D", data, "-m", "fast", "-w", "stop") })
+	})
 	s := &server{dir: dir}
 	if s.admin, err = pgx.Connect(t.Context(), "host="+dir+" user=postgres"); err != nil {
 		t.Fatal(err)
@@ -140,6 +113,8 @@ func TestOpenRefuses(t *testing.T) {
 	tables := s.offer(t, fixture)
 	s.exec(t, `CREATE ROLE maker LOGIN CREATEDB; CREATE ROLE files LOGIN; GRANT pg_read_server_files TO files; CREATE ROLE writer LOGIN; GRANT USAGE ON SCHEMA s1 TO writer;
 		GRANT SELECT, DELETE ON s1.x TO writer; CREATE ROLE nobody LOGIN; CREATE TABLE s1.hidden (n bigint);
+		CREATE ROLE elsewhere LOGIN; CREATE ROLE one LOGIN; CREATE ROLE tables LOGIN; GRANT USAGE ON SCHEMA s1 TO elsewhere, one, tables; GRANT SELECT ON s1.x TO elsewhere, one, tables;
+		CREATE TABLE public.other (n bigint); GRANT INSERT ON public.other TO elsewhere; GRANT UPDATE (n) ON s1.x TO one; CREATE SCHEMA s2; GRANT CREATE ON SCHEMA s2 TO tables;
 		CREATE TABLE s1.odd (a numeric, b numeric(10, 2), c timestamptz, d json, e text, f numeric(1000, 0)); GRANT SELECT ON s1.odd TO reader`)
 	with := func(change func(*postgres.Table)) []postgres.Table {
 		list := slices.Clone(tables)
@@ -154,27 +129,37 @@ func TestOpenRefuses(t *testing.T) {
 		o    postgres.Options
 		kind anchorhold.Kind
 	}{
-		"a superuser":        {postgres.Options{URL: s.url("postgres"), Tables: tables}, anchorhold.Invalid},
-		"a maker":            {postgres.Options{URL: s.url("maker"), Tables: tables}, anchorhold.Invalid},
-		"a reader of files":  {postgres.Options{URL: s.url("files"), Tables: tables}, anchorhold.Invalid},
-		"a writer":           {postgres.Options{URL: s.url("writer"), Tables: tables}, anchorhold.Invalid},
-		"without the right":  {postgres.Options{URL: s.url("nobody"), Tables: tables}, anchorhold.NotFound},
-		"no such table":      {postgres.Options{URL: s.url("reader"), Tables: with(func(t *postgres.Table) { t.Relation = "y" })}, anchorhold.NotFound},
-		"a hidden table":     {postgres.Options{URL: s.url("reader"), Tables: with(func(t *postgres.Table) { t.Relation = "hidden" })}, anchorhold.NotFound},
-		"no such column":     {postgres.Options{URL: s.url("reader"), Tables: with(func(t *postgres.Table) { t.Columns[0].Name = "m" })}, anchorhold.Invalid},
-		"a text as a number": {postgres.Options{URL: s.url("reader"), Tables: with(func(t *postgres.Table) { t.Columns[1].Type = anchorhold.TypeInt })}, anchorhold.Invalid},
-		"a number as a text": {postgres.Options{URL: s.url("reader"), Tables: with(func(t *postgres.Table) { t.Columns[0].Type = anchorhold.TypeString })}, anchorhold.Invalid},
-		"any numeric":        {odd("a", anchorhold.TypeFloat), anchorhold.Invalid},
-		"a wide numeric":     {odd("f", anchorhold.TypeFloat), anchorhold.Invalid},
-		"JSON":               {odd("d", anchorhold.TypeString), anchorhold.Invalid},
-		"a text as a time":   {odd("e", anchorhold.TypeTimestamp), anchorhold.Invalid},
-		"no server":          {postgres.Options{URL: "host=" + t.TempDir() + " user=reader", Tables: tables}, anchorhold.Unavailable},
-		"no such database":   {postgres.Options{URL: s.url("reader") + "s", Tables: tables}, anchorhold.Unavailable},
-		"no address":         {postgres.Options{URL: "postgres://[", Tables: tables}, anchorhold.Invalid},
+		"a superuser":            {postgres.Options{URL: s.url("postgres"), Tables: tables}, anchorhold.Invalid},
+		"a maker":                {postgres.Options{URL: s.url("maker"), Tables: tables}, anchorhold.Invalid},
+		"a reader of files":      {postgres.Options{URL: s.url("files"), Tables: tables}, anchorhold.Invalid},
+		"a writer":               {postgres.Options{URL: s.url("writer"), Tables: tables}, anchorhold.Invalid},
+		"without the right":      {postgres.Options{URL: s.url("nobody"), Tables: tables}, anchorhold.NotFound},
+		"no such table":          {postgres.Options{URL: s.url("reader"), Tables: with(func(t *postgres.Table) { t.Relation = "y" })}, anchorhold.NotFound},
+		"a hidden table":         {postgres.Options{URL: s.url("reader"), Tables: with(func(t *postgres.Table) { t.Relation = "hidden" })}, anchorhold.NotFound},
+		"no such column":         {postgres.Options{URL: s.url("reader"), Tables: with(func(t *postgres.Table) { t.Columns[0].Name = "m" })}, anchorhold.Invalid},
+		"a text as a number":     {postgres.Options{URL: s.url("reader"), Tables: with(func(t *postgres.Table) { t.Columns[1].Type = anchorhold.TypeInt })}, anchorhold.Invalid},
+		"a number as a text":     {postgres.Options{URL: s.url("reader"), Tables: with(func(t *postgres.Table) { t.Columns[0].Type = anchorhold.TypeString })}, anchorhold.Invalid},
+		"any numeric":            {odd("a", anchorhold.TypeFloat), anchorhold.Invalid},
+		"a wide numeric":         {odd("f", anchorhold.TypeFloat), anchorhold.Invalid},
+		"JSON":                   {odd("d", anchorhold.TypeString), anchorhold.Invalid},
+		"a text as a time":       {odd("e", anchorhold.TypeTimestamp), anchorhold.Invalid},
+		"a writer elsewhere":     {postgres.Options{URL: s.url("elsewhere"), Tables: tables}, anchorhold.Invalid},
+		"a writer of one column": {postgres.Options{URL: s.url("one"), Tables: tables}, anchorhold.Invalid},
+		"a maker of tables":      {postgres.Options{URL: s.url("tables"), Tables: tables}, anchorhold.Invalid},
+		"no server":              {postgres.Options{URL: "host=" + t.TempDir() + " user=reader", Tables: tables}, anchorhold.Unavailable},
+		"no such database":       {postgres.Options{URL: s.url("reader") + "s", Tables: tables}, anchorhold.Unavailable},
+		"no address":             {postgres.Options{URL: "postgres://[", Tables: tables}, anchorhold.Invalid},
 	} {
 		if e, err := postgres.Open(t.Context(), c.o); anchorhold.KindOf(err) != c.kind {
 			t.Errorf("%s: %v, %v", name, e, err)
 		}
+	}
+	if columns, err := postgres.Describe(t.Context(), postgres.Options{URL: s.url("reader")}, "s1", "odd"); err != nil || len(columns) != 3 ||
+		columns[0] != (engine.Column{Name: "b", Type: anchorhold.TypeFloat}) || columns[1].Type != anchorhold.TypeTimestamp || columns[2].Type != anchorhold.TypeString {
+		t.Error(columns, err)
+	}
+	if _, err := postgres.Describe(t.Context(), postgres.Options{URL: s.url("one")}, "s1", "x"); anchorhold.KindOf(err) != anchorhold.Invalid {
+		t.Error(err)
 	}
 	for name, of := range map[string]anchorhold.ColumnType{"b": anchorhold.TypeFloat, "c": anchorhold.TypeTimestamp, "e": anchorhold.TypeString} {
 		if e, err := postgres.Open(t.Context(), odd(name, of)); err != nil || e.Close() != nil {

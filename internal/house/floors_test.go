@@ -34,6 +34,7 @@ var floors = []place{
 	{"internal/dpaudit", 0, "what releases prove of a mechanism: statistics alone"},
 
 	{"internal/exectest", 0, "writes programs that a test then starts"},
+	{"internal/postgrestest", 0, "a PostgreSQL for tests: knows nothing of ours"},
 
 	{"digest", 1, "names content; crypto by itself, no store and no web"},
 	{"audit", 1, "a transparency log by itself: declares the small store that it needs"},
@@ -118,6 +119,7 @@ var along = []struct{ from, to, why string }{
 	{"engine/duckdb", "engine", "implements its interface"},
 	{"engine/postgres", "engine", "implements its interface"},
 	{"engine/duckdb", "sandbox", "asks DuckDB in its sessions"},
+	{"engine/duckdb", "sandbox/warm", "takes sessions that were kept ready"},
 	{"engine/duckdb/worker", "engine", "answers with its rows"},
 	{"engine/duckdb/worker", "engine/duckdb/wire", "speaks that protocol"},
 	{"engine/duckdb", "engine/duckdb/wire", "speaks that protocol"},
@@ -189,7 +191,7 @@ var guarded = []struct {
 	},
 	{
 		"os/exec",
-		[]string{"sandbox/gvisor", "pyenv", "demo", "cmd/anchorhold", "notify", "internal/readme"},
+		[]string{"sandbox/gvisor", "pyenv", "demo", "cmd/anchorhold", "notify", "internal/readme", "internal/postgrestest"},
 		"foreign code starts in the sandbox and nowhere else",
 	},
 	{"encoding/gob", nil, "formats that last are JSON, Parquet, npy, PNG and text"},

@@ -9,6 +9,9 @@
 //	host   P  a text of SQL; only in a session that has opened nothing
 //	guest  A  what json_serialize_sql says of it
 //
+//	host   W  nothing: get ready, in a session that has opened nothing
+//	guest  K  nothing
+//
 //	host   O  JSON of Opening, the files of its tables with it; once
 //	guest  K  nothing: they are open
 //	host   R  JSON of Run
@@ -33,6 +36,7 @@ import (
 const (
 	FrameParse   = 'P'
 	FrameTree    = 'A'
+	FrameWarm    = 'W'
 	FrameOpen    = 'O'
 	FrameOpened  = 'K'
 	FrameRun     = 'R'
@@ -72,6 +76,16 @@ type Run struct {
 	SQL     string          `json:"sql"`
 	Columns []engine.Column `json:"columns"`
 	MaxRows int             `json:"max_rows"`
+	Keep    *Keep           `json:"keep,omitempty"`
+}
+
+// Keep is a statement in two steps: the worker keeps the rows of First under a name,
+// unless it has them, and answers Then, which reads them by it. Where they cannot be
+// kept it executes the statement as a whole.
+type Keep struct {
+	Name  string `json:"name"`
+	First string `json:"first"`
+	Then  string `json:"then"`
 }
 
 // End says how many rows there were.

@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -38,13 +39,13 @@ func (s *session) table(t wire.Table, f *os.File) error {
 	path := engine.Text(pathOf(f))
 	switch t.Format {
 	case formatCSV:
-		return s.view(t, fmt.Sprintf(
+		return s.text(t, f, fmt.Sprintf(
 			`read_csv(%s, auto_detect=false, header=true, skip=%d, delim=%s, quote='"', escape='"', nullstr=[%s], columns=%s, compression='none')`,
 			path, t.Skip, engine.Text(t.Delimiter), texts(append([]string{""}, t.Missing...)), asText(t)))
 	case formatParquet:
 		return s.view(t, "read_parquet("+path+")")
 	case formatJSONLines:
-		return s.view(t, fmt.Sprintf(`read_json(%s, auto_detect=false, format='newline_delimited', columns=%s, compression='uncompressed')`, path, asText(t)))
+		return s.text(t, f, fmt.Sprintf(`read_json(%s, auto_detect=false, format='newline_delimited', columns=%s, compression='uncompressed')`, path, asText(t)))
 	case formatArrow, formatArrowStream:
 		// A file holds a stream, behind its eight first bytes, and an index of it that the
 		// catalogue left alone, too.
@@ -59,6 +60,18 @@ func (s *session) table(t wire.Table, f *os.File) error {
 		return s.load(t, r)
 	}
 	return fmt.Errorf("there is no format %q", t.Format)
+}
+
+// mostLoaded is how long a file of texts can be that is read once: reading its cells takes
+// longer than most questions about them.
+const mostLoaded = 64 << 20
+
+// text names what a table function reads of texts, or holds it.
+func (s *session) text(t wire.Table, f *os.File, from string) error {
+	if info, err := f.Stat(); err != nil || info.Size() > mostLoaded {
+		return errors.Join(err, s.view(t, from))
+	}
+	return s.db.Exec("CREATE TABLE " + engine.Quote(t.Name) + " AS SELECT " + typed(t) + " FROM " + from)
 }
 
 // view names what a table function reads.

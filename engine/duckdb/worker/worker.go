@@ -22,6 +22,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 
@@ -39,6 +41,8 @@ type Database interface {
 	// Query executes one statement, which MUST be a SELECT. Its errors are an
 	// engine.Failure where they are of a known kind.
 	Query(ctx context.Context, sql string) (array.RecordReader, error)
+	// Keep keeps the rows of one statement, which MUST be a SELECT, as a table.
+	Keep(table, sql string) error
 }
 
 // Settings are what a database is opened with.
@@ -94,6 +98,8 @@ type session struct {
 	db    Database
 	state state
 	files []*os.File
+	ready Database // for parsing, opened while there was nothing to do
+	kept  []string // names of tables with rows of statements, the one used last at the end
 }
 
 type state int
@@ -112,6 +118,8 @@ func (s *session) answer(kind byte, content []byte, files []*os.File) error {
 	switch kind {
 	case wire.FrameParse:
 		return s.parse(string(content))
+	case wire.FrameWarm:
+		return s.warm()
 	case wire.FrameOpen:
 		return s.opening(content, files)
 	case wire.FrameRun:
@@ -144,40 +152,67 @@ func (s *session) say(kind byte, v any) error {
 	return sandbox.WriteFrame(s.out, kind, text)
 }
 
+// warm gets ready for whatever comes: a database is opened, and has parsed, so that the
+// program's pages are there.
+func (s *session) warm() (err error) {
+	if s.state != fresh || s.ready != nil {
+		return errTurn
+	}
+	if s.ready, err = s.openLocked(parsing(), nil); err != nil {
+		return err
+	}
+	if _, err := tree(s.ready, "SELECT COUNT(*) FROM nothing"); err != nil {
+		return err
+	}
+	return sandbox.WriteFrame(s.out, wire.FrameOpened)
+}
+
+func parsing() Settings { return Settings{Threads: 1, Memory: parseMemory} }
+
 // parse has a text parsed in a database that holds nothing.
 func (s *session) parse(sql string) error {
 	if s.state == fresh {
-		if err := s.start(Settings{Threads: 1, Memory: parseMemory}, nil); err != nil {
-			return err
+		if s.db = s.ready; s.db == nil {
+			var err error
+			if s.db, err = s.openLocked(parsing(), nil); err != nil {
+				return err
+			}
 		}
 		s.state = parses
 	}
 	if s.state != parses || len(sql) > wire.MaxParse {
 		return errTurn
 	}
-	rows, err := s.db.Query(context.Background(), "SELECT CAST(json_serialize_sql("+engine.Text(sql)+") AS VARCHAR)")
+	text, err := tree(s.db, sql)
 	if err != nil {
 		return err
+	}
+	return sandbox.WriteFrame(s.out, wire.FrameTree, []byte(text))
+}
+
+func tree(db Database, sql string) (string, error) {
+	rows, err := db.Query(context.Background(), "SELECT CAST(json_serialize_sql("+engine.Text(sql)+") AS VARCHAR)")
+	if err != nil {
+		return "", err
 	}
 	defer rows.Release()
 	if !rows.Next() {
-		return errors.Join(errors.New("no tree"), rows.Err())
+		return "", errors.Join(errors.New("no tree"), rows.Err())
 	}
-	tree, ok := rows.RecordBatch().Column(0).(*array.String)
-	if !ok || tree.Len() != 1 || len(tree.Value(0)) > wire.MaxFrame {
-		return errors.New("no tree")
+	text, ok := rows.RecordBatch().Column(0).(*array.String)
+	if !ok || text.Len() != 1 || len(text.Value(0)) > wire.MaxFrame {
+		return "", errors.New("no tree")
 	}
-	return sandbox.WriteFrame(s.out, wire.FrameTree, []byte(tree.Value(0)))
+	return strings.Clone(text.Value(0)), nil // it lies in memory that is given back here
 }
 
-// start opens the database with everything locked but the named paths.
-func (s *session) start(settings Settings, paths []string) error {
+// openLocked opens a database with everything locked but the named paths.
+func (s *session) openLocked(settings Settings, paths []string) (Database, error) {
 	db, err := s.open(settings)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.db = db
-	return db.Exec("SET allowed_paths=[" + texts(paths) + "]; SET enable_external_access=false; SET lock_configuration=true")
+	return db, db.Exec("SET allowed_paths=[" + texts(paths) + "]; SET enable_external_access=false; SET lock_configuration=true")
 }
 
 // opening opens the tables.
@@ -197,7 +232,8 @@ func (s *session) opening(content []byte, files []*os.File) error {
 	for _, f := range files {
 		paths = append(paths, pathOf(f))
 	}
-	if err := s.start(Settings{Threads: o.Threads, Memory: o.Memory, Spill: o.Spill, SpillDir: "/tmp/spill"}, paths); err != nil {
+	var err error
+	if s.db, err = s.openLocked(Settings{Threads: o.Threads, Memory: o.Memory, Spill: o.Spill, SpillDir: spillDir(o.Spill)}, paths); err != nil {
 		return err
 	}
 	for i, t := range o.Tables {
@@ -207,6 +243,14 @@ func (s *session) opening(content []byte, files []*os.File) error {
 	}
 	s.state = runs
 	return sandbox.WriteFrame(s.out, wire.FrameOpened)
+}
+
+// spillDir is where a statement puts rows aside that its memory does not hold.
+func spillDir(spill int64) string {
+	if spill <= 0 {
+		return ""
+	}
+	return "/tmp/spill"
 }
 
 // pathOf is a path at which an open file can be opened again.
@@ -221,7 +265,11 @@ func (s *session) run(content []byte) error {
 	if s.state != runs {
 		return errTurn
 	}
-	rows, err := s.db.Query(context.Background(), q.SQL)
+	sql := q.SQL
+	if q.Keep != nil && s.keep(*q.Keep) {
+		sql = q.Keep.Then
+	}
+	rows, err := s.db.Query(context.Background(), sql)
 	if err != nil {
 		return err
 	}
@@ -245,6 +293,39 @@ func (s *session) run(content []byte) error {
 		return err
 	}
 	return s.say(wire.FrameEnd, wire.End{Rows: total})
+}
+
+// mostKept is how many tables with rows of statements are kept: the host says what may
+// be, by its size.
+const mostKept = 2
+
+// keep says whether a statement's rows are kept, under their name.
+func (s *session) keep(k wire.Keep) bool {
+	if i := slices.Index(s.kept, k.Name); i >= 0 {
+		s.kept = append(slices.Delete(s.kept, i, i+1), k.Name)
+		return true
+	}
+	for len(s.kept) >= mostKept {
+		s.forget()
+	}
+	err := s.db.Keep(k.Name, k.First)
+	if err == nil {
+		s.kept = append(s.kept, k.Name)
+		return true
+	}
+	fmt.Fprintln(s.log, err)
+	for len(s.kept) > 0 { // what is kept takes room that the statement wants
+		s.forget()
+	}
+	return false
+}
+
+// forget drops what was kept first.
+func (s *session) forget() {
+	if err := s.db.Exec("DROP TABLE " + engine.Quote(s.kept[0])); err != nil {
+		fmt.Fprintln(s.log, err)
+	}
+	s.kept = s.kept[1:]
 }
 
 // send writes rows in frames of a usual size.

@@ -65,6 +65,14 @@ func (d *database) Query(_ context.Context, sql string) (array.RecordReader, err
 	return d.rows()
 }
 
+func (d *database) Keep(table, sql string) error {
+	d.tell("keep " + table + ": " + sql)
+	if strings.Contains(sql, "too much") {
+		return engine.Memory
+	}
+	return nil
+}
+
 // Write keeps the log.
 func (d *database) Write(p []byte) (int, error) {
 	d.mu.Lock()
@@ -234,14 +242,18 @@ func TestOpening(t *testing.T) {
 	if _, err := fmt.Sscanf(told[0], "SET allowed_paths=['/proc/self/fd/%d', '/proc/self/fd/%d', '/proc/self/fd/%d']; SET enable_external_access=false", &fds[0], &fds[1], &fds[2]); err != nil {
 		t.Error(told[0])
 	}
-	const typed = `CREATE VIEW "the ""table""" AS SELECT TRY_CAST("a'b" AS BIGINT) AS "a'b", TRY_CAST("c" AS VARCHAR) AS "c" FROM `
+	const typed = ` "the ""table""" AS SELECT TRY_CAST("a'b" AS BIGINT) AS "a'b", TRY_CAST("c" AS VARCHAR) AS "c" FROM `
 	for i, want := range []string{
 		`read_csv('/proc/self/fd/%d', auto_detect=false, header=true, skip=1, delim=';', quote='"', escape='"', nullstr=['', 'NA', 'it''s'], ` +
 			`columns={'a''b': 'VARCHAR', 'c': 'VARCHAR'}, compression='none')`,
 		`read_json('/proc/self/fd/%d', auto_detect=false, format='newline_delimited', columns={'a''b': 'VARCHAR', 'c': 'VARCHAR'}, compression='uncompressed')`,
 		`read_parquet('/proc/self/fd/%d')`,
 	} {
-		if want = typed + fmt.Sprintf(want, fds[i]); told[i+1] != want {
+		made := "CREATE TABLE" // texts are read once
+		if strings.HasPrefix(want, "read_parquet") {
+			made = "CREATE VIEW"
+		}
+		if want = made + typed + fmt.Sprintf(want, fds[i]); told[i+1] != want {
 			t.Errorf("%s\nshould be\n%s", told[i+1], want)
 		}
 	}
@@ -319,4 +331,67 @@ func TestRows(t *testing.T) {
 	if kind, text := h.say(wire.FrameRun, "{"); kind != wire.FrameRefused {
 		t.Errorf("%c %s", kind, text)
 	}
+}
+
+// A session gets ready before it knows for what, and once.
+func TestWarm(t *testing.T) {
+	h := newHost(t, texts("tree", `{"error":false}`))
+	if kind, text := h.say(wire.FrameWarm, ""); kind != wire.FrameOpened {
+		t.Fatalf("%c %s", kind, text)
+	}
+	if kind, _ := h.say(wire.FrameWarm, ""); kind != wire.FrameRefused {
+		t.Errorf("%c", kind)
+	}
+	if kind, _ := h.say(wire.FrameParse, "SELECT 1"); kind != wire.FrameTree {
+		t.Errorf("%c", kind)
+	}
+	if told := h.db.heard(); len(told) != 3 || !strings.HasPrefix(told[0], "SET allowed_paths=[]; SET enable_external_access=false") {
+		t.Error(told)
+	}
+	if kind, _ := h.say(wire.FrameOpen, wire.Opening{}); kind != wire.FrameRefused {
+		t.Errorf("%c", kind)
+	}
+	h = newHost(t, texts("tree", `{"error":false}`))
+	h.say(wire.FrameWarm, "")
+	if kind, _ := h.say(wire.FrameOpen, wire.Opening{}); kind != wire.FrameOpened {
+		t.Errorf("%c", kind)
+	}
+	if kind, _ := h.say(wire.FrameWarm, ""); kind != wire.FrameRefused {
+		t.Errorf("%c", kind)
+	}
+}
+
+// Rows of a first step are kept, a few of them; what cannot be kept is answered as
+// a whole.
+func TestKeeps(t *testing.T) {
+	h := newHost(t, texts("k", "x"))
+	if kind, _ := h.say(wire.FrameOpen, wire.Opening{}); kind != wire.FrameOpened {
+		t.Fatalf("%c", kind)
+	}
+	h.db.heard()
+	ask := func(name, first string, want ...string) {
+		t.Helper()
+		before := len(h.db.heard())
+		q := wire.Run{
+			SQL: "whole " + name, Columns: []engine.Column{{Name: "k", Type: anchorhold.TypeString}}, MaxRows: 1,
+			Keep: &wire.Keep{Name: name, First: first, Then: "then " + name},
+		}
+		kind, text := h.say(wire.FrameRun, q)
+		if kind == wire.FrameBatch {
+			kind, text = h.hear()
+		}
+		if kind != wire.FrameEnd {
+			t.Fatalf("%c %s", kind, text)
+		}
+		if got := h.db.heard()[before:]; !slices.Equal(got, want) {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+	ask("a", "of a", "keep a: of a", "then a")
+	ask("b", "of b", "keep b: of b", "then b")
+	ask("a", "of a", "then a")
+	ask("c", "of c", `DROP TABLE "b"`, "keep c: of c", "then c")
+	ask("a", "of a", "then a")
+	ask("d", "too much", `DROP TABLE "c"`, "keep d: too much", `DROP TABLE "a"`, "whole d")
+	ask("a", "of a", "keep a: of a", "then a")
 }
