@@ -58,7 +58,7 @@ test: machine-test build environment report lint vet test-go test-race test-pyth
 	@.ci/tally $(REPORT)
 
 .PHONY: test-all
-test-all: test test-noise test-mutants test-accountants test-cross test-fuzz ## and the longest: many draws of noise, broken builds, other accountants, other platforms, a while of fuzzing
+test-all: test test-noise test-mutants test-accountants test-questions test-cross test-fuzz ## and the longest: many draws of noise, broken builds, other accountants, other platforms, a while of fuzzing
 
 .PHONY: bench
 bench: machine-test build environment $(VENV)/ready ## the tables of figures
@@ -196,6 +196,10 @@ test-noise: bin/anchorhold-duckdb ## two million draws of each kind of noise, ag
 test-mutants: bin/anchorhold-duckdb ## each attack on answers against a build that is open to it, where it has to succeed
 	go vet -tags mutants ./internal/mutants
 	go test -tags mutants -count=1 -vet=off -timeout 2h -run TestEveryMutantIsFound ./internal/mutants
+
+.PHONY: test-questions
+test-questions: build ## two thousand random questions over wicked rows, in DuckDB and in PostgreSQL
+	ANCHORHOLD_QUESTIONS=2000 go test -count=1 -vet=off -timeout 60m -run 'Random|PartialsAnswer' ./dp/query
 
 # Other people's accountants live apart from what the tests need: they bring a
 # NumPy of their own.

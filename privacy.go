@@ -36,6 +36,7 @@ type AssetPrivacy struct {
 	Unit   []string `json:"unit,omitempty"`   // the columns that name a unit
 	Via    *Via     `json:"via,omitempty"`    // the unit stands in another table
 	Public bool     `json:"public,omitempty"` // about nobody: codes, places, calendars
+	Key    []string `json:"key,omitempty"`    // of a public table: the columns that name one of its rows, by which others join it
 
 	Columns map[string]ColumnPrivacy `json:"columns,omitempty"`
 }
@@ -83,7 +84,7 @@ func (d Dataset) MissingPrivacy() []string {
 	if d.Privacy == nil {
 		return []string{"whose the rows are: --unit COLUMN, or --unit row where each row is somebody else"}
 	}
-	var out []string
+	out := d.Ambiguous()
 	for _, a := range d.Assets {
 		if a.Kind != KindTable {
 			continue
@@ -97,6 +98,30 @@ func (d Dataset) MissingPrivacy() []string {
 	}
 	if d.Privacy.MaxRows < 1 {
 		out = append(out, "how many rows of one unit may count in one group: --max-rows N")
+	}
+	return out
+}
+
+// Ambiguous says which names differ in nothing but their case: in SQL they are the
+// same.
+func (d Dataset) Ambiguous() []string {
+	var out []string
+	tables := map[string]string{}
+	for _, a := range d.Assets {
+		if a.Kind != KindTable {
+			continue
+		}
+		if other, ok := tables[strings.ToLower(a.Name)]; ok {
+			out = append(out, fmt.Sprintf("other names for the tables %s and %s, which differ in their case alone", other, a.Name))
+		}
+		tables[strings.ToLower(a.Name)] = a.Name
+		columns := map[string]string{}
+		for _, c := range a.Version.Columns {
+			if other, ok := columns[strings.ToLower(c.Name)]; ok {
+				out = append(out, fmt.Sprintf("other names for the columns %s and %s of %s, which differ in their case alone", other, c.Name, a.Name))
+			}
+			columns[strings.ToLower(c.Name)] = c.Name
+		}
 	}
 	return out
 }

@@ -16,7 +16,7 @@ import (
 // Limits of what an owner states of a dataset's people. They keep every product
 // of them far below what 128 bits hold.
 const (
-	maxGroups  = 1_000_000
+	maxGroups  = 999_999 // DuckDB picks so many rows of many, in their order
 	maxRows    = 1_000_000_000
 	maxUnits   = 1_000_000_000_000
 	maxDomain  = 10_000 // values of a closed set
@@ -38,6 +38,9 @@ func CheckPrivacy(d anchorhold.Dataset, p anchorhold.Privacy) error {
 	}
 	if err := checkPrice(p.Price); err != nil {
 		return err
+	}
+	if names := d.Ambiguous(); len(names) > 0 {
+		return anchorhold.Errorf(anchorhold.Invalid, "offer "+strings.Join(names, "; "), "names that differ in their case alone are one name in SQL")
 	}
 	for name, of := range p.Assets {
 		a, ok := d.Asset(name)
@@ -84,7 +87,15 @@ func checkUnit(d anchorhold.Dataset, p anchorhold.Privacy, a anchorhold.Asset, o
 	if ways > 1 {
 		return anchorhold.Errorf(anchorhold.Invalid, "say one: columns, row, another table, or public", "whose the rows of %q are is said more than once", a.Name)
 	}
-	if err := checkKey(a, of.Unit); err != nil || of.Via == nil {
+	if len(of.Key) > 0 && !of.Public {
+		return anchorhold.Errorf(anchorhold.Invalid, "state it of a public table", "%q is not public: by which of its columns it is joined follows from its unit", a.Name)
+	}
+	for _, name := range of.Key {
+		if c, said := of.Columns[name]; said && c.Bounded() {
+			return anchorhold.Errorf(anchorhold.Invalid, "state no range of it", "%q is of the key of %q: values that are moved into a range name no row", name, a.Name)
+		}
+	}
+	if err := cmp.Or(checkKey(a, of.Unit), checkKey(a, of.Key)); err != nil || of.Via == nil {
 		return err
 	}
 	return checkVia(d, p, a, of)

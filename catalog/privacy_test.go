@@ -130,3 +130,37 @@ func TestWhatIsMissing(t *testing.T) {
 		t.Errorf("a public table has a worst case: %q", worst)
 	}
 }
+
+// TestNamesThatDifferInCase are one name in SQL: nothing is asked of such a dataset.
+func TestNamesThatDifferInCase(t *testing.T) {
+	d := clinicTables()
+	d.Privacy = &anchorhold.Privacy{MaxGroups: 1, MaxRows: 1, Assets: map[string]anchorhold.AssetPrivacy{
+		"patients": patientsUnit(), "visits": visitsVia(), "homes": {Public: true, Key: []string{"id"}},
+	}}
+	if err := catalog.CheckPrivacy(d, *d.Privacy); err != nil || len(d.MissingPrivacy()) != 0 {
+		t.Fatalf("%v, missing %q", err, d.MissingPrivacy())
+	}
+	d.Assets[0].Version.Columns = append(d.Assets[0].Version.Columns, anchorhold.Column{Name: "AGE", Type: anchorhold.TypeInt})
+	if got := strings.Join(d.MissingPrivacy(), "\n"); !strings.Contains(got, "age and AGE of patients") {
+		t.Errorf("missing is %q", got)
+	}
+	if err := catalog.CheckPrivacy(d, *d.Privacy); err == nil || !strings.Contains(err.Error(), "case alone") {
+		t.Errorf("it can be stated: %v", err)
+	}
+	d = clinicTables()
+	d.Assets[1].Name = "Patients"
+	if err := catalog.CheckPrivacy(d, anchorhold.Privacy{}); err == nil {
+		t.Error("two tables with one name can be stated")
+	}
+	for what, of := range map[string]anchorhold.AssetPrivacy{
+		"a key of rows":                {Row: true, Key: []string{"id"}},
+		"a key that is not there":      {Public: true, Key: []string{"city"}},
+		"a key of floating point":      {Public: true, Key: []string{"age"}},
+		"a key with a range":           {Public: true, Key: []string{"id"}, Columns: map[string]anchorhold.ColumnPrivacy{"id": {Low: "0", High: "9"}}},
+		"a key with one column thrice": {Public: true, Key: []string{"id", "id"}},
+	} {
+		if err := catalog.CheckPrivacy(clinicTables(), anchorhold.Privacy{Assets: map[string]anchorhold.AssetPrivacy{"patients": of}}); err == nil {
+			t.Errorf("%s is taken", what)
+		}
+	}
+}

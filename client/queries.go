@@ -29,12 +29,14 @@ type QueryPrice struct {
 }
 
 // QueryColumn is a column of an answer. PlusMinus is the half-width of its
-// intervals, where that depends on no data.
+// intervals, where that depends on no data; of quantiles Ranks says by how many rows
+// one may be off its place.
 type QueryColumn struct {
 	Name      string             `json:"name"`
 	Kind      string             `json:"kind"` // "key", an aggregate, or "expression"
 	PlusMinus *float64           `json:"plus_minus,omitempty"`
 	BySize    map[string]float64 `json:"plus_minus_by_group_size,omitempty"`
+	Ranks     *float64           `json:"plus_minus_ranks,omitempty"`
 	Noise     *QueryNoise        `json:"noise,omitempty"` // where a value is one released number
 }
 
@@ -52,11 +54,13 @@ type QueryQuote struct {
 	Level float64       `json:"level"`
 }
 
-// QueryCell is one value, with the interval of an aggregate.
+// QueryCell is one value, with the interval of an aggregate, or of each of a list.
 type QueryCell struct {
 	Value any      `json:"value"`
 	Low   *float64 `json:"low,omitempty"`
 	High  *float64 `json:"high,omitempty"`
+
+	Ends [][2]float64 `json:"ends,omitempty"`
 }
 
 // QueryAnswer is an answer.

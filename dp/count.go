@@ -39,6 +39,19 @@ func (n Number) Exact() *big.Rat {
 	return x.Mul(x, n.step)
 }
 
+// In gives the same number with values of so many of a unit, which is above
+// zero.
+func (n Number) In(unit *big.Rat) (Number, error) {
+	if err := num.Positive("unit", unit); err != nil {
+		return Number{}, err
+	}
+	n.step = new(big.Rat).Mul(n.step, unit)
+	if n.least != nil {
+		n.least = new(big.Rat).Mul(n.least, unit)
+	}
+	return n, nil
+}
+
 // Float64 gives the released value, rounded to the nearest float64.
 func (n Number) Float64() float64 {
 	f, _ := n.Exact().Float64()

@@ -111,11 +111,12 @@ func (k KeptNoise) like() (n Number, err error) {
 			return n, err
 		}
 	}
+	from.size, _ = size.Float64()
 	switch k.Kind {
 	case LaplaceNoise:
-		from.tail = tail.Laplace{Scale: size}
+		from.tail, from.cost.Mechanism = tail.Laplace{Scale: size}, Laplace
 	case GaussianNoise:
-		from.tail = &tail.Gaussian{Variance: size}
+		from.tail, from.cost.Mechanism = &tail.Gaussian{Variance: size}, Gaussian
 	default:
 		return n, notKept()
 	}
@@ -126,6 +127,65 @@ func (k KeptNoise) like() (n Number, err error) {
 		}
 	}
 	return n, nil
+}
+
+// KeptTree is a released tree of quantiles in a form that can be stored: which values
+// its bins hold, its noise, and a number for each of its nodes.
+type KeptTree struct {
+	Noise KeptNoise    `json:"noise"`
+	Bins  int          `json:"bins"`
+	Low   string       `json:"low"` // of the first bin: fractions, as what follows
+	Width string       `json:"width"`
+	Gap   string       `json:"gap"` // between what two bins hold
+	Top   string       `json:"top"`
+	Nodes [][]*big.Int `json:"nodes"` // by level
+}
+
+// Keep gives a tree in a form that can be stored.
+func (r *Ranks) Keep() KeptTree {
+	m := r.of
+	number := Number{noisy{nil, m.levels[0]}, big.NewRat(1, 1), nil}
+	return KeptTree{number.kept(), m.bins, m.low.RatString(), m.width.RatString(), m.gap.RatString(), m.top.RatString(), r.nodes}
+}
+
+// Released gives the tree back: its quantiles and their intervals are what they
+// were.
+func (k KeptTree) Released() (*Ranks, error) {
+	like, err := k.Noise.like()
+	if err != nil {
+		return nil, err
+	}
+	if k.Bins < 2 || k.Bins > maxBins {
+		return nil, notKept()
+	}
+	m := &Quantiles{bins: k.Bins, known: map[excess]float64{}}
+	for text, to := range map[*string]**big.Rat{&k.Low: &m.low, &k.Width: &m.width, &k.Gap: &m.gap, &k.Top: &m.top} {
+		var ok bool
+		if *to, ok = new(big.Rat).SetString(*text); !ok || len(*text) > num.MaxBits {
+			return nil, notKept()
+		}
+	}
+	for range depth(k.Bins) {
+		m.levels = append(m.levels, like.noisy.from)
+	}
+	r := &Ranks{of: m, tree: make([][]float64, len(m.levels)), nodes: k.Nodes}
+	if len(k.Nodes) != len(m.levels) {
+		return nil, notKept()
+	}
+	for level, nodes := range k.Nodes {
+		if len(nodes) != m.nodes(level) {
+			return nil, notKept()
+		}
+		for _, n := range nodes {
+			if n == nil || n.BitLen() > num.MaxBits {
+				return nil, notKept()
+			}
+			f, _ := noisy{n, m.levels[level]}.best().Float64()
+			r.tree[level] = append(r.tree[level], f)
+		}
+	}
+	r.accumulate()
+	return r, nil
 }
 
 func notKept() error {

@@ -120,3 +120,67 @@ func TestNoiseIsToldInUnitsOfTheValue(t *testing.T) {
 		}
 	}
 }
+
+// TestATreeIsKept with all that follows from it.
+func TestATreeIsKept(t *testing.T) {
+	l, err := NewLattice(rat(t, "1/4"), rat(t, "-3"), rat(t, "20"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range map[string]Price{"laplace": epsilon(t, "2"), "gaussian": rho(t, "1/2")} {
+		m, err := NewQuantiles(p, Contribution{Groups: 2, Rows: 3}, l, 60)
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts := make([]Int128, m.Bins())
+		for i := range counts {
+			counts[i] = FromInt64(int64(i))
+		}
+		released, err := m.Release(t.Context(), pool(t), [][]Int128{counts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(released[0].Keep())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kept KeptTree
+		if err := json.Unmarshal(text, &kept); err != nil {
+			t.Fatal(err)
+		}
+		again, err := kept.Released()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range []float64{0.01, 0.5, 0.9} {
+			for _, level := range []float64{0.5, 0.95} {
+				a, err := released[0].Quantile(q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b, err := again.Quantile(q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				x, err := a.Interval(level)
+				y, err2 := b.Interval(level)
+				if a.Float64() != b.Float64() || x != y || err != nil || err2 != nil {
+					t.Errorf("%s: %v in %v was kept as %v in %v", name, a.Float64(), x, b.Float64(), y)
+				}
+			}
+		}
+		for what, spoil := range map[string]func(k *KeptTree){
+			"bins": func(k *KeptTree) { k.Bins = 1 << 30 }, "levels": func(k *KeptTree) { k.Nodes = nil }, "a level": func(k *KeptTree) { k.Nodes[0] = nil },
+			"a node": func(k *KeptTree) { k.Nodes[0][0] = nil }, "an end": func(k *KeptTree) { k.Low = "x" }, "noise": func(k *KeptTree) { k.Noise.Size = "0" },
+		} {
+			var broken KeptTree
+			if err := json.Unmarshal(text, &broken); err != nil {
+				t.Fatal(err)
+			}
+			spoil(&broken)
+			if _, err := broken.Released(); !refused(err, "") {
+				t.Errorf("%s: other %s: %v", name, what, err)
+			}
+		}
+	}
+}

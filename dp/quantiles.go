@@ -101,11 +101,7 @@ func NewQuantilesOfBins(p Price, c Contribution, low, width *big.Rat, bins int) 
 // grow makes the tree.
 func (m *Quantiles) grow(p Price, c Contribution) (*Quantiles, error) {
 	m.known = map[excess]float64{}
-	depth := 1
-	for n := fanout; n < m.bins; n *= fanout {
-		depth++
-	}
-	weights := make([]int64, depth)
+	weights := make([]int64, depth(m.bins))
 	for i := range weights {
 		weights[i] = 1
 	}
@@ -121,6 +117,15 @@ func (m *Quantiles) grow(p Price, c Contribution) (*Quantiles, error) {
 		m.levels = append(m.levels, a)
 	}
 	return m, nil
+}
+
+// depth is how many levels a tree over so many bins has.
+func depth(bins int) int {
+	levels := 1
+	for n := fanout; n < bins; n *= fanout {
+		levels++
+	}
+	return levels
 }
 
 // Cost is what a release costs: all levels.
@@ -205,7 +210,7 @@ func (m *Quantiles) Release(ctx context.Context, pool *Pool, partials [][]Int128
 				return nil, err
 			}
 		}
-		out[i] = &Ranks{of: m, tree: make([][]float64, len(m.levels))}
+		out[i] = &Ranks{of: m, tree: make([][]float64, len(m.levels)), nodes: make([][]*big.Int, len(m.levels))}
 	}
 	for level, a := range m.levels {
 		n, size := m.nodes(level), m.span(level)
@@ -226,6 +231,7 @@ func (m *Quantiles) Release(ctx context.Context, pool *Pool, partials [][]Int128
 		for i, v := range values {
 			f, _ := v.best().Float64()
 			ranks := out[i/n]
+			ranks.nodes[level] = append(ranks.nodes[level], v.value)
 			ranks.tree[level] = append(ranks.tree[level], f)
 		}
 	}
@@ -240,8 +246,11 @@ func (m *Quantiles) Release(ctx context.Context, pool *Pool, partials [][]Int128
 type Ranks struct {
 	of   *Quantiles
 	tree [][]float64
-	rows float64   // the sum of the first level
-	cum  []float64 // cum[j]: rows in bins below j
+	rows float64 // the sum of the first level
+
+	nodes [][]*big.Int // the tree as it was released
+
+	cum []float64 // cum[j]: rows in bins below j
 }
 
 // accumulate adds up the largest nodes that lie below each bin.

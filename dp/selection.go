@@ -168,6 +168,9 @@ func (m *Threshold) Cost() []Cost { return append(m.count.Cost(), m.cost) }
 // Least gives the noisy count from which on a group is shown.
 func (m *Threshold) Least() *big.Int { return new(big.Int).Set(m.least) }
 
+// PlusMinus gives the half-width that intervals will have, before any data.
+func (m *Threshold) PlusMinus(level float64) (float64, error) { return m.count.PlusMinus(level) }
+
 // Prepare has the noise for so many groups drawn, before data is touched.
 func (m *Threshold) Prepare(pool *Pool, groups int) { m.count.Prepare(pool, groups) }
 

@@ -90,6 +90,28 @@ func (m *Totals) PlusMinus(total int, level float64) (float64, error) {
 	return plusMinus(m.parts[total], big.NewRat(1, 1), level)
 }
 
+// Noise says how large the noise of a total will be.
+func (m *Totals) Noise(total int) Noise { return m.parts[total].about(big.NewRat(1, 1)) }
+
+// Expected gives what a released total would look like that is x, without noise
+// and without any data, to announce how precise answers that follow from it will
+// be.
+func (m *Totals) Expected(total int, x *big.Int) (Number, error) {
+	if total < 0 || total >= len(m.parts) {
+		return Number{}, num.Refuse("total", OutOfBounds, "name one of those that are released")
+	}
+	a := m.parts[total]
+	return Number{noisy{new(big.Int).Rsh(x, a.shift), a}, big.NewRat(1, 1), m.ranges[total].least()}, nil
+}
+
+// least is what a total is at least; nil where it may be anything.
+func (r Range) least() *big.Rat {
+	if r.Low >= 0 {
+		return new(big.Rat)
+	}
+	return nil
+}
+
 // Prepare has the noise for so many groups drawn, before data is touched.
 func (m *Totals) Prepare(pool *Pool, groups int) {
 	for _, a := range m.parts {
@@ -114,11 +136,7 @@ func (m *Totals) Release(ctx context.Context, pool *Pool, groups [][]Int128) ([]
 	}
 	out := make([][]Number, len(groups))
 	for i, a := range m.parts {
-		var least *big.Rat
-		if m.ranges[i].Low >= 0 {
-			least = new(big.Rat)
-		}
-		numbers, err := release(ctx, pool, a, columns[i], big.NewRat(1, 1), least)
+		numbers, err := release(ctx, pool, a, columns[i], big.NewRat(1, 1), m.ranges[i].least())
 		if err != nil {
 			return nil, err
 		}
@@ -156,7 +174,7 @@ func (f Form) check() error {
 
 // combined is an estimate that follows from several numbers. Its interval is
 // computed where each of them lies in its own, at a level that lets all do so
-// (Bonferroni): no independence is assumed.
+// (Bonferroni): no independence is assumed. A span of nothing has no ends.
 type combined struct {
 	numbers []Number
 	of      func([]span) span
@@ -168,7 +186,11 @@ func (c combined) Float64() float64 {
 	for i, n := range c.numbers {
 		at[i] = point(n.Exact())
 	}
-	f, _ := c.of(at).low.Float64()
+	s := c.of(at)
+	if s.low == nil {
+		return math.NaN()
+	}
+	f, _ := s.low.Float64()
 	if c.root {
 		return math.Sqrt(f)
 	}
@@ -185,7 +207,11 @@ func (c combined) Interval(level float64) (Interval, error) {
 	for i, n := range c.numbers {
 		at[i] = n.span(a)
 	}
-	i := c.of(at).outward()
+	s := c.of(at)
+	if s.low == nil {
+		return Interval{math.Inf(-1), math.Inf(1)}, nil
+	}
+	i := s.outward()
 	if c.root {
 		i = rootOf(i)
 	}

@@ -1,133 +1,152 @@
 package question
 
 import (
+	"fmt"
 	"math"
+	"math/big"
 
 	"github.com/anchorhold/anchorhold/dp"
 	"github.com/anchorhold/anchorhold/dp/query"
 )
 
 // Cell is one value of an answer. Low and High are the ends of its interval, of an
-// aggregate that is shown as it is; of an expression over several there is none.
+// aggregate that is shown as it is; of an expression over several there is none. Of
+// a list of quantiles Ends has the interval of each.
 type Cell struct {
-	Value any      `json:"value"`
-	Low   *float64 `json:"low,omitempty"`
-	High  *float64 `json:"high,omitempty"`
+	Value any          `json:"value"`
+	Low   *float64     `json:"low,omitempty"`
+	High  *float64     `json:"high,omitempty"`
+	Ends  [][2]float64 `json:"ends,omitempty"`
 }
 
-// estimate is a value that was made of released numbers, with its interval.
+// estimate is a value that was made of released numbers, with its interval: a
+// float64, a list of them, or nil where there is none.
 type estimate struct {
-	value     float64
-	low, high float64
+	value any
+	ends  []dp.Interval // as many as values
 }
 
-// estimateOf makes an aggregate of the released columns of a group.
-func estimateOf(a query.Aggregate, g noisy, level float64) (estimate, error) {
-	switch a.Kind {
-	case query.Units:
-		column := a.Count
-		if column < 0 {
-			column = 0
+// show sets the ends of a cell.
+func (e estimate) show(c *Cell) {
+	switch e.value.(type) {
+	case float64:
+		c.Low, c.High = end(e.ends[0].Low), end(e.ends[0].High)
+	case []float64:
+		c.Ends = nil
+		for _, i := range e.ends {
+			c.Ends = append(c.Ends, [2]float64{i.Low, i.High})
 		}
-		return single(*g.values[column], 1, level)
-	case query.Count:
-		return single(*g.values[a.Count], 1, level)
-	case query.Sum:
-		return single(*g.values[a.Sum], a.Values.Scale, level)
-	case query.Mean:
-		return mean(a, g, level)
-	case query.Variance, query.Deviation:
-		return variance(a, g, level)
-	case query.Quantiles:
 	}
-	return estimate{}, errNotYet
 }
 
-// single is one released number, in units of a lattice.
-func single(n dp.Number, scale, level float64) (estimate, error) {
-	i, err := n.Interval(level)
-	return estimate{n.Float64() / scale, i.Low / scale, i.High / scale}, err
+// end is an end of an interval; one without an end has none.
+func end(x float64) *float64 {
+	if math.IsInf(x, 0) || math.IsNaN(x) {
+		return nil
+	}
+	return &x
 }
 
-// mean is the centre of the range and a quotient. Its interval is that of all
-// quotients of the parts' intervals, each of which holds with half of the
-// probability of a miss; it is the whole range where the count may be none.
-func mean(a query.Aggregate, g noisy, level float64) (estimate, error) {
-	half := 1 - (1-level)/2
-	n, err := single(*g.values[a.Count], 1, half)
+// estimateOf makes an aggregate of what was released of a group.
+func estimateOf(a query.Aggregate, g noisy, level float64) (estimate, error) {
+	if a.Kind == query.Quantiles {
+		return quantilesOf(a, g, level)
+	}
+	e, err := valueOf(a, g)
 	if err != nil {
-		return estimate{}, err
+		return estimate{}, refused(err)
 	}
-	s, err := single(*g.values[a.Sum], 1, half)
+	i, err := e.Interval(level)
 	if err != nil {
-		return estimate{}, err
+		return estimate{}, refused(err)
 	}
-	centre := float64(a.Values.Center)
-	out := estimate{value: centre + s.value/math.Max(n.value, 1), low: math.Inf(-1), high: math.Inf(1)}
-	if n.low >= 1 {
-		q := quotient(s, n)
-		out.low, out.high = centre+q.low, centre+q.high
-	}
-	return out.scaled(a.Values.Scale), nil
-}
-
-// variance is the mean square less the square of the mean, both of values less the
-// centre.
-func variance(a query.Aggregate, g noisy, level float64) (estimate, error) {
-	third := 1 - (1-level)/3
-	n, err := single(*g.values[a.Count], 1, third)
-	if err != nil {
-		return estimate{}, err
-	}
-	s, err := single(*g.values[a.Sum], 1, third)
-	if err != nil {
-		return estimate{}, err
-	}
-	q, err := single(*g.values[a.Squares], 1, third)
-	if err != nil {
-		return estimate{}, err
-	}
-	count := math.Max(n.value, 2)
-	centre := float64(a.Square.Center)
-	out := estimate{value: centre + q.value/count - (s.value/count)*(s.value/count), low: 0, high: math.Inf(1)}
-	if n.low >= 2 {
-		squares, first := quotient(q, n), quotient(s, n)
-		least, most := squareEnds(first)
-		out.low, out.high = centre+squares.low-most, centre+squares.high-least
-	}
-	if a.Sample {
-		out.value *= count / (count - 1)
-		out.low, out.high = out.low*bessel(n.high), out.high*bessel(n.low)
-	}
-	out = out.scaled(a.Square.Scale)
-	out.value, out.low = math.Max(out.value, 0), math.Max(out.low, 0)
-	out.high = math.Max(out.high, out.low)
-	if a.Kind == query.Deviation {
-		out = estimate{math.Sqrt(out.value), math.Sqrt(out.low), math.Sqrt(out.high)}
+	out := estimate{ends: []dp.Interval{i}}
+	if f := e.Float64(); !math.IsNaN(f) {
+		out.value = f
 	}
 	return out, nil
 }
 
-func bessel(n float64) float64 {
-	n = math.Max(n, 2)
-	return n / (n - 1)
-}
-
-// quotient is the interval of all quotients; the divisor is positive.
-func quotient(x, by estimate) estimate {
-	a, b, c, d := x.low/by.low, x.low/by.high, x.high/by.low, x.high/by.high
-	return estimate{x.value / by.value, math.Min(math.Min(a, b), math.Min(c, d)), math.Max(math.Max(a, b), math.Max(c, d))}
-}
-
-// squareEnds are the least and the greatest square of an interval.
-func squareEnds(x estimate) (least, most float64) {
-	most = math.Max(x.low*x.low, x.high*x.high)
-	if x.low > 0 || x.high < 0 {
-		least = math.Min(x.low*x.low, x.high*x.high)
+// valueOf makes one value of a group's numbers, at no further cost.
+func valueOf(a query.Aggregate, g noisy) (dp.Estimate, error) {
+	number := func(column int) dp.Number {
+		if column < 0 || g.values[column] == nil {
+			return dp.Number{}
+		}
+		return *g.values[column]
 	}
-	return least, most
+	side := func(s query.Side) dp.Side {
+		return dp.Side{Form: form(s.Values), Sum: number(s.Sum), Squares: number(s.Squares), SquareOffset: big.NewRat(s.Square.Center, 1)}
+	}
+	y := side(a.Side)
+	pair := dp.Pair{Y: y, X: side(a.X), Count: number(a.Count), Products: number(a.Products)}
+	switch a.Kind {
+	case query.Units, query.Count:
+		return number(a.Count), nil
+	case query.Sum:
+		return number(a.Sum).In(unit(a.Values))
+	case query.Mean:
+		return dp.MeanOf(pair.Count, y.Sum, y.Form)
+	case query.Variance:
+		return dp.VarianceOf(pair.Count, y.Sum, y.Squares, y.Form, y.SquareOffset, a.Sample)
+	case query.Deviation:
+		return dp.DeviationOf(pair.Count, y.Sum, y.Squares, y.Form, y.SquareOffset, a.Sample)
+	case query.Covariance:
+		return pair.Covariance(a.Sample)
+	case query.Correlation:
+		return pair.Correlation()
+	case query.Slope:
+		return pair.Slope()
+	case query.Intercept:
+		return pair.Intercept()
+	case query.Quantiles:
+	}
+	return nil, fmt.Errorf("no value is made of %q", a.Kind)
 }
 
-func (e estimate) scaled(by float64) estimate {
-	return estimate{e.value / by, e.low / by, e.high / by}
+// unit is what one step of a lattice stands for.
+func unit(l query.Lattice) *big.Rat {
+	u := new(big.Rat).SetFloat64(l.Scale)
+	return u.Inv(u)
+}
+
+// form says what integers of a lattice, less its center, stand for.
+func form(l query.Lattice) dp.Form {
+	if l.Scale == 0 {
+		return dp.Form{}
+	}
+	u := unit(l)
+	return dp.Form{
+		Offset: big.NewRat(l.Center, 1), Unit: u,
+		Low: new(big.Rat).Mul(big.NewRat(l.Low, 1), u), High: new(big.Rat).Mul(big.NewRat(l.High, 1), u),
+	}
+}
+
+// leastPart stands for the quantiles 0 and 1, which are the least and the greatest
+// value: no group has so many rows that it differs from them.
+const leastPart = 1.0 / (1 << 48)
+
+// quantilesOf reads quantiles off a group's tree.
+func quantilesOf(a query.Aggregate, g noisy, level float64) (estimate, error) {
+	tree := g.trees[a.Tree]
+	if tree == nil {
+		return estimate{}, nil
+	}
+	var values []float64
+	var out estimate
+	for _, p := range a.Quantiles {
+		q, err := tree.Quantile(min(max(p, leastPart), 1-leastPart))
+		if err != nil {
+			return out, refused(err)
+		}
+		i, err := q.Interval(level)
+		if err != nil {
+			return out, refused(err)
+		}
+		values, out.ends = append(values, q.Float64()), append(out.ends, i)
+	}
+	if out.value = values; len(values) == 1 {
+		out.value = values[0]
+	}
+	return out, nil
 }

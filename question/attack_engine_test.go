@@ -21,7 +21,7 @@ func expressions() (numbers, truths, texts, days []string) {
 		for _, fn := range []string{"ABS", "SIGN", "FLOOR", "CEIL", "CEILING", "ROUND", "SQRT", "-"} {
 			numbers = append(numbers, fn+"("+x+")")
 		}
-		numbers = append(numbers, "ROUND("+x+", 3)", "CAST("+x+" AS INTEGER)", "CAST("+x+" AS DECIMAL(12,2))", "1 / "+x, x+" / "+x, x+" + "+x, x+" - 1e9", x+" * -1e9",
+		numbers = append(numbers, "ROUND("+x+", 3)", "WIDTH_BUCKET("+x+", -0.5, 100, 7)", "CAST("+x+" AS INTEGER)", "CAST("+x+" AS DECIMAL(12,2))", "1 / "+x, x+" / "+x, x+" + "+x, x+" - 1e9", x+" * -1e9",
 			"COALESCE("+x+", 0)", "NULLIF("+x+", 0)", "GREATEST("+x+", i)", "LEAST("+x+", f)", "CASE WHEN "+x+" > 0 THEN "+x+" ELSE 1 / "+x+" END")
 	}
 	for _, op := range []string{"mod(%s, %s)", "(%s %% %s)", "(%s // %s)", "divide(%s, %s)"} {
@@ -77,6 +77,9 @@ func TestAttackErrors(t *testing.T) {
 	}
 	for _, x := range slices.Concat(texts, days) {
 		questions = append(questions, x+" AS k, COUNT(*) AS n FROM people GROUP BY k")
+	}
+	for _, of := range []string{"MEDIAN(f)", "APPROX_QUANTILES(i * f, 4)", "COVAR_SAMP(i, f)", "CORR(f, i)", "REGR_SLOPE(f, i)", "REGR_INTERCEPT(i, f)", "VARIANCE(f)", "AVG(i / f)"} {
+		questions = append(questions, "b, "+of+" AS x FROM people GROUP BY b")
 	}
 	answered := 0
 	for _, q := range questions {

@@ -18,6 +18,7 @@ type Drawer struct {
 	s     *Service
 	q     *prepared
 	exact [][]group
+	found finder
 	drawn int
 }
 
@@ -31,8 +32,8 @@ func (s *Service) Drawer(ctx context.Context, who anchorhold.Principal, name str
 	if err != nil {
 		return nil, err
 	}
-	exact, err := q.exact(ctx, e, s.Secret)
-	return &Drawer{s: s, q: q, exact: exact}, err
+	exact, found, err := q.exact(ctx, e, s.Secret)
+	return &Drawer{s: s, q: q, exact: exact, found: found}, err
 }
 
 // Draw gives the rows of one answer.
@@ -62,7 +63,8 @@ func (d *Drawer) Intervals(ctx context.Context, level float64) ([][]Interval, er
 			if err != nil {
 				return nil, err
 			}
-			out[i] = append(out[i], Interval{e.value, e.low, e.high})
+			value, _ := e.value.(float64)
+			out[i] = append(out[i], Interval{value, e.ends[0].Low, e.ends[0].High})
 		}
 	}
 	return out, nil
@@ -78,15 +80,13 @@ func (d *Drawer) release(ctx context.Context) ([]noisy, error) {
 			if p.chosen != nil {
 				p.chosen.Prepare(d.s.Pool, n)
 			}
-			for _, s := range p.sums {
-				if s != nil {
-					s.Prepare(d.s.Pool, n)
-				}
+			if p.totals != nil {
+				p.totals.Prepare(d.s.Pool, n)
 			}
 		}
 	}
 	d.drawn++
-	return d.q.release(ctx, d.s.Pool, d.exact)
+	return d.q.release(ctx, d.s.Pool, d.exact, d.found)
 }
 
 // Price is what each answer costs.

@@ -15,6 +15,14 @@ type made struct {
 	Rows       []int             `json:"rows"`   // the group of each row
 	Groups     []int             `json:"groups"` // how many columns each group has
 	Kept       dp.Kept           `json:"kept"`
+	Trees      []madeTree        `json:"trees,omitempty"`
+}
+
+// madeTree is the tree of an aggregate of quantiles, of one group.
+type madeTree struct {
+	Group     int         `json:"group"`
+	Aggregate int         `json:"aggregate"`
+	Tree      dp.KeptTree `json:"tree"`
 }
 
 // keep notes of which of the groups the rows of an answer are made.
@@ -34,6 +42,11 @@ func (q *prepared) keep(shown []noisy, rows []query.Row) *made {
 			at[r.Group] = len(m.Groups)
 			m.Groups = append(m.Groups, len(shown[r.Group].values))
 			numbers = append(numbers, shown[r.Group].values...)
+			for n, tree := range shown[r.Group].trees {
+				if tree != nil {
+					m.Trees = append(m.Trees, madeTree{at[r.Group], n, tree.Keep()})
+				}
+			}
 		}
 		m.Rows[i] = at[r.Group]
 	}
@@ -50,6 +63,14 @@ func (m *made) intervals(rows [][]Cell, level float64) error {
 	groups := make([]noisy, len(m.Groups))
 	for i, n := range m.Groups {
 		groups[i].values, numbers = numbers[:n], numbers[n:]
+		groups[i].trees = make([]*dp.Ranks, len(m.Aggregates))
+	}
+	for _, t := range m.Trees {
+		tree, err := t.Tree.Released()
+		if err != nil {
+			return err
+		}
+		groups[t.Group].trees[t.Aggregate] = tree
 	}
 	for i, cells := range rows {
 		for j, n := range m.Items {
@@ -60,7 +81,7 @@ func (m *made) intervals(rows [][]Cell, level float64) error {
 			if err != nil {
 				return refused(err)
 			}
-			cells[j].Low, cells[j].High = end(e.low), end(e.high)
+			e.show(&cells[j])
 		}
 	}
 	return nil
@@ -85,7 +106,7 @@ func told(text json.RawMessage, level float64) (Answer, error) {
 	if level != k.Level {
 		k.Level = level
 		for i := range k.Columns { // these are of the level at which it was asked for
-			k.Columns[i].PlusMinus, k.Columns[i].BySize = nil, nil
+			k.Columns[i].PlusMinus, k.Columns[i].BySize, k.Columns[i].Ranks = nil, nil, nil
 		}
 	}
 	return k.Answer, k.Made.intervals(k.Rows, level)

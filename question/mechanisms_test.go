@@ -10,12 +10,20 @@ import (
 	"github.com/anchorhold/anchorhold/dp/query"
 )
 
+// none is an aggregate that is made of nothing yet.
+func none(k query.Kind) query.Aggregate {
+	side := query.Side{Sum: -1, Squares: -1}
+	return query.Aggregate{Kind: k, Count: -1, Side: side, X: side, Products: -1, Tree: -1}
+}
+
 // TestPartsShareOneSelection: what several grouping sets spend of δ together is
 // what the ledger is charged with.
 func TestPartsShareOneSelection(t *testing.T) {
 	part := query.Part{Set: []int{0}, Columns: []query.Partial{{Name: "units", Hi: 1}}, Groups: 4, Aggregate: -1}
+	units := none(query.Units)
+	units.Count = 0
 	whole := query.Part{Columns: part.Columns, Groups: 1, Public: [][]any{{}}, Aggregate: -1}
-	plan := &query.Plan{Parts: []query.Part{part, part, part, whole}, Aggregates: []query.Aggregate{{Kind: query.Units, Count: -1, Sum: -1, Squares: -1}}}
+	plan := &query.Plan{Parts: []query.Part{part, part, part, whole}, Aggregates: []query.Aggregate{units}}
 	p := price{epsilon: 1e12, delta: 2e12, rho: 1e10, selection: 1e12}
 	m, err := newMechanisms(plan, p)
 	if err != nil {
@@ -27,10 +35,8 @@ func TestPartsShareOneSelection(t *testing.T) {
 		if of.chosen != nil {
 			costs = of.chosen.Cost()
 		}
-		for _, s := range of.sums {
-			if s != nil {
-				costs = append(costs, s.Cost()...)
-			}
+		if of.totals != nil {
+			costs = append(costs, of.totals.Cost()...)
 		}
 		for _, c := range costs {
 			if c.Delta != nil {
@@ -56,9 +62,11 @@ func TestMissingValuesAreNoFailure(t *testing.T) {
 	pool := dp.NewPool()
 	defer pool.Close()
 	for _, c := range []query.Partial{{Name: "m1", Lo: 1, Hi: 1}, {Name: "m1", Lo: -5, Hi: -1}, {Name: "m1", Lo: 2, Hi: 9}} {
+		sum := none(query.Sum)
+		sum.Sum = 1
 		plan := &query.Plan{
 			Parts:      []query.Part{{Columns: []query.Partial{{Name: "units", Hi: 1}, c}, Groups: 1, Public: [][]any{{}}, Aggregate: -1}},
-			Aggregates: []query.Aggregate{{Kind: query.Sum, Count: -1, Sum: 1, Squares: -1}},
+			Aggregates: []query.Aggregate{sum},
 		}
 		m, err := newMechanisms(plan, price{epsilon: 1e12})
 		if err != nil {

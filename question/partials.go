@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 
@@ -19,52 +18,139 @@ import (
 // partials has every part of a plan computed, and releases it: no exact number
 // leaves this function.
 func (q *prepared) partials(ctx context.Context, e engine.Engine, secret []byte, pool *dp.Pool) ([]noisy, error) {
-	exact, err := q.exact(ctx, e, secret)
+	exact, found, err := q.exact(ctx, e, secret)
 	if err != nil {
 		return nil, err
 	}
-	return q.release(ctx, pool, exact)
+	return q.release(ctx, pool, exact, found)
 }
 
-// exact has every part of a plan computed.
-func (q *prepared) exact(ctx context.Context, e engine.Engine, secret []byte) ([][]group, error) {
+// exact has every part of a plan computed, but for the bins of groups that come from
+// the data: those are asked for once it is known which are shown.
+func (q *prepared) exact(ctx context.Context, e engine.Engine, secret []byte) ([][]group, finder, error) {
 	sources := query.Sources{Tables: map[string]string{}, Key: q.keyOf(secret)}
 	for _, a := range tables(q.dataset) {
 		t, ok := e.Table(a.Name)
 		if !ok {
-			return nil, fmt.Errorf("the engine has no table %q", a.Name)
+			return nil, nil, fmt.Errorf("the engine has no table %q", a.Name)
 		}
 		sources.Tables[a.Name] = t.SQL
 	}
 	statements, err := q.plan.SQL(query.Dialect(e.Dialect()), sources)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	found := func(i int, names []string) ([]group, error) {
+		return ask(ctx, e, q.statement(statements[i].Only(names), &q.plan.Parts[i]), &q.plan.Parts[i])
 	}
 	out := make([][]group, len(q.plan.Parts))
 	for i := range q.plan.Parts {
-		if out[i], err = compute(ctx, e, q.statement(statements[i], &q.plan.Parts[i]), &q.plan.Parts[i]); err != nil {
-			return nil, err
+		of := &q.plan.Parts[i]
+		switch {
+		case of.Aggregate < 0:
+			out[i], err = compute(ctx, e, q.statement(statements[i], of), of)
+		case of.Public != nil:
+			out[i], err = ask(ctx, e, q.statement(statements[i], of), of)
+		}
+		if err != nil {
+			return nil, nil, err
 		}
 	}
-	return out, nil
+	return out, found, nil
 }
 
+// finder asks for the bins of groups that were selected, by their names.
+type finder func(part int, names []string) ([]group, error)
+
 // release adds noise to every part.
-func (q *prepared) release(ctx context.Context, pool *dp.Pool, exact [][]group) ([]noisy, error) {
-	var out []noisy
+func (q *prepared) release(ctx context.Context, pool *dp.Pool, exact [][]group, found finder) ([]noisy, error) {
+	shown := make([][]noisy, len(exact))
 	for i, groups := range exact {
-		shown, err := q.noise.release(ctx, pool, i, groups)
+		of, err := &q.plan.Parts[i], error(nil)
+		switch {
+		case of.Aggregate < 0:
+			shown[i], err = q.noise.release(ctx, pool, i, groups)
+		case of.Public != nil:
+			err = q.tree(ctx, pool, i, groups, shown[of.Main])
+		default:
+			err = q.trees(ctx, pool, i, found, shown[of.Main])
+		}
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, shown...)
 	}
-	return out, nil
+	return slices.Concat(shown...), nil
+}
+
+// What is asked of an engine at once for groups that were selected.
+const (
+	mostAsked = 4                 // times
+	mostNames = engine.MaxSQL / 2 // bytes of their names
+)
+
+// trees has the bins of groups computed that are shown, and releases them: it names
+// which, so that no more come back than were released. Of very many groups those
+// have quantiles that have most units.
+func (q *prepared) trees(ctx context.Context, pool *dp.Pool, which int, found finder, shown []noisy) error {
+	of := &q.plan.Parts[which]
+	shown = slices.Clone(shown) // what is in it is shared
+	slices.SortStableFunc(shown, func(a, b noisy) int { return cmp.Compare(b.values[0].Float64(), a.values[0].Float64()) })
+	for range mostAsked {
+		n, bytes := 0, 0
+		var names []string
+		for ; n < len(shown) && n < of.MostGroups() && bytes < mostNames; n++ {
+			name := of.Name(shown[n].keys)
+			names, bytes = append(names, name), bytes+len(name)
+		}
+		if n == 0 {
+			return nil
+		}
+		rows, err := found(which, names)
+		if err != nil {
+			return err
+		}
+		if err := q.tree(ctx, pool, which, rows, shown[:n]); err != nil {
+			return err
+		}
+		shown = shown[n:]
+	}
+	return nil
+}
+
+// tree releases the bins of groups.
+func (q *prepared) tree(ctx context.Context, pool *dp.Pool, which int, rows []group, shown []noisy) error {
+	of := &q.plan.Parts[which]
+	at := make(map[string]int, len(shown))
+	bins := make([][]dp.Int128, len(shown))
+	for i, g := range shown {
+		at[keyText(g.keys)], bins[i] = i, make([]dp.Int128, q.plan.Aggregates[of.Aggregate].Bins.Count)
+	}
+	for _, row := range rows {
+		i, ok := at[keyText(row.keys)]
+		if !ok {
+			return engine.Wrong("a group that was not asked for")
+		}
+		bins[i][row.bin] = row.values[0]
+	}
+	return q.noise.releaseTrees(ctx, pool, which, shown, bins)
 }
 
 // compute asks an engine for the groups of one part: all that are named, those
 // without rows too, or else all that it found, in the order of their keys.
 func compute(ctx context.Context, e engine.Engine, s engine.Statement, of *query.Part) ([]group, error) {
+	found, err := ask(ctx, e, s, of)
+	if err != nil {
+		return nil, err
+	}
+	if of.Public == nil {
+		slices.SortFunc(found, func(a, b group) int { return compareKeys(a.keys, b.keys) })
+		return found, nil
+	}
+	return named(found, of), nil
+}
+
+// ask asks an engine for the rows of one part, and holds them against the plan.
+func ask(ctx context.Context, e engine.Engine, s engine.Statement, of *query.Part) ([]group, error) {
 	columns, err := columnsOf(of)
 	if err != nil {
 		return nil, err
@@ -83,8 +169,13 @@ func compute(ctx context.Context, e engine.Engine, s engine.Statement, of *query
 			g.keys[i] = keyAt(k, got.Values[i], row)
 			cells = append(cells, g.keys[i])
 		}
+		next := len(of.Keys)
+		if of.Aggregate >= 0 {
+			bin := got.Values[next].Ints[row].BigInt().Int64()
+			g.bin, cells, next = int(bin), append(cells, bin), next+1
+		}
 		for i := range of.Columns {
-			n := got.Values[len(of.Keys)+i].Ints[row].BigInt()
+			n := got.Values[next+i].Ints[row].BigInt()
 			v, ok := dp.FromBig(n)
 			if !ok {
 				return nil, engine.Wrong("a sum out of its range")
@@ -96,11 +187,7 @@ func compute(ctx context.Context, e engine.Engine, s engine.Statement, of *query
 	if err := of.Check(rows); err != nil {
 		return nil, engine.Wrong(err.Error()) // it names no value
 	}
-	if of.Public == nil {
-		slices.SortFunc(found, func(a, b group) int { return compareKeys(a.keys, b.keys) })
-		return found, nil
-	}
-	return named(found, of), nil
+	return found, nil
 }
 
 // cellBytes is about what a value takes in an engine that keeps it.
@@ -246,14 +333,6 @@ func (q *prepared) rows(shown []noisy) ([][]Cell, *made, error) {
 	m := q.keep(shown, rows)
 	err = m.intervals(out, q.asked.Level)
 	return out, m, err
-}
-
-// end is an end of an interval; one without an end has none.
-func end(x float64) *float64 {
-	if math.IsInf(x, 0) || math.IsNaN(x) {
-		return nil
-	}
-	return &x
 }
 
 // keys is how many keys the question has.

@@ -6,13 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,63 +17,12 @@ import (
 	"github.com/anchorhold/anchorhold/dp"
 	"github.com/anchorhold/anchorhold/engine"
 	"github.com/anchorhold/anchorhold/engine/duckdb"
+	"github.com/anchorhold/anchorhold/engine/duckdb/duckdbtest"
 	"github.com/anchorhold/anchorhold/exposure"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/question"
-	"github.com/anchorhold/anchorhold/sandbox"
-	"github.com/anchorhold/anchorhold/sandbox/sandboxtest"
 	"github.com/anchorhold/anchorhold/store"
 )
-
-// unboxed starts the worker as it is: these tests are about what is asked and
-// answered. That it is kept in is tested where the sandbox is.
-type unboxed struct{ program string }
-
-func (u unboxed) Start(ctx context.Context, s sandbox.Spec) (sandbox.Session, error) {
-	host, guest, err := sandboxtest.Pair()
-	if err != nil {
-		return nil, err
-	}
-	file, err := guest.File()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), u.program)
-	cmd.Env, cmd.ExtraFiles = s.Env, []*os.File{file}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	p := &process{host: host, cmd: cmd, ended: make(chan struct{})}
-	go func() {
-		_ = cmd.Wait() // how it ends is told by its answers
-		close(p.ended)
-	}()
-	return p, errors.Join(file.Close(), guest.Close())
-}
-
-func (unboxed) Probe(context.Context) (sandbox.Boundary, error) { return sandbox.Boundary{}, nil }
-func (unboxed) Close() error                                    { return nil }
-
-type process struct {
-	host  *net.UnixConn
-	cmd   *exec.Cmd
-	ended chan struct{}
-	once  sync.Once
-}
-
-func (p *process) Begin(context.Context, sandbox.Limits) error { return nil }
-func (p *process) Conn() *net.UnixConn                         { return p.host }
-func (p *process) Kill()                                       { p.once.Do(func() { _ = p.cmd.Process.Kill() }) }
-func (p *process) Finish()                                     { p.Kill() }
-
-func (p *process) Wait(ctx context.Context) (sandbox.Result, error) {
-	select {
-	case <-p.ended:
-		return sandbox.Result{Status: sandbox.OK}, nil
-	case <-ctx.Done():
-		return sandbox.Result{}, ctx.Err()
-	}
-}
 
 type engines struct{ *duckdb.Workers }
 
@@ -110,15 +55,11 @@ const cleveland = "../demo/data/cleveland.csv"
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	program := os.Getenv("ANCHORHOLD_TEST_DUCKDB")
-	if program == "" {
-		program = filepath.Join("..", "bin", duckdb.ProgramName)
-	}
-	program, err := filepath.Abs(program)
+	program, err := duckdbtest.Program()
 	if err != nil {
 		t.Fatal(err)
 	}
-	workers := &duckdb.Workers{Sandbox: unboxed{program}, Program: program, Memory: 512 << 20}
+	workers := &duckdb.Workers{Sandbox: duckdbtest.Unboxed{Program: program}, Program: program, Memory: 512 << 20}
 	pool := dp.NewPool()
 	t.Cleanup(func() {
 		pool.Close()
@@ -410,7 +351,8 @@ func TestRefusalsAreAboutTheQuestion(t *testing.T) {
 		at("0.5", "MAX(age) AS m FROM patients"):                                         "",
 		at("0.5", "COUNT(*) AS n, random() AS r FROM patients"):                          "",
 		at("1e9", "COUNT(*) AS n FROM patients"):                                         "",
-		at("0.5", "APPROX_QUANTILE(age, 0.5) AS q FROM patients"):                        "",
+		at("0.5", "MEDIAN(chol) AS q FROM patients"):                                     "chol",
+		at("0.5", "CORR(age, chol) AS q FROM patients"):                                  "chol",
 		at("0.5", "COUNT(*) AS n FROM patients WHERE getenv('HOME') = 'x'"):              "",
 		at("0.5", "COUNT(*) AS n FROM patients WHERE age = CAST('x' AS INT)"):            "-",
 	} {

@@ -4,6 +4,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"math"
+	"slices"
 	"strconv"
 
 	"github.com/anchorhold/anchorhold/dp"
@@ -42,45 +44,57 @@ func (q *prepared) items() ([]QuotedItem, error) {
 }
 
 // exactness says how far an aggregate may be off, of the first part: all have the
-// same noise.
-func (q *prepared) exactness(i *QuotedItem, a query.Aggregate) error {
-	p := q.noise.parts[0]
+// same noise. Where that depends on the size of a group, it is told for a few.
+func (q *prepared) exactness(i *QuotedItem, a query.Aggregate) (err error) {
 	switch a.Kind {
-	case query.Units:
-		if a.Count < 0 && p.chosen != nil {
-			return nil // the selection's own
-		}
-		return i.plusMinus(p.sums[max(a.Count, 0)], 1, q.asked.Level)
-	case query.Count:
-		return i.plusMinus(p.sums[a.Count], 1, q.asked.Level)
-	case query.Sum:
-		return i.plusMinus(p.sums[a.Sum], a.Values.Scale, q.asked.Level)
-	case query.Mean:
-		w, err := p.sums[a.Sum].PlusMinus(q.asked.Level)
+	case query.Units, query.Count, query.Sum:
+		return q.plusMinus(i, a)
+	case query.Quantiles:
+		return q.rankError(i, a)
+	case query.Mean, query.Variance, query.Deviation, query.Covariance, query.Correlation, query.Slope, query.Intercept:
+	}
+	i.BySize = map[string]float64{}
+	for _, n := range []int64{100, 1000, 10_000, 100_000} {
+		g, err := q.noise.expected(0, n)
 		if err != nil {
 			return refused(err)
 		}
-		i.BySize = map[string]float64{}
-		for _, n := range []float64{100, 1000, 10_000} {
-			i.BySize[strconv.FormatFloat(n, 'f', 0, 64)] = w / a.Values.Scale / n
+		e, err := estimateOf(a, g, q.asked.Level)
+		if err != nil {
+			return err
 		}
-	case query.Variance, query.Deviation, query.Quantiles:
+		if w := (e.ends[0].High - e.ends[0].Low) / 2; !math.IsInf(w, 0) {
+			i.BySize[strconv.FormatInt(n, 10)] = w
+		}
 	}
 	return nil
 }
 
-func (i *QuotedItem) plusMinus(s *dp.Sum, scale, level float64) error {
-	if s == nil {
-		return nil
+// plusMinus is the half-width of a number that is released as it is.
+func (q *prepared) plusMinus(i *QuotedItem, a query.Aggregate) error {
+	p, column := q.noise.parts[0], a.Columns()[0]
+	var w float64
+	var err error
+	var noise dp.Noise
+	if at := slices.Index(p.columns, column); at >= 0 {
+		w, err = p.totals.PlusMinus(at, q.asked.Level)
+		noise = p.totals.Noise(at)
+	} else {
+		w, err = p.chosen.PlusMinus(q.asked.Level)
+		noise = p.chosen.Noise()
 	}
-	w, err := s.PlusMinus(level)
-	if err != nil {
-		return refused(err)
+	if a.Kind == query.Sum {
+		w /= a.Values.Scale
+		noise.Scale /= a.Values.Scale
 	}
-	w /= scale
-	i.PlusMinus = &w
-	noise := s.Noise()
-	noise.Scale /= scale
-	i.Noise = &noise
-	return nil
+	i.PlusMinus, i.Noise = &w, &noise
+	return refused(err)
+}
+
+// rankError is by how many rows a quantile may be off its place.
+func (q *prepared) rankError(i *QuotedItem, a query.Aggregate) error {
+	at := slices.IndexFunc(q.plan.Parts, func(p query.Part) bool { return p.Aggregate == a.Tree })
+	w, err := q.noise.parts[at].ranks.RankError(q.asked.Level)
+	i.Ranks = &w
+	return refused(err)
 }

@@ -51,7 +51,7 @@ func privacyOf(d anchorhold.Dataset) query.Privacy {
 		if !ok {
 			continue
 		}
-		t := query.TablePrivacy{Public: at.Public, Row: at.Row, Unit: at.Unit, Columns: map[string]query.ColumnPrivacy{}}
+		t := query.TablePrivacy{Public: at.Public, Key: at.Key, Row: at.Row, Unit: at.Unit, Columns: map[string]query.ColumnPrivacy{}}
 		if at.Row && len(path) > 0 { // many rows here belong to one there, which its key names
 			t.Row, t.Unit = false, path[len(path)-1].Key
 		}

@@ -48,7 +48,7 @@ what is missing; --guide asks for one thing after the other.`,
 	f := c.Flags()
 	list(f, &o.units, "unit", "the column that names a person or other unit (COLUMN, TABLE.COLUMN, several with +), or row (TABLE=row): each row is somebody else")
 	list(f, &o.vias, "via", "the unit stands in another table: visits.patient=patients.id; also a table that maps people to households")
-	list(f, &o.publics, "public", "a table that is about nobody")
+	list(f, &o.publics, "public", "a table that is about nobody, and by which columns questions may join it: TABLE or TABLE.COLUMN (several with +)")
 	list(f, &o.bounds, "bounds", "the range of a column: age=0..120")
 	list(f, &o.domains, "domain", "every value that a column can have: sex=0,1")
 	list(f, &o.nevers, "never", "a column that stands in no question")
@@ -125,9 +125,14 @@ func (o *privacyOptions) apply(d anchorhold.Dataset, p *anchorhold.Privacy) (*an
 			return nil, err
 		}
 	}
-	for _, name := range o.publics {
-		of := p.Assets[name]
-		p.Assets[name] = anchorhold.AssetPrivacy{Public: true, Columns: of.Columns}
+	for _, text := range o.publics {
+		name, key := text, []string(nil)
+		if _, whole := d.Asset(text); !whole {
+			if table, columns, ok := strings.Cut(text, "."); ok {
+				name, key = table, strings.Split(columns, "+")
+			}
+		}
+		p.Assets[name] = anchorhold.AssetPrivacy{Public: true, Key: key, Columns: p.Assets[name].Columns}
 	}
 	if o.groups != 0 {
 		p.MaxGroups = o.groups
@@ -342,6 +347,8 @@ func whose(of anchorhold.AssetPrivacy) string {
 		return "a unit is named by " + strings.Join(of.Unit, " and ")
 	case of.Via != nil:
 		return "rows belong to whom " + strings.Join(of.Via.Columns, " and ") + " leads to in " + of.Via.Asset
+	case of.Public && len(of.Key) > 0:
+		return "about nobody; joined by " + strings.Join(of.Key, " and ")
 	case of.Public:
 		return "about nobody"
 	}

@@ -97,6 +97,9 @@ func printQuote(p *show.Printer, q client.QueryQuote) {
 		if i.PlusMinus != nil {
 			exact = "± " + figures(*i.PlusMinus)
 		}
+		if i.Ranks != nil {
+			exact = "± " + figures(*i.Ranks) + " rows off its place"
+		}
 		var sizes []string
 		for size, w := range i.BySize {
 			sizes = append(sizes, fmt.Sprintf("± %s in a group of %s", figures(w), size))
@@ -133,7 +136,10 @@ func printAnswer(p *show.Printer, a client.QueryAnswer) {
 
 func cellText(c client.QueryCell) string {
 	f, ok := c.Value.(float64)
+	list, _ := c.Value.([]any)
 	switch {
+	case len(list) > 0 && len(list) == len(c.Ends):
+		return listText(list, c.Ends)
 	case c.Value == nil:
 		return "-"
 	case !ok:
@@ -142,6 +148,15 @@ func cellText(c client.QueryCell) string {
 		return fmt.Sprintf("%s ± %s", figures(f), figures((*c.High-*c.Low)/2))
 	}
 	return figures(f)
+}
+
+// listText is a list of quantiles, each with its ±.
+func listText(values []any, ends [][2]float64) string {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = cellText(client.QueryCell{Value: v, Low: &ends[i][0], High: &ends[i][1]})
+	}
+	return strings.Join(texts, ", ")
 }
 
 // figures writes as many digits as say something.

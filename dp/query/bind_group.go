@@ -59,7 +59,7 @@ func (b *binder) innerAggregate(c *call, private bool) (*phys, error) {
 	if c.distinct {
 		return nil, b.text.refuse(c.at, "group by it as well, and count in the outer query", "COUNT(DISTINCT …) in a subquery")
 	}
-	value, err := b.filtered(c)
+	value, err := b.filtered(c, c.arg)
 	if err != nil {
 		return nil, err
 	}
@@ -84,23 +84,23 @@ func (b *binder) extreme(c *call, value *phys) (*phys, error) {
 		return nil, b.text.refuse(c.at, "use MAX(CASE WHEN x THEN 1 ELSE 0 END)", "MIN or MAX of truth values")
 	}
 	p := *value
-	p.op, p.args, p.of, p.unit, p.nulls, p.group = c.fn, []*phys{value}, nil, 0, true, true
+	p.op, p.args, p.of, p.unit, p.key, p.nulls, p.group = c.fn, []*phys{value}, nil, 0, 0, true, true
 	return p.priced(), nil
 }
 
 // total is SUM or AVG within a unit.
 func (b *binder) total(c *call, value *phys, most int64) (*phys, error) {
 	l := latticeOf(value, sumBits)
-	if l == nil || most > mostInt/max(1, l.hi, -l.lo) {
+	if l == nil || most > mostInt/max(1, l.High, -l.Low) {
 		return nil, b.text.refuse(c.at, "clamp it first", "a sum that may not fit")
 	}
 	if c.fn == "avg" {
 		unit := l.Scale
-		p := newFloat(float64(l.lo)/unit, float64(l.hi)/unit, flushed, "mean", l.row)
+		p := newFloat(float64(l.Low)/unit, float64(l.High)/unit, flushed, "mean", l.row)
 		p.f, p.nulls, p.group = unit, true, true
 		return flush(clampFloat(flush(p), p.flo, p.fhi)), nil
 	}
-	p := newInt(0, num, min(0, l.lo)*most, max(0, l.hi)*most, "total", l.row)
+	p := newInt(0, num, min(0, l.Low)*most, max(0, l.High)*most, "total", l.row)
 	p.nulls, p.group = true, true
 	if value.rep == isInt && l.Scale == math.Pow10(value.scale) {
 		p.scale = value.scale
@@ -111,11 +111,11 @@ func (b *binder) total(c *call, value *phys, most int64) (*phys, error) {
 }
 
 // filtered is what an aggregate is over: NULL where its filter does not hold.
-func (b *binder) filtered(c *call) (*phys, error) {
+func (b *binder) filtered(c *call, arg *node) (*phys, error) {
 	var value *phys
 	var err error
-	if c.arg != nil {
-		if value, err = b.expr(c.arg); err != nil {
+	if arg != nil {
+		if value, err = b.expr(arg); err != nil {
 			return nil, err
 		}
 	}
@@ -131,7 +131,7 @@ func (b *binder) filtered(c *call) (*phys, error) {
 	}
 	p := *value
 	none := nullAs(&phys{op: "null", nulls: true, group: true}, value)
-	p.of, p.unit, p.nulls, p.group = nil, value.unit, true, true
+	p.of, p.unit, p.key, p.nulls, p.group = nil, value.unit, 0, true, true
 	p.op, p.args = "case", []*phys{cond, value, none}
 	return p.priced(), nil
 }

@@ -31,6 +31,8 @@ func (b *binder) number(n *node, args []*phys) (*phys, error) { //nolint:cyclop 
 		return newFloat(-x.fhi, -x.flo, x.tiny, "neg", x), nil
 	case "abs", "sign", "floor", "ceil", "round", "sqrt":
 		return b.unary(n, args[0])
+	case "bucket":
+		return b.bucket(n, args)
 	case "length":
 		return newInt(0, num, 0, math.MaxInt32, "length", args...), nil
 	case "strpos":

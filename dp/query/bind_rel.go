@@ -21,7 +21,8 @@ type rows struct {
 	groups      int // grouping: how many of cols are keys, after the units
 	row         bool
 	private     bool
-	most        int64 // narrowed: rows of a unit
+	key         []*phys // of a public table: its key, which no two of its rows share
+	most        int64   // narrowed: rows of a unit
 }
 
 // step is one table on a path to the unit, and what joins it to the one before.
@@ -83,6 +84,11 @@ func (b *binder) scan(r *relation) (*rows, error) {
 	out := &rows{kind: scan, name: b.newName("t"), table: r.table.Name, private: !stated.Public, row: stated.Row}
 	if out.private && !out.row {
 		if err := b.units(out, r, stated); err != nil {
+			return nil, err
+		}
+	}
+	if stated.Public {
+		if err := b.keyOf(out, r, stated); err != nil {
 			return nil, err
 		}
 	}
@@ -180,6 +186,9 @@ func (b *binder) leaf(r *relation, c *column, stated TablePrivacy) (*phys, error
 			return p, nil
 		}
 	}
+	if i := slices.IndexFunc(stated.Key, func(k string) bool { return strings.EqualFold(k, c.of.Name) }); i >= 0 && stated.Public {
+		p.key = i + 1
+	}
 	if said.Lo != "" || said.Hi != "" {
 		var err error
 		if p, err = within(p, said); err != nil {
@@ -273,7 +282,7 @@ func (b *binder) selection(r *relation) (*rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &rows{kind: selection, name: b.newName("t"), from: from}
+	out := &rows{kind: selection, name: b.newName("t"), from: from, key: from.key}
 	if out.where, err = b.condition(r.where); err != nil {
 		return nil, err
 	}
@@ -297,7 +306,7 @@ func (b *binder) filter(r *relation) (*rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &rows{kind: filter, name: b.newName("t"), from: from, row: from.row, private: from.private}
+	out := &rows{kind: filter, name: b.newName("t"), from: from, row: from.row, private: from.private, key: from.key}
 	for _, u := range from.units {
 		out.units = append(out.units, named{u.name, u.expr})
 	}
@@ -305,145 +314,24 @@ func (b *binder) filter(r *relation) (*rows, error) {
 	return out, err
 }
 
-// sides binds what a join or a union is made of. One row of a unit of its own
-// could become several there, and nothing would say that they are one unit's.
-func (b *binder) sides(r *relation, what string) (left, right *rows, err error) {
+// sides binds what a join or a union is made of.
+func (b *binder) sides(r *relation) (left, right *rows, err error) {
 	if left, err = b.relation(r.from); err != nil {
 		return nil, nil, err
 	}
-	if right, err = b.relation(r.other); err != nil {
-		return nil, nil, err
-	}
-	if left.row && left.private || right.row && right.private {
-		return nil, nil, b.text.refuse(r.at, "ask about one table", "%s of a table whose every row is a unit of its own", what)
-	}
-	return left, right, nil
-}
-
-// join joins on the unit, or with public rows.
-func (b *binder) join(r *relation) (*rows, error) {
-	left, right, err := b.sides(r, "a join")
-	if err != nil {
-		return nil, err
-	}
-	out := &rows{kind: join, name: b.newName("t"), from: left, other: right, left: r.left, private: left.private || right.private}
-	if r.left {
-		b.optional(r.other)
-	}
-	if r.where == nil && out.private {
-		return nil, b.text.refuse(r.at, "say ON which columns", "a join without a condition")
-	}
-	if out.where, err = b.condition(r.where); err != nil {
-		return nil, err
-	}
-	switch {
-	case left.private && right.private:
-		if err := b.onUnit(out, r); err != nil {
-			return nil, err
-		}
-		out.from, out.other, out.units = b.narrow(left), b.narrow(right), left.units
-	case left.private:
-		out.units = left.units
-	default:
-		out.units = right.units
-	}
-	return out, nil
-}
-
-// optional notes that the right columns of a left join can be NULL.
-func (b *binder) optional(r *relation) {
-	for _, c := range r.cols {
-		if p := b.cols[c]; p != nil {
-			p.nulls, p.group, p.unit = true, true, 0
-		}
-	}
-}
-
-// onUnit demands that the condition of a join of private rows makes each pair
-// of one unit, and has the engine compare the units themselves.
-func (b *binder) onUnit(out *rows, r *relation) error {
-	l, rt := out.from.units, out.other.units
-	refusal := b.text.refuse(r.at, "join ON the columns of the unit, all of them", "a join of private tables on something other than their unit")
-	if len(l) != len(rt) {
-		return refusal
-	}
-	found := map[int]bool{}
-	for _, c := range conjuncts(r.where) {
-		if unit := b.joinsUnit(r, c); unit > 0 {
-			found[unit] = true
-		}
-	}
-	if len(found) != len(l) {
-		return refusal
-	}
-	for i := range l {
-		x, y := l[i].expr.outside(l[i].name), rt[i].expr.outside(rt[i].name)
-		if x.rep != y.rep || x.class != y.class || x.scale != y.scale {
-			return refusal
-		}
-		out.where = boolean2("and", out.where, boolean2("=", x, y))
-	}
-	return nil
-}
-
-// joinsUnit says which component of the unit a part of a condition compares.
-func (b *binder) joinsUnit(r *relation, c *node) int {
-	if c.op != "=" || c.args[0].op != "col" || c.args[1].op != "col" {
-		return 0
-	}
-	x, y := c.args[0].col, c.args[1].col
-	if slices.Contains(r.from.cols, y) {
-		x, y = y, x
-	}
-	if !slices.Contains(r.from.cols, x) || !slices.Contains(r.other.cols, y) || b.cols[x] == nil {
-		return 0
-	}
-	if unit := b.cols[x].unit; unit == b.unitOf(r.other, y) {
-		return unit
-	}
-	return 0
-}
-
-// unitOf says which component of the unit a column is, though it may be NULL.
-func (b *binder) unitOf(r *relation, c *column) int {
-	switch r.kind {
-	case scan:
-		stated, _ := b.privacy.table(r.table.Name)
-		if len(stated.Via) == 0 {
-			return 1 + slices.IndexFunc(stated.Unit, func(u string) bool { return strings.EqualFold(u, c.of.Name) })
-		}
-	case selection:
-		if c.expr != nil && c.expr.op == "col" {
-			return b.unitOf(r.from, c.expr.col)
-		}
-	case filter:
-		return b.unitOf(r.from, c)
-	case grouping:
-		if i := slices.Index(r.cols, c); i >= 0 && i < len(r.keys) && r.keys[i].op == "col" {
-			return b.unitOf(r.from, r.keys[i].col)
-		}
-	}
-	return 0
-}
-
-func conjuncts(n *node) []*node {
-	if n == nil {
-		return nil
-	}
-	if n.op != "and" {
-		return []*node{n}
-	}
-	var all []*node
-	for _, a := range n.args {
-		all = append(all, conjuncts(a)...)
-	}
-	return all
+	right, err = b.relation(r.other)
+	return left, right, err
 }
 
 func (b *binder) union(r *relation) (*rows, error) {
-	left, right, err := b.sides(r, "UNION ALL")
+	left, right, err := b.sides(r)
 	if err != nil {
 		return nil, err
+	}
+	// One row of a unit of its own could become two here, and nothing would say that
+	// they are one unit's.
+	if left.row && left.private || right.row && right.private {
+		return nil, b.text.refuse(r.at, "ask about one table", "UNION ALL of a table whose every row is a unit of its own")
 	}
 	if left.private != right.private || len(left.units) != len(right.units) {
 		return nil, b.text.refuse(r.at, "unite tables of the same unit", "UNION ALL of tables that do not have the same unit")

@@ -61,16 +61,24 @@ func (p *Part) Results() []Result {
 	return all
 }
 
-// Most is how many rows a part can have.
+// Most is how many rows a part can have: of a bins part whose groups were selected,
+// those of as many groups as can be named at once.
 func (p *Part) Most() int64 {
-	groups := int64(mostGroups)
+	switch {
+	case p.Aggregate >= 0:
+		return int64(p.MostGroups()) * p.bins.Count
+	case p.Public != nil:
+		return int64(len(p.Public))
+	}
+	return mostGroups
+}
+
+// MostGroups is how many groups of a bins part can be asked for at once.
+func (p *Part) MostGroups() int {
 	if p.Public != nil {
-		groups = int64(len(p.Public))
+		return len(p.Public)
 	}
-	if p.Aggregate >= 0 {
-		return min(groups*p.bins.Count, mostGroups)
-	}
-	return groups
+	return int(mostCells / p.bins.Count)
 }
 
 func (p *Part) checkRow(row []any) (string, error) {
@@ -127,7 +135,7 @@ func (k Key) check(v any, public bool) error {
 // checkColumns holds each sum against the number of units that made it.
 func (p *Part) checkColumns(values []any) error {
 	units, ok := integerOf(values[0])
-	if !ok || units.Sign() < 0 || units.Sign() == 0 && len(p.Keys) > 0 || units.Cmp(big.NewInt(mostUnits)) > 0 {
+	if !ok || units.Sign() < 0 || len(p.Keys) > 0 && units.Cmp(big.NewInt(max(1, p.Least))) < 0 || units.Cmp(big.NewInt(mostUnits)) > 0 {
 		return errors.New("a number of units out of range")
 	}
 	for i, c := range p.Columns[1:] {

@@ -30,6 +30,43 @@ type Statement struct {
 	Text   string
 	Capped string
 	sums   string
+
+	d    dialect
+	name string // how a group is named
+}
+
+// only marks where the text of a bins part of selected groups says which.
+const only = "\x01"
+
+// Only is the question for the groups of these names, as Part.Name gives them. What
+// is kept is the same for any.
+func (s Statement) Only(names []string) Statement {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = s.d.quoted(n)
+	}
+	which := " AND " + s.name + " IN (" + strings.Join(quoted, ", ") + ")"
+	s.Text = strings.Replace(s.Text, only, which, 1)
+	s.sums = strings.Replace(s.sums, only, strings.ReplaceAll(which, "%", "%%"), 1)
+	return s
+}
+
+// Name is what a group is called where several are named at once.
+func (p *Part) Name(keys []any) string {
+	var b strings.Builder
+	for _, k := range keys {
+		switch k := k.(type) {
+		case string:
+			fmt.Fprintf(&b, "s%d:%s", len(k), k)
+		case int64:
+			fmt.Fprintf(&b, "i%d;", k)
+		case bool:
+			b.WriteString(map[bool]string{true: "t", false: "f"}[k])
+		default:
+			b.WriteString("n")
+		}
+	}
+	return b.String()
 }
 
 // Sums is the rest of the question, over a table that holds what Capped gave.
@@ -130,7 +167,7 @@ func (e *emitter) query(r *rows) string {
 	}
 	s := "SELECT " + strings.Join(items, ", ") + " FROM "
 	if r.kind == scan {
-		s += e.source(r.table) + " AS s"
+		s += e.keyed(r) + " AS s"
 		for i, st := range r.via {
 			var on []string
 			for _, pair := range st.on {
@@ -159,6 +196,19 @@ func (e *emitter) query(r *rows) string {
 	return s
 }
 
+// keyed writes a table; of a public one, of which no two rows have the same key.
+func (e *emitter) keyed(r *rows) string {
+	if len(r.key) == 0 {
+		return e.source(r.table)
+	}
+	keys := make([]string, len(r.key))
+	for i, k := range r.key {
+		keys[i] = quote(k.of.Name)
+	}
+	return fmt.Sprintf(`(SELECT * FROM (SELECT *, COUNT(*) OVER (PARTITION BY %s) AS "rows of its key" FROM %s AS t) AS k WHERE "rows of its key" = 1)`,
+		strings.Join(keys, ", "), e.source(r.table))
+}
+
 func ordinals(n int) string {
 	all := make([]string, n)
 	for i := range all {
@@ -181,16 +231,21 @@ func (e *emitter) part(part *Part) (Statement, error) {
 	e.err = nil
 	with := "WITH r AS (\n  " + e.rowsOf(part) + "\n)"
 	keys := numbered("k", len(part.Set))
-	var s Statement
+	s := Statement{d: e.d}
+	var which []string // of a bins part of selected groups: those
+	if part.Aggregate >= 0 && part.Public == nil {
+		s.name = e.named(part)
+		which = []string{"TRUE" + only}
+	}
 	switch {
 	case !e.plan.unit:
-		s.Text = with + "\n" + e.late(part, e.sums(part, keys, "r", e.rowSum))
+		s.Text = with + "\n" + e.late(part, e.sums(part, keys, "r", which, e.rowSum))
 	case part.Aggregate >= 0:
 		with += ", p AS (\n  " + e.perBin(part, keys) + "\n)"
-		s = e.capped(part, with, append(keys, "bin"), keys)
+		e.capped(&s, part, with, append(keys, "bin"), keys, which)
 	default:
 		with += ", p AS (\n  " + e.perUnit(part, keys) + "\n)"
-		s = e.capped(part, with, keys, keys)
+		e.capped(&s, part, with, keys, keys, nil)
 	}
 	return s, e.err
 }
@@ -253,7 +308,7 @@ func (e *emitter) rowsOf(part *Part) string {
 	}
 	used := map[int]bool{}
 	for _, c := range part.Columns {
-		used[c.value] = true
+		used[c.value], used[c.also] = true, true
 	}
 	for i, v := range p.values {
 		if used[i] {
@@ -280,11 +335,15 @@ func group(by []string) string {
 	return " GROUP BY " + strings.Join(by, ", ")
 }
 
-// sums adds up what units or rows contribute to each group.
-func (e *emitter) sums(part *Part, keys []string, from string, sum func(Partial) string) string {
+// sums adds up what units or rows contribute to each group. Groups of too few
+// units, where groups are selected, are left out.
+func (e *emitter) sums(part *Part, keys []string, from string, where []string, sum func(Partial) string) string {
+	if len(where) > 0 {
+		from += " WHERE " + strings.Join(where, " AND ")
+	}
 	if part.Aggregate >= 0 {
 		bin := "bin"
-		if from == "r" {
+		if strings.HasPrefix(from, "r") {
 			bin = fmt.Sprintf("%s AS bin", e.bin(part))
 		}
 		items := comma(keys, []string{bin, sum(part.Columns[0]) + " AS taken"})
@@ -305,7 +364,7 @@ func (e *emitter) sums(part *Part, keys []string, from string, sum func(Partial)
 func (e *emitter) bin(part *Part) string {
 	c := part.Columns[0]
 	l := e.plan.Aggregates[part.Aggregate].Values
-	return newInt(0, num, 0, l.hi-l.lo, "-", c.row, intConst(l.lo, 0, num)).sql(e.d)
+	return newInt(0, num, 0, l.High-l.Low, "-", c.row, intConst(l.Low, 0, num)).sql(e.d)
 }
 
 // rowSum adds up rows, each of which is a unit.
@@ -375,7 +434,7 @@ func (e *emitter) perBin(part *Part, keys []string) string {
 }
 
 // capped keeps the groups of each unit that have the smallest keyed hash.
-func (e *emitter) capped(part *Part, with string, out, keys []string) Statement {
+func (e *emitter) capped(s *Statement, part *Part, with string, out, keys, which []string) {
 	items := append([]string{}, out...)
 	for _, c := range part.Columns {
 		if c.kind != "units" {
@@ -385,16 +444,11 @@ func (e *emitter) capped(part *Part, with string, out, keys []string) Statement 
 	if len(items) == 0 {
 		items = []string{"1 AS one"}
 	}
-	var s Statement
-	where := ""
+	from, where := "p", []string{}
 	if part.Aggregate >= 0 {
-		where = " WHERE taken > 0"
+		where = append(where, "taken > 0")
 	}
-	if len(keys) == 0 || part.Public != nil && int64(len(part.Public)) <= part.Groups {
-		s.Capped = with + "\nSELECT " + strings.Join(items, ", ") + "\nFROM p" + where
-		s.sums = strings.ReplaceAll(e.sums(part, keys, "\x00", e.unitSum), "%", "%%")
-		s.Text = with + "\n" + e.sums(part, keys, "p"+where, e.unitSum)
-	} else {
+	if len(keys) > 0 && (part.Public == nil || int64(len(part.Public)) > part.Groups) {
 		units := numbered("u", len(e.plan.rows.units))
 		ranked := "ROW_NUMBER()"
 		order := fmt.Sprintf("md5(%s)", e.hashed(part, ""))
@@ -402,14 +456,29 @@ func (e *emitter) capped(part *Part, with string, out, keys []string) Statement 
 		if part.Aggregate >= 0 {
 			ranked = "DENSE_RANK()"
 		}
-		with += fmt.Sprintf(", c AS (\n  SELECT %s, %s OVER (PARTITION BY %s ORDER BY %s) AS place\n  FROM p%s\n)", strings.Join(items, ", "), ranked, strings.Join(units, ", "), order, where)
-		where = fmt.Sprintf(" WHERE place <= %d", part.Groups)
-		s.Capped = with + "\nSELECT " + strings.Join(items, ", ") + "\nFROM c" + where
-		s.sums = strings.ReplaceAll(e.sums(part, keys, "\x00", e.unitSum), "%", "%%")
-		s.Text = with + "\n" + e.sums(part, keys, "c"+where, e.unitSum)
+		taken := ""
+		if len(where) > 0 {
+			taken = " WHERE " + where[0]
+		}
+		with += fmt.Sprintf(", c AS (\n  SELECT %s, %s OVER (PARTITION BY %s ORDER BY %s) AS place\n  FROM p%s\n)", strings.Join(items, ", "), ranked, strings.Join(units, ", "), order, taken)
+		from, where = "c", []string{fmt.Sprintf("place <= %d", part.Groups)}
 	}
+	s.Text = with + "\n" + e.sums(part, keys, from, append(where, which...), e.unitSum)
+	s.Capped = with + "\nSELECT " + strings.Join(items, ", ") + "\nFROM " + from
+	if len(where) > 0 {
+		s.Capped += " WHERE " + strings.Join(where, " AND ")
+	}
+	s.sums = strings.ReplaceAll(e.sums(part, keys, "\x00", which, e.unitSum), "%", "%%")
 	s.sums = strings.Replace(s.sums, "\x00", "%s", 1)
-	return s
+}
+
+// named writes what each group is called.
+func (e *emitter) named(part *Part) string {
+	all := make([]string, len(part.Set))
+	for i, k := range part.Set {
+		all[i] = e.canonical(e.plan.keys[k], fmt.Sprintf("k%d", i+1))
+	}
+	return "(" + strings.Join(all, " || ") + ")"
 }
 
 // hashed writes the text whose hash orders the groups of a unit: the key of

@@ -1,5 +1,3 @@
-//go:build engines
-
 package query_test
 
 import (
@@ -12,8 +10,8 @@ const (
 	otherTables = "CREATE TABLE bills (visit BIGINT, amount BIGINT, kind TEXT); CREATE TABLE patients (patient_id BIGINT, city TEXT, born DATE, height DOUBLE PRECISION); CREATE TABLE cities (city TEXT, zone TEXT, people BIGINT); CREATE TABLE survey (rid BIGINT, g TEXT, x DOUBLE PRECISION, y BIGINT, answered BOOLEAN)"
 )
 
-// random is a small generator that is the same everywhere: a test that fails
-// fails again.
+// random is a small generator that is the same everywhere: what fails once fails
+// again.
 type random uint64
 
 func (r *random) next(n int) int {
@@ -70,7 +68,7 @@ func statements(wicked bool) []string {
 	}
 	for _, c := range []string{"'Rome'", "'Oslo'", "'Lima'"} {
 		insert("cities", c, pick(&r, "'south'", "'north'"), fmt.Sprint(r.next(1_000_000)))
-		if wicked {
+		if wicked && c == "'Lima'" { // a key that is none
 			insert("cities", c, "NULL", "NULL")
 			insert("cities", c, "'south'", "9223372036854775807")
 		}

@@ -40,7 +40,7 @@ var schema = query.Schema{Tables: []query.Table{
 
 func privacy() query.Privacy {
 	return query.Privacy{
-		MaxGroups: 2, MaxRows: 3,
+		MaxGroups: 2, MaxRows: 3, Size: 5000,
 		Tables: map[string]query.TablePrivacy{
 			"visits": {Unit: []string{"patient_id"}, Columns: map[string]query.ColumnPrivacy{
 				"sex": {Domain: []string{"0", "1"}}, "age": {Lo: "0", Hi: "120"}, "weight": {Lo: "0", Hi: "300"}, "ratio": {Lo: "-1", Hi: "1"},
@@ -52,7 +52,7 @@ func privacy() query.Privacy {
 				Columns: map[string]query.ColumnPrivacy{"amount": {Lo: "0", Hi: "500"}},
 			},
 			"patients": {Unit: []string{"patient_id"}, Columns: map[string]query.ColumnPrivacy{"height": {Lo: "0", Hi: "2.5"}}},
-			"cities":   {Public: true, Columns: map[string]query.ColumnPrivacy{"people": {Lo: "0", Hi: "10000000"}}},
+			"cities":   {Public: true, Key: []string{"city"}, Columns: map[string]query.ColumnPrivacy{"people": {Lo: "0", Hi: "10000000"}}},
 			"survey": {Row: true, Columns: map[string]query.ColumnPrivacy{
 				"x": {Lo: "-1000", Hi: "1000"}, "y": {Lo: "0", Hi: "10"}, "g": {Domain: []string{"a", "b", "c"}},
 			}},

@@ -1,5 +1,7 @@
 package query
 
+import "strings"
+
 // function is one that questions may call. Its arguments are written as
 // letters: n a number, t a text, b a truth value, d a date, s a timestamp, D
 // either, T a constant text, I a constant whole number from 0, and ? before
@@ -23,6 +25,7 @@ func functions(name string) (function, bool) {
 		"ceiling":          {"ceil", "n", num, ""},
 		"round":            {"round", "n?I", num, ""},
 		"sqrt":             {"sqrt", "n", num, ""},
+		"width_bucket":     {"bucket", "nnnI", num, ""},
 		"mod":              {"%", "nn", num, ""},
 		"%":                {"%", "nn", num, ""},
 		"//":               {"//", "nn", num, ""},
@@ -88,9 +91,16 @@ func aggregate(name string) (string, bool) {
 		"count": "count", "count_star": "count", "count_if": "countif", "countif": "countif", "sum": "sum", "avg": "avg", "mean": "avg",
 		"min": "min", "max": "max", "variance": "var_samp", "var_samp": "var_samp", "var_pop": "var_pop", "stddev": "stddev_samp",
 		"stddev_samp": "stddev_samp", "stddev_pop": "stddev_pop", "median": "quantile", "quantile_cont": "quantile",
-		"quantile": "quantile", "quantile_disc": "quantile", "approx_quantile": "quantile", "approx_quantiles": "quantiles",
+		"quantile": "quantile", "quantile_disc": "quantile", "percentile_cont": "quantile", "percentile_disc": "quantile",
+		"approx_quantile": "quantile", "approx_quantiles": "quantiles", "quantiles": "quantiles",
+		"covar_pop": "covar_pop", "covar_samp": "covar_samp", "corr": "corr", "regr_slope": "regr_slope", "regr_intercept": "regr_intercept",
 	}[name]
 	return fn, ok
+}
+
+// ofPairs says whether an aggregate is over two numbers, y and x.
+func ofPairs(fn string) bool {
+	return fn == "corr" || strings.HasPrefix(fn, "covar_") || strings.HasPrefix(fn, "regr_")
 }
 
 func isAggregate(name string) bool {

@@ -1,5 +1,3 @@
-//go:build engines
-
 package query_test
 
 import (
@@ -44,6 +42,9 @@ func (a *asker) num(depth int) string {
 	case 8:
 		return pick(a.r, "ABS", "SIGN", "FLOOR", "CEIL", "ROUND", "SQRT", "-") + "(" + x() + ")"
 	case 9:
+		if a.r.next(2) == 0 {
+			return "WIDTH_BUCKET(" + x() + ", " + pick(a.r, "0, 120, 12", "-0.5, 2.75, 7", "10, 11, 1", "-1e9, 1e9, 100") + ")"
+		}
 		return "ROUND(" + x() + ", " + pick(a.r, "0", "1", "2") + ")"
 	case 10:
 		return "CASE WHEN " + a.truth(depth-1) + " THEN " + x() + " WHEN " + a.truth(depth-1) + " THEN " + pick(a.r, "NULL", x()) + " ELSE " + x() + " END"
@@ -289,7 +290,9 @@ func (a *asker) aggregate(depth int) string {
 	if a.r.next(2) == 0 {
 		bounds = pick(a.r, ", contribution_bounds_per_group => (-5, 20)", ", contribution_bounds_per_row => (0, 7.5)", ", contribution_bounds_per_row => (-1, 1), contribution_bounds_per_group => (-2, 3)")
 	}
-	switch a.r.next(9) {
+	switch a.r.next(10) {
+	case 9:
+		return pick(a.r, "COVAR_POP", "COVAR_SAMP", "CORR", "REGR_SLOPE", "REGR_INTERCEPT") + "(" + x + ", " + a.num(depth) + ")" + filter
 	case 0:
 		return "COUNT(*)" + filter
 	case 1:

@@ -9,8 +9,10 @@ type Lattice struct {
 	Scale  float64 // a power of 10 for exact numbers, of 2 for doubles
 	Center int64
 
-	row    *phys // the integer of one row, before Center
-	lo, hi int64
+	Low, High int64 // the least and the greatest integer, before Center is taken
+
+	row   *phys // the integer of one row, before Center
+	whole bool  // every value is that of an integer
 }
 
 // How finely doubles are summed, and squared, and sorted into bins.
@@ -18,6 +20,8 @@ const (
 	sumBits    = 30
 	squareBits = 20
 	binBits    = 12
+	foundBits  = 10 // where groups come from the data
+	mostCells  = 1 << 20
 )
 
 // latticeOf gives the integers of a value's range: its own where it is exact
@@ -28,7 +32,7 @@ func latticeOf(x *phys, bits int) *Lattice {
 		exact = 1 << 40
 	}
 	if x.rep == isInt && x.hi-x.lo <= exact && max(x.hi, -x.lo) <= 1<<50 {
-		return &Lattice{Scale: math.Pow10(x.scale), row: x, lo: x.lo, hi: x.hi}
+		return &Lattice{Scale: math.Pow10(x.scale), row: x, Low: x.lo, High: x.hi, whole: true}
 	}
 	f := toFloat(x)
 	width := f.fhi - f.flo
@@ -51,5 +55,14 @@ func latticeOf(x *phys, bits int) *Lattice {
 	times := newFloat(f.flo*scale, f.fhi*scale, math.SmallestNonzeroFloat64, "*", f, floatConst(scale))
 	half := newFloat(f.flo*scale, f.fhi*scale+1, math.SmallestNonzeroFloat64, "+", times, floatConst(0.5))
 	floor := newFloat(math.Floor(f.flo*scale+0.5), math.Floor(f.fhi*scale+0.5), 1, "floor", half)
-	return &Lattice{Scale: scale, row: newInt(0, num, at(f.flo), at(f.fhi), "toint", floor), lo: at(f.flo), hi: at(f.fhi)}
+	return &Lattice{Scale: scale, row: newInt(0, num, at(f.flo), at(f.fhi), "toint", floor), Low: at(f.flo), High: at(f.fhi)}
+}
+
+// binsOf sorts values into at most 2^bits bins.
+func binsOf(x *phys, bits int) *Lattice {
+	l := latticeOf(x, bits)
+	if l != nil && l.High-l.Low >= int64(1)<<bits {
+		l = latticeOf(x, bits-1)
+	}
+	return l
 }

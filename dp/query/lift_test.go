@@ -138,7 +138,7 @@ func FuzzLower(f *testing.F) {
 			return
 		}
 		for _, d := range []query.Dialect{query.DuckDB, query.PostgreSQL} {
-			if _, err := plan.SQL(d, sources("")); err != nil {
+			if _, err := plan.SQL(d, sources()); err != nil {
 				t.Fatal(err)
 			}
 		}

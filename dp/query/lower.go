@@ -146,7 +146,7 @@ func (l *lowerer) top(raw json.RawMessage) (*Query, error) {
 		return nil, err
 	}
 	if len(b.calls) == 0 {
-		return nil, l.refuse(-1, "ask for aggregates: COUNT, SUM, AVG, VARIANCE, STDDEV or quantiles; rows do not leave without review", "a question without an aggregate")
+		return nil, l.refuse(-1, "ask for aggregates: COUNT, SUM, AVG, VARIANCE, STDDEV, quantiles, CORR or REGR_SLOPE; rows do not leave without review", "a question without an aggregate")
 	}
 	if err := q.readAfter(b, s); err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ func (b *block) function(e astExpr, at int, after bool) (*node, error) {
 		return b.aggregate(e, name, at)
 	}
 	if !known(name) {
-		return nil, b.refuse(at, "use one that gives the same in every engine: arithmetic, CASE, and the text and date functions of the guide; to aggregate, COUNT, SUM, AVG, VARIANCE, STDDEV, MEDIAN and APPROX_QUANTILES", "a function that is not allowed")
+		return nil, b.refuse(at, "use one that gives the same in every engine: arithmetic, CASE, and the text and date functions of the guide; to aggregate, COUNT, SUM, AVG, VARIANCE, STDDEV, MEDIAN, PERCENTILE_CONT, APPROX_QUANTILES, COVAR_SAMP, CORR, REGR_SLOPE and REGR_INTERCEPT", "a function that is not allowed")
 	}
 	if present(e.Filter) || e.Distinct || len(e.OrderBys.Orders) > 0 {
 		return nil, b.refuse(at, "leave them out", "FILTER, DISTINCT or ORDER BY of what is no aggregate")
@@ -200,7 +200,7 @@ func (b *block) aggregate(e astExpr, name string, at int) (*node, error) {
 		}
 		result = c.arg.class
 	}
-	if fn == "quantiles" {
+	if len(c.quantiles) > 1 {
 		result = list
 	}
 	if !b.top && !slices.Contains([]string{"count", "sum", "avg", "min", "max"}, c.fn) {
@@ -228,7 +228,7 @@ func (b *block) addCall(c *call) int {
 
 func (c *call) fingerprint() string {
 	n := &node{op: c.fn, args: []*node{}}
-	for _, a := range []*node{c.arg, c.filter} {
+	for _, a := range []*node{c.arg, c.other, c.filter} {
 		if a == nil {
 			a = &node{op: "none"}
 		}
@@ -249,7 +249,7 @@ func (c *call) fingerprint() string {
 	return s
 }
 
-func (b *block) aggregateArgs(c *call, name string, args []*node) error {
+func (b *block) aggregateArgs(c *call, name string, args []*node) error { //nolint:cyclop // a list, one case for each
 	if c.distinct && c.fn != "count" {
 		return b.refuse(c.at, "leave DISTINCT out, or write COUNT(DISTINCT unit)", "DISTINCT in an aggregate other than COUNT")
 	}
@@ -267,14 +267,24 @@ func (b *block) aggregateArgs(c *call, name string, args []*node) error {
 		c.quantiles = []float64{0.5}
 	case c.fn == "quantile" || c.fn == "quantiles":
 		want = 2
+	case ofPairs(c.fn):
+		return b.pairArgs(c, args)
 	}
 	if len(args) != want || args[0].class != num && c.fn != "min" && c.fn != "max" {
 		return b.refuse(c.at, "give it one number (and the quantile)", "an aggregate of something else")
 	}
 	c.arg = args[0]
 	if want == 2 {
-		return b.quantiles(c, args[1])
+		return b.quantiles(c, name, args[1])
 	}
+	return nil
+}
+
+func (b *block) pairArgs(c *call, args []*node) error {
+	if len(args) != 2 || args[0].class != num || args[1].class != num {
+		return b.refuse(c.at, "give it two numbers", "an aggregate of pairs of something else")
+	}
+	c.arg, c.other = args[0], args[1]
 	return nil
 }
 
@@ -290,9 +300,13 @@ func (b *block) countArgs(c *call, args []*node) error {
 	return nil
 }
 
-func (b *block) quantiles(c *call, at *node) error {
+func (b *block) quantiles(c *call, name string, at *node) error {
 	if c.fn == "quantiles" {
 		n, ok := at.isInt()
+		if part, number := at.asFloat(); name == "quantiles" && !ok && number && part > 0 && part < 1 {
+			c.quantiles = []float64{part}
+			return nil
+		}
 		if !ok || n < 1 || n > 100 {
 			return b.refuse(c.at, "write a whole number from 1 to 100", "APPROX_QUANTILES in another number of parts")
 		}

@@ -64,6 +64,7 @@ type relation struct {
 type call struct {
 	fn        string
 	arg       *node // nil for COUNT(*)
+	other     *node // x of an aggregate over pairs, of which arg is y
 	filter    *node
 	distinct  bool
 	quantiles []float64

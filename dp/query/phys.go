@@ -32,6 +32,7 @@ type phys struct {
 	group    bool    // NULL is a group of its own
 	set      []any   // every value that it can have, but NULL, where they are few
 	unit     int     // the unit's component that it is, from 1
+	key      int     // the component of a public table's key that it is, from 1
 	kept     bool    // op "col": what it names was clamped to the range
 	raw      *phys   // op "col" of a closed set: the same with any value
 	cost     float64 // how long it is when it is written

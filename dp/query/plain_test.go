@@ -1,5 +1,3 @@
-//go:build engines
-
 package query_test
 
 import (
@@ -19,17 +17,16 @@ import (
 func TestPartialsAnswerTheQuestion(t *testing.T) {
 	e := start(t, false)
 	generous := privacy()
-	generous.MaxGroups, generous.MaxRows = 1000, 1000
+	generous.MaxGroups, generous.MaxRows, generous.Size = 1000, 1000, 1
 	v := generous.Tables["visits"]
 	delete(v.Columns, "region")
 	delete(v.Columns, "sex")
 	v.Columns["sex"] = query.ColumnPrivacy{Lo: "0", Hi: "1"}
 	s := generous.Tables["survey"]
 	delete(s.Columns, "g")
-	e.run(query.DuckDB, "SET ieee_floating_point_ops=false")
-	n := count(t, "QUESTIONS", 300)
+	n := count(t, "ANCHORHOLD_QUESTIONS", 40)
 	asked, failed := 0, 0
-	for seed := count(t, "SEED", 1); asked < n; seed++ {
+	for seed := count(t, "ANCHORHOLD_SEED", 1); asked < n; seed++ {
 		r := random(seed * 104729)
 		r.next(10)
 		sql := question(&r)
@@ -37,22 +34,25 @@ func TestPartialsAnswerTheQuestion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(plain, "ROLLUP") || strings.Contains(plain, "Ü") {
+		if strings.Contains(plain, "ROLLUP") || strings.Contains(plain, "Ü") || strings.Contains(plain, " / ") { // DuckDB has infinities for x/0
 			continue
 		}
-		plan, err := e.plan(strings.Replace(plain, "SELECT ", "SELECT ", 1), generous)
+		plan, err := e.plan(t, plain, generous)
 		if err != nil {
 			continue
 		}
-		want, e1 := e.run(query.DuckDB, plain)
-		if e1 != "" {
-			continue // it can fail; ours cannot
+		want, err := e.raw(plain, len(plan.Items()))
+		if err != nil || odd(want) {
+			continue // it can fail, and divide by 0; ours cannot
 		}
 		asked++
-		dk, _ := plan.SQL(query.DuckDB, sources(""))
-		ours, e2 := e.run(query.DuckDB, dk[0].Text)
-		if e2 != "" {
-			t.Fatal(sql, e2)
+		dk, err := plan.SQL(query.DuckDB, e.from(query.DuckDB, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours, err := e.run(query.DuckDB, dk[0].Text, &plan.Parts[0])
+		if err != nil {
+			t.Fatal(sql, err)
 		}
 		if err := sameAnswers(plan, ours, want); err != nil {
 			failed++
@@ -62,6 +62,18 @@ func TestPartialsAnswerTheQuestion(t *testing.T) {
 			}
 		}
 	}
+}
+
+// odd says whether a value is infinite, or none.
+func odd(rows [][]*string) bool {
+	for _, r := range rows {
+		for _, v := range r {
+			if v != nil && (strings.Contains(*v, "inf") || strings.Contains(*v, "nan")) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func sameAnswers(p *query.Plan, ours, want [][]*string) error {
@@ -128,6 +140,8 @@ func value(a query.Aggregate, cols []*string) (float64, error) {
 		return f
 	}
 	switch a.Kind {
+	case query.Covariance, query.Correlation, query.Slope, query.Intercept:
+		return pair(a, col), nil
 	case query.Count, query.Units:
 		return col(a.Count), nil
 	case query.Sum:
@@ -149,6 +163,31 @@ func value(a query.Aggregate, cols []*string) (float64, error) {
 		return v, nil
 	}
 	return 0, fmt.Errorf("not here")
+}
+
+// pair is what follows from the sums of two columns.
+func pair(a query.Aggregate, col func(int) float64) float64 {
+	n := col(a.Count)
+	mean := func(s query.Side) float64 { return col(s.Sum) / n }
+	variance := func(s query.Side) float64 {
+		return (col(s.Squares)+n*float64(s.Square.Center))/n - mean(s)*mean(s)
+	}
+	value := func(s query.Side) float64 { return (mean(s) + float64(s.Values.Center)) / s.Values.Scale }
+	covariance := col(a.Products)/n - mean(a.Side)*mean(a.X)
+	switch a.Kind {
+	case query.Covariance:
+		if a.Sample {
+			covariance *= n / (n - 1)
+		}
+		return covariance / a.Values.Scale / a.X.Values.Scale
+	case query.Correlation:
+		return covariance / math.Sqrt(variance(a.Side)*variance(a.X))
+	}
+	slope := covariance / variance(a.X) / a.Values.Scale * a.X.Values.Scale
+	if a.Kind == query.Slope {
+		return slope
+	}
+	return value(a.Side) - slope*value(a.X)
 }
 
 func near(a query.Aggregate, got float64, want *string) error {
@@ -174,6 +213,12 @@ func near(a query.Aggregate, got float64, want *string) error {
 		if a.Kind == query.Variance {
 			tolerance += 1e6 * step
 		}
+	case query.Covariance:
+		tolerance += 1e-3*math.Abs(w) + math.Sqrt(step/a.X.Values.Scale)
+	case query.Correlation:
+		tolerance += 1e-2
+	case query.Slope, query.Intercept:
+		tolerance += 2e-2 * (math.Abs(w) + step*a.X.Values.Scale)
 	}
 	if math.Abs(got-w) > tolerance {
 		return fmt.Errorf("%s %v, want %v (step %v)", a.Kind, got, w, step)

@@ -1,8 +1,6 @@
 package query
 
 import (
-	"fmt"
-	"math"
 	"slices"
 	"strings"
 )
@@ -43,28 +41,61 @@ const (
 	Variance  Kind = "variance" // from Squares, Sum and Count
 	Deviation Kind = "stddev"   // the root of a variance
 	Quantiles Kind = "quantiles"
+
+	Covariance  Kind = "covariance"     // from Products, the Sums of both sides and Count
+	Correlation Kind = "correlation"    // and their Squares
+	Slope       Kind = "regr_slope"     // and those of x
+	Intercept   Kind = "regr_intercept" // the same
 )
 
 // Aggregate says from which columns of a grouping set's part an aggregate is
-// made, after noise. Sums of a Mean or a Variance are of values less their
-// lattice's center, and a unit with more rows than its cap contributes its
+// made, after noise. Sums of a Mean, a Variance or a pair are of values less
+// their lattice's center, and a unit with more rows than its cap contributes its
 // mean so often.
 type Aggregate struct {
-	Kind                Kind
-	Count, Sum, Squares int     // columns of the part; -1 without one
-	Values              Lattice // of Sum
-	Square              Lattice // of Squares: (integer of Values less its center)² less Square.Center
-	Sample              bool    // a variance of a sample: divided by n-1
-	Quantiles           []float64
-	Bins                Bins // of quantiles
+	Kind      Kind
+	Count     int // column of the part; -1 without one
+	Side          // of the values; of a pair, of y
+	X         Side
+	Products  int  // column of a pair: of the integers of both sides, less their centers
+	Sample    bool // a variance or covariance of a sample: divided by n-1
+	Quantiles []float64
+	Bins      Bins // of quantiles
+	Tree      int  // of quantiles: the Aggregate of the bins part, which several can share
 
 	carried int
+	binned  *phys
 }
 
-// Bins are equal steps over a range: bin i holds values from Lo+i·Width.
+// Side is what is computed of one expression.
+type Side struct {
+	Sum, Squares int     // columns of the part; -1 without one
+	Values       Lattice // of Sum
+	Square       Lattice // of Squares: (integer of Values less its center)² less Square.Center
+}
+
+func newAggregate(k Kind) Aggregate {
+	none := Side{Sum: -1, Squares: -1}
+	return Aggregate{Kind: k, Count: -1, Side: none, X: none, Products: -1, Tree: -1}
+}
+
+// Columns are those of a part that the aggregate is made of.
+func (a Aggregate) Columns() []int {
+	var all []int
+	for _, c := range []int{a.Count, a.Sum, a.Squares, a.X.Sum, a.X.Squares, a.Products} {
+		if c >= 0 {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// Bins are equal steps over a range: bin i holds the values that are nearest to
+// Lo+i·Width, where Whole says so that alone.
 type Bins struct {
 	Lo, Width float64
 	Count     int64
+	Whole     bool
 }
 
 // Part is one table of exact integers that an engine computes.
@@ -76,6 +107,7 @@ type Part struct {
 	Groups    int64     // to so many groups one unit contributes
 	Least     int64     // of groups that are selected: those of fewer units are left out
 	Aggregate int       // of a bins part; -1 otherwise
+	Main      int       // of a bins part: the part with the groups of the same set
 
 	bins Bins
 }
@@ -98,6 +130,7 @@ type Partial struct {
 
 	kind  string // "units", "rows", "sum" or "bin"
 	value int    // index of values; -1 for every row
+	also  int    // another value that row is made of; -1 without one
 	row   *phys  // the integer of one row
 	mean  bool
 	cap   int64
@@ -183,251 +216,10 @@ func tighter(owner, asked int64) int64 {
 	return owner
 }
 
-// bindCalls binds the aggregates and gives the columns of a grouping set.
-func (p *Plan) bindCalls(b *binder) ([]Partial, error) {
-	columns := []Partial{{Name: "units", Lo: 0, Hi: 1, kind: "units", value: -1}}
-	for _, c := range p.query.calls {
-		a, err := p.bindCall(b, c, &columns)
-		if err != nil {
-			return nil, err
-		}
-		p.Aggregates = append(p.Aggregates, a)
-	}
-	return columns, nil
-}
-
-func (p *Plan) bindCall(b *binder, c *call, columns *[]Partial) (Aggregate, error) {
-	a := Aggregate{Count: -1, Sum: -1, Squares: -1}
-	value, err := b.filtered(c)
-	if err != nil {
-		return a, err
-	}
-	perRow, perGroup := c.own.PerRow, c.own.PerGroup
-	if perRow == nil && c.arg != nil {
-		perRow = p.query.options.PerRow
-	}
-	if perGroup == nil {
-		perGroup = p.query.options.PerGroup
-	}
-	if c.fn == "count" {
-		return p.bindCount(b, c, value, perGroup, columns)
-	}
-	if c.fn != "sum" && perRow == nil {
-		perRow = perGroup // the bounds of a unit's mean are those of its rows
-	}
-	if value, err = p.limited(b, value, perRow); err != nil {
-		return a, err
-	}
-	if p.cap == 0 {
-		b.miss("how many rows one unit has at most (--max-rows)")
-		return a, nil
-	}
-	switch {
-	case c.fn == "sum":
-		return p.bindSum(b, c, value, perGroup, columns)
-	case len(c.quantiles) > 0:
-		return p.bindQuantiles(c, value)
-	}
-	return p.bindMoments(b, c, value, columns)
-}
-
-// limited clamps a value to the question's bounds, where they are tighter.
-func (p *Plan) limited(b *binder, x *phys, by *Clamp) (*phys, error) {
-	if by == nil {
-		if !b.bounded(x) {
-			return zeroLike(x), nil
-		}
-		return x, nil
-	}
-	if x.rep == isInt {
-		lo, ok1 := scaled(by.Lo, x.scale)
-		hi, ok2 := scaled(by.Hi, x.scale)
-		if !ok1 || !ok2 || lo > hi || lo > x.hi || hi < x.lo {
-			return nil, b.text.refuse(by.At, "write (low, high) within the values' range", "contribution bounds that no value keeps")
-		}
-		q := clampInt(x, max(lo, x.lo), min(hi, x.hi))
-		q.open = false
-		return q, nil
-	}
-	lo, hi := (Column{Type: Double}).bound(by.Lo), (Column{Type: Double}).bound(by.Hi)
-	if lo > hi || !x.open && (lo > x.fhi || hi < x.flo) {
-		return nil, b.text.refuse(by.At, "write (low, high) within the values' range", "contribution bounds that no value keeps")
-	}
-	if x.open {
-		y := *x
-		y.flo, y.fhi = lo, hi
-		x = &y
-	}
-	q := clampFloat(x, max(lo, x.flo), min(hi, x.fhi))
-	q.open = false
-	return q, nil
-}
-
-func (c Column) bound(s string) float64 {
-	v, err := c.stated(s)
-	f, ok := v.(float64)
-	if err != nil || !ok {
-		return 0
-	}
-	return f
-}
-
-// value gives the index of a value that rows carry.
-func (p *Plan) value(x *phys) int {
-	mark := x.sql(duck{})
-	for i, v := range p.values {
-		if v.sql(duck{}) == mark {
-			return i
-		}
-	}
-	p.values = append(p.values, x)
-	return len(p.values) - 1
-}
-
-// column gives the index of a partial; what is computed already is not
-// computed, and charged, again.
-func column2(columns *[]Partial, c Partial) int {
-	for i, other := range *columns {
-		same := other.kind == c.kind && other.value == c.value && other.Lo == c.Lo && other.Hi == c.Hi && other.mean == c.mean && other.cap == c.cap
-		if same && (c.row == nil || other.row.sql(duck{}) == c.row.sql(duck{})) {
-			return i
-		}
-	}
-	c.Name = fmt.Sprintf("m%d", len(*columns))
-	*columns = append(*columns, c)
-	return len(*columns) - 1
-}
-
-func (p *Plan) bindCount(b *binder, c *call, value *phys, perGroup *Clamp, columns *[]Partial) (Aggregate, error) {
-	a := Aggregate{Kind: Count, Sum: -1, Squares: -1}
-	limit := p.cap
-	if c.distinct {
-		if value.unit == 0 || len(p.rows.units) != 1 {
-			return a, b.text.refuse(c.at, "COUNT(DISTINCT …) of the unit's column is answered, where the unit is one column", "COUNT(DISTINCT …) of something else than the unit")
-		}
-		a.Kind, limit = Units, 1
-		if c.filter == nil {
-			return a, nil // column 0
-		}
-	}
-	if limit == 0 {
-		b.miss("how many rows one unit has at most (--max-rows)")
-		return a, nil
-	}
-	if perGroup != nil {
-		hi, ok := scaled(perGroup.Hi, 0)
-		if !ok || hi < 1 {
-			return a, b.text.refuse(perGroup.At, "write (0, n) with n of at least 1", "contribution bounds of a count that allow none")
-		}
-		limit = min(limit, hi)
-	}
-	of := -1
-	if value != nil && value.nulls {
-		of = p.value(value)
-	}
-	a.Count = column2(columns, Partial{kind: "rows", value: of, Lo: 0, Hi: limit, cap: limit})
-	return a, nil
-}
-
-func (p *Plan) bindSum(b *binder, c *call, value *phys, perGroup *Clamp, columns *[]Partial) (Aggregate, error) {
-	a := Aggregate{Kind: Sum, Count: -1, Squares: -1}
-	of, row := p.carry(value)
-	l := latticeOf(row, sumBits)
-	if l == nil || p.cap > mostInt/max(1, l.hi, -l.lo) {
-		return a, b.text.refuse(c.at, "give it contribution_bounds_per_row", "a sum that may not fit")
-	}
-	lo, hi := min(0, l.lo)*p.cap, max(0, l.hi)*p.cap
-	if perGroup != nil {
-		from, to := math.Ceil((Column{Type: Double}).bound(perGroup.Lo)*l.Scale), math.Floor((Column{Type: Double}).bound(perGroup.Hi)*l.Scale)
-		if from > to || from > float64(hi) || to < float64(lo) {
-			return a, b.text.refuse(perGroup.At, "write (low, high) within the sums' range", "contribution bounds that no sum keeps")
-		}
-		lo, hi = max(lo, int64(max(from, -float64(mostInt)))), min(hi, int64(min(to, float64(mostInt))))
-	}
-	a.Values = *l
-	a.Sum = column2(columns, Partial{kind: "sum", value: of, row: l.row, Lo: lo, Hi: hi, cap: p.cap})
-	return a, nil
-}
-
-// carry gives the index under which rows carry a value, and the value over
-// that name, clamped: whatever a row carries, what is summed keeps its range.
-// Only a column that was clamped where it was read, and is nothing more, is
-// not clamped twice.
-func (p *Plan) carry(value *phys) (int, *phys) {
-	inner := value
-	if value.op == "clamp" && value.args[0].op == "col" {
-		inner = value.args[0] // clamped where it is summed is enough
-	}
-	of := p.value(inner)
-	out := inner.outside(fmt.Sprintf("v%d", of+1))
-	out.nulls = value.nulls
-	if inner.kept && inner == value {
-		return of, out
-	}
-	if value.rep == isInt {
-		return of, clampInt(out, value.lo, value.hi)
-	}
-	out.tiny = value.tiny
-	return of, clampFloat(out, value.flo, value.fhi)
-}
-
-// bindMoments is AVG, VARIANCE and STDDEV: centered sums, whose sensitivity
-// is half the range and not its greatest value.
-func (p *Plan) bindMoments(b *binder, c *call, value *phys, columns *[]Partial) (Aggregate, error) {
-	a := Aggregate{Kind: Mean, Squares: -1}
-	bits := sumBits
-	if c.fn != "avg" {
-		a.Kind, a.Sample, bits = Variance, !strings.HasSuffix(c.fn, "_pop"), squareBits
-		if strings.HasPrefix(c.fn, "stddev") {
-			a.Kind = Deviation
-		}
-	}
-	of, row := p.carry(value)
-	l := latticeOf(row, bits)
-	if l == nil {
-		return a, b.text.refuse(c.at, "give it contribution_bounds_per_row", "a mean of values too large or too near to 0")
-	}
-	l.Center = floorOf(l.lo+l.hi, 2)
-	half := max(l.hi-l.Center, l.Center-l.lo)
-	square := Lattice{Scale: l.Scale * l.Scale, Center: half * half / 2}
-	if p.cap > mostInt/max(1, half*half) && a.Kind != Mean || p.cap > mostInt/max(1, half) {
-		return a, b.text.refuse(c.at, "ask for fewer rows per unit", "a mean that may not fit")
-	}
-	counted := of
-	if !value.nulls {
-		counted = -1
-	}
-	centered := newInt(0, num, l.lo-l.Center, l.hi-l.Center, "-", l.row, intConst(l.Center, 0, num))
-	a.Count = column2(columns, Partial{kind: "rows", value: counted, Lo: 0, Hi: p.cap, cap: p.cap})
-	a.Values = *l
-	a.Sum = column2(columns, Partial{kind: "sum", value: of, row: centered, Lo: -half * p.cap, Hi: half * p.cap, mean: true, cap: p.cap})
-	if a.Kind != Mean {
-		q := newInt(0, num, 0, half*half, "*", centered, centered)
-		q = newInt(0, num, -square.Center, half*half-square.Center, "-", q, intConst(square.Center, 0, num))
-		most := max(square.Center, half*half-square.Center) * p.cap
-		a.Square = square
-		a.Squares = column2(columns, Partial{kind: "sum", value: of, row: q, Lo: -most, Hi: most, mean: true, cap: p.cap})
-	}
-	return a, nil
-}
-
-// bindQuantiles gives each row a bin.
-func (p *Plan) bindQuantiles(c *call, value *phys) (Aggregate, error) {
-	a := Aggregate{Kind: Quantiles, Count: -1, Sum: -1, Squares: -1, Quantiles: c.quantiles}
-	of, row := p.carry(value)
-	l := latticeOf(row, binBits)
-	if l == nil {
-		return a, p.query.text.refuse(c.at, "give it contribution_bounds_per_row", "a quantile of values too large or too near to 0")
-	}
-	a.Bins = Bins{Lo: float64(l.lo) / l.Scale, Width: 1 / l.Scale, Count: l.hi - l.lo + 1}
-	a.Values, a.carried = *l, of
-	return a, nil
-}
-
 // makeParts makes the tables that the engine computes.
 func (p *Plan) makeParts(b *binder, columns []Partial) error {
 	for _, set := range p.query.sets {
-		part := Part{Set: set, Columns: columns, Aggregate: -1}
+		part := Part{Set: set, Columns: columns, Aggregate: -1, Main: -1}
 		for _, k := range set {
 			e := p.keys[k]
 			part.Keys = append(part.Keys, Key{Type: keyType(e), Scale: e.scale, null: e.group})
@@ -440,18 +232,52 @@ func (p *Plan) makeParts(b *binder, columns []Partial) error {
 		}
 		p.Parts = append(p.Parts, part)
 	}
-	for i, a := range p.Aggregates {
-		if a.Kind != Quantiles {
+	return p.makeBins()
+}
+
+// makeBins makes the parts of quantiles: those of the same values share one. The
+// bins are as many as all groups together can have.
+func (p *Plan) makeBins() error {
+	bits := binBits
+	for _, main := range p.Parts {
+		for bits > 1 && int64(len(main.Public))<<bits > mostCells {
+			bits--
+		}
+		if main.Public == nil {
+			bits = min(bits, foundBits)
+		}
+	}
+	for i := range p.Aggregates {
+		a := &p.Aggregates[i]
+		if a.Kind != Quantiles || p.shares(i) {
 			continue
 		}
-		for _, main := range p.Parts[:len(p.query.sets)] {
+		l := binsOf(a.binned, bits)
+		if l == nil {
+			return p.query.text.refuse(p.query.calls[i].at, "give it contribution_bounds_per_row", "a quantile of values too large or too near to 0")
+		}
+		a.Tree, a.Values = i, *l
+		a.Bins = Bins{Lo: float64(l.Low) / l.Scale, Width: 1 / l.Scale, Count: l.High - l.Low + 1, Whole: l.whole}
+		for j, main := range p.Parts[:len(p.query.sets)] {
 			part := main
-			part.Aggregate, part.bins = i, a.Bins
-			part.Columns = []Partial{{Name: "taken", Lo: 0, Hi: p.cap, kind: "bin", value: a.carried, row: a.Values.row, cap: p.cap}}
+			part.Aggregate, part.Main, part.bins, part.Least = i, j, a.Bins, 0
+			part.Columns = []Partial{{Name: "taken", Lo: 0, Hi: p.cap, kind: "bin", value: a.carried, also: -1, row: l.row, cap: p.cap}}
 			p.Parts = append(p.Parts, part)
 		}
 	}
 	return nil
+}
+
+// shares has an aggregate use the bins of an earlier one over the same values.
+func (p *Plan) shares(i int) bool {
+	a := &p.Aggregates[i]
+	for j, other := range p.Aggregates[:i] {
+		if other.Tree == j && other.carried == a.carried && other.binned.sql(duck{}) == a.binned.sql(duck{}) {
+			a.Tree, a.Values, a.Bins = j, other.Values, other.Bins
+			return true
+		}
+	}
+	return false
 }
 
 func keyType(e *phys) Type {

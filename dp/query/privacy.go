@@ -18,9 +18,11 @@ type Privacy struct {
 
 // TablePrivacy says whose rows a table holds: nobody's (Public), one unit's
 // each (Row), or those of the unit that the columns Unit name. With Via the
-// columns Unit are those of the table at the end of the path.
+// columns Unit are those of the table at the end of the path. A public table is
+// joined by the columns Key: rows that have a key in common are left out.
 type TablePrivacy struct {
 	Public, Row bool
+	Key         []string
 	Unit        []string
 	Via         []Link
 	Columns     map[string]ColumnPrivacy

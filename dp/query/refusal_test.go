@@ -60,7 +60,14 @@ var refusals = []struct{ sql, says string }{
 	{"SELECT COUNT(*) FROM visits v ASOF JOIN patients p ON v.patient_id = p.patient_id AND v.day >= p.born", "join"},
 	{"SELECT COUNT(*) FROM visits v SEMI JOIN patients p ON v.patient_id = p.patient_id", "a semi join"},
 	{"SELECT COUNT(*) FROM survey a JOIN survey b ON a.g = b.g", "a join of a table whose every row is a unit of its own"},
-	{"SELECT COUNT(*) FROM survey JOIN cities ON g = city", "a join of a table whose every row is a unit of its own"},
+	{"SELECT COUNT(*) FROM survey JOIN cities ON g = zone", "line 1, column 29: a join with a public table on something other than its key"},
+	{"SELECT COUNT(*) FROM survey JOIN cities ON city = city", "a join with a public table on something other than its key"},
+	{"SELECT COUNT(*) FROM survey JOIN cities ON g = LOWER(city)", "a join with a public table on something other than its key"},
+	{"SELECT COUNT(*) FROM survey JOIN cities ON g = city OR y = 1", "a join with a public table on something other than its key"},
+	{"SELECT COUNT(*) FROM survey, cities", "a join without a condition"},
+	{"SELECT COUNT(*) FROM cities LEFT JOIN survey ON g = city", "a LEFT JOIN of a public table with one whose every row is a unit of its own"},
+	{"SELECT COUNT(*) FROM survey JOIN (SELECT a.city FROM cities a JOIN cities b ON a.zone = b.zone) c ON g = city", "a join with a public table that has no key"},
+	{"SELECT COUNT(*) FROM survey s JOIN bills v ON s.g = v.kind", "a join of a table whose every row is a unit of its own"},
 	{"SELECT COUNT(*) FROM (SELECT g FROM survey UNION ALL SELECT g FROM survey) q", "UNION ALL of a table whose every row is a unit of its own"},
 	{"SELECT SUM(n) FROM (SELECT g, COUNT(*) AS n FROM survey GROUP BY g) q", "an aggregate in a subquery over a table whose every row is a unit of its own"},
 	{"SELECT SUM(n) FROM (SELECT sex, COUNT(*) AS n FROM visits GROUP BY sex) q", "a subquery that aggregates over units; GROUP BY the unit's column too"},
@@ -113,7 +120,11 @@ var refusals = []struct{ sql, says string }{
 }
 
 // Statements whose trees other tests need.
-var others = []string{"SELECT note, COUNT(*) FROM visits GROUP BY note", "SELECT COUNT(*) FROM visits"}
+var others = []string{
+	"SELECT note, COUNT(*) FROM visits GROUP BY note", "SELECT COUNT(*) FROM visits",
+	"SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS(group_selection_strategy = THRESHOLD) note, COUNT(*), MEDIAN(weight) FROM visits GROUP BY 1",
+	"SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS(group_selection_strategy = THRESHOLD) age, COUNT(*), MEDIAN(weight) FROM visits GROUP BY 1",
+}
 
 func TestRefusals(t *testing.T) {
 	for _, r := range refusals {

@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -86,7 +87,7 @@ func TestResultsAreWhatIsChecked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		statements, err := plan.SQL(query.DuckDB, sources(""))
+		statements, err := plan.SQL(query.DuckDB, sources())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,15 +169,42 @@ func TestSourcesAreNeeded(t *testing.T) {
 	}
 }
 
-// A join with a public table is told, wherever it stands.
-func TestJoinsPublic(t *testing.T) {
-	for name, want := range map[string]bool{"joined-public": true, "joined": false, "united": false, "per-unit": false} {
-		plan, err := ask(t, questionNamed(name), privacy())
+// Groups that come from the data are so large that there cannot be too many, if
+// there are not far more units than was stated.
+func TestFoundGroupsAreFew(t *testing.T) {
+	for _, c := range []struct {
+		size, want int64
+		key        string
+	}{{5000, 1, "note"}, {100_000, 1, "note"}, {20_000_000, 40, "note"}, {0, 1, "note"}, {20_000_000, 40, "age"}} {
+		p := privacy()
+		p.Size = c.size
+		plan, err := ask(t, "SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS(group_selection_strategy = THRESHOLD) "+c.key+", COUNT(*), MEDIAN(weight) FROM visits GROUP BY 1", p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if plan.JoinsPublic() != want {
-			t.Errorf("%s: %v", name, plan.JoinsPublic())
+		main, bins := plan.Parts[0], plan.Parts[1]
+		if main.Least != c.want || main.Public != nil || bins.Least != 0 {
+			t.Errorf("of %d units by %s, groups have from %d units", c.size, c.key, main.Least)
+		}
+		s, err := plan.SQL(query.PostgreSQL, sources())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if having := fmt.Sprintf("HAVING COUNT(*) >= %d", c.want); strings.Contains(s[0].Text, having) != (c.want > 1) || strings.Contains(s[1].Text, "HAVING") {
+			t.Errorf("the SQL is %s", s[0].Text)
+		}
+		if c.want > 1 {
+			row := func(units int64) [][]any { return [][]any{{"x", units, units}} }
+			if main.Check(row(c.want)) != nil || main.Check(row(c.want-1)) == nil {
+				t.Error("a group of fewer units is let through")
+			}
+		}
+		if bins.Most() > 1<<20 || bins.MostGroups() < 1000 {
+			t.Errorf("bins of %d groups have %d rows", bins.MostGroups(), bins.Most())
+		}
+		if one := s[1].Only([]string{bins.Name([]any{"it's"}), bins.Name([]any{nil}), bins.Name([]any{int64(-7)}), bins.Name([]any{true})}).Text; c.key == "note" &&
+			!strings.Contains(one, "IN ('s4:it''s', 'n', 'i-7;', 't')") {
+			t.Errorf("named groups are asked for as %s", one)
 		}
 	}
 }

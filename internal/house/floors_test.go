@@ -270,7 +270,12 @@ func checkFloors(house *tree) []string {
 			if !ok {
 				continue
 			}
-			if to = belongsTo(strings.TrimPrefix(to, "/")); to == "" {
+			to = strings.TrimPrefix(to, "/")
+			if forTests(to) && !forTests(r.dir) {
+				findings = append(findings, fmt.Sprintf("%s: %s imports %s, which is for tests alone", use.at, from, to))
+				continue
+			}
+			if to = belongsTo(to); to == "" {
 				to = "."
 			}
 			if to == from || at[to] < at[from] || permitted[[2]string{from, to}] {
@@ -288,6 +293,9 @@ func checkFloors(house *tree) []string {
 func checkGuarded(house *tree) []string {
 	var findings []string
 	for _, r := range house.rooms {
+		if forTests(r.dir) {
+			continue // no program is built of it: checkFloors sees to that
+		}
 		for _, use := range house.imports(r) {
 			for _, g := range guarded {
 				below := strings.HasPrefix(use.path, g.path+"/") && use.path != "log/slog"
@@ -318,6 +326,12 @@ func (t *tree) imports(r room) []use {
 		}
 	}
 	return list
+}
+
+// forTests says whether a folder holds what tests of others need.
+func forTests(dir string) bool {
+	last := path.Base(dir)
+	return strings.HasSuffix(last, "test") && last == path.Base(path.Dir(dir))+"test"
 }
 
 // belongsTo gives the room that a folder is part of: what lies in a room's
