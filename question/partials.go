@@ -66,7 +66,8 @@ type finder func(part int, names []string) ([]group, error)
 func (q *prepared) release(ctx context.Context, pool *dp.Pool, exact [][]group, found finder) ([]noisy, error) {
 	shown := make([][]noisy, len(exact))
 	for i, groups := range exact {
-		of, err := &q.plan.Parts[i], error(nil)
+		of := &q.plan.Parts[i]
+		var err error
 		switch {
 		case of.Aggregate < 0:
 			shown[i], err = q.noise.release(ctx, pool, i, groups)

@@ -193,7 +193,7 @@ func TestFoundGroupsAreFew(t *testing.T) {
 		if having := fmt.Sprintf("HAVING COUNT(*) >= %d", c.want); strings.Contains(s[0].Text, having) != (c.want > 1) || strings.Contains(s[1].Text, "HAVING") {
 			t.Errorf("the SQL is %s", s[0].Text)
 		}
-		if c.want > 1 {
+		if c.want > 1 && c.key == "note" {
 			row := func(units int64) [][]any { return [][]any{{"x", units, units}} }
 			if main.Check(row(c.want)) != nil || main.Check(row(c.want-1)) == nil {
 				t.Error("a group of fewer units is let through")
