@@ -13,16 +13,8 @@ func (b *binder) join(r *relation) (*rows, error) {
 		return nil, err
 	}
 	out := &rows{kind: join, name: b.newName("t"), from: left, other: right, left: r.left, private: left.private || right.private}
-	if left.private && right.private && (left.row || right.row) {
-		return nil, b.text.refuse(r.at, "ask about one table", "a join of a table whose every row is a unit of its own")
-	}
-	if r.where == nil && out.private {
-		return nil, b.text.refuse(r.at, "say ON which columns", "a join without a condition")
-	}
-	if left.private != right.private {
-		if err := b.onKey(out, r); err != nil {
-			return nil, err
-		}
+	if err := b.joins(out, r); err != nil {
+		return nil, err
 	}
 	if r.left {
 		b.optional(r.other)
@@ -42,6 +34,20 @@ func (b *binder) join(r *relation) (*rows, error) {
 		out.units = right.units
 	}
 	return out, nil
+}
+
+// joins refuses what cannot be joined, whatever its condition does to units.
+func (b *binder) joins(out *rows, r *relation) error {
+	left, right := out.from, out.other
+	switch {
+	case left.private && right.private && (left.row || right.row):
+		return b.text.refuse(r.at, "ask about one table", "a join of a table whose every row is a unit of its own")
+	case r.where == nil && out.private:
+		return b.text.refuse(r.at, "say ON which columns", "a join without a condition")
+	case left.private != right.private:
+		return b.onKey(out, r)
+	}
+	return nil
 }
 
 // onKey demands that a join with a public table is by its key. A row that is a
