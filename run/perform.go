@@ -59,7 +59,7 @@ func (a *asset) identity() catalog.Identity {
 // perform does a run from the files to checked outputs. It does not fail: how
 // the run ended is the outcome.
 func (s *Service) perform(ctx context.Context, run anchorhold.Run) outcome {
-	o := outcome{state: anchorhold.RunFailed}
+	o := outcome{state: anchorhold.RunFailed, phase: phasePreparing}
 	if run.Attempt > maxAttempts {
 		o.reason = fmt.Sprintf("the run was interrupted %d times and is given up", maxAttempts)
 		return o
@@ -73,7 +73,7 @@ func (s *Service) perform(ctx context.Context, run anchorhold.Run) outcome {
 		o.state, o.outputs = anchorhold.RunFailed, nil
 		o.reason = reasonOf(err)
 	} else {
-		o.state = anchorhold.RunDone
+		o.state, o.phase = anchorhold.RunDone, phaseEnding
 	}
 	return o
 }
@@ -192,10 +192,12 @@ func (s *Service) attempt(ctx context.Context, t *task, o *outcome) error {
 	// Beside the job, so that it is ready when the job ends.
 	parser := s.startParser(ctx, t.run.ID)
 	defer parser.end()
+	o.phase = phaseRunning
 	answer, err := s.runCode(ctx, t, o)
 	if err != nil {
 		return err
 	}
+	o.phase = phaseChecking
 	failpoint.Hit("run/ran")
 	if err := t.check(ctx); err != nil {
 		return err

@@ -68,6 +68,8 @@ type Service struct {
 	Room string
 	// Slots is how many runs may go on at once.
 	Slots int
+	// Tell is a log that is told how runs begin and end, in ids and figures; nil: none.
+	Tell *slog.Logger
 
 	wake   chan struct{}
 	places places
@@ -160,8 +162,17 @@ func (s *Service) claim(ctx context.Context, claimant string) (run anchorhold.Ru
 	})
 }
 
-// execute does a claimed run and writes how it ended.
+// execute does a claimed run, writes how it ended, and tells the log.
 func (s *Service) execute(ctx context.Context, run anchorhold.Run, claimant string) {
+	claimed := s.Books.Now()
+	s.began(ctx, run)
+	state, done := s.settle(ctx, run, claimant)
+	s.ended(context.WithoutCancel(ctx), run, claimed, state, done)
+}
+
+// settle is execute without what the log is told: the state in which the run is
+// now, and how it got there.
+func (s *Service) settle(ctx context.Context, run anchorhold.Run, claimant string) (state string, done outcome) {
 	failpoint.Hit("run/claimed")
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -171,35 +182,43 @@ func (s *Service) execute(ctx context.Context, run anchorhold.Run, claimant stri
 		s.trials.begin(run.ID, stop)
 		defer s.trials.end(run.ID)
 	}
-	done := s.perform(working, run)
+	done = s.perform(working, run)
 	stop(nil)
 	renewing.Wait()
+	// What follows is written even while the site is being stopped.
+	ctx, stopping := context.WithoutCancel(ctx), ctx.Err() != nil
 	if errors.Is(context.Cause(working), errLost) {
-		s.charge(context.WithoutCancel(ctx), run.ID, done) // cancelled or taken over: not ours to finish
-		return
+		return s.charge(ctx, run.ID, done), done // cancelled or taken over: not ours to finish
 	}
-	if (ctx.Err() != nil || errors.Is(context.Cause(working), errGaveWay)) && done.state != anchorhold.RunDone {
-		s.giveBack(context.WithoutCancel(ctx), run, claimant, done.usage.CPUSeconds)
-		return
+	if (stopping || errors.Is(context.Cause(working), errGaveWay)) && done.state != anchorhold.RunDone {
+		s.giveBack(ctx, run, claimant, done.usage.CPUSeconds)
+		return endReturned, done
 	}
 	failpoint.Hit("run/performed")
-	// The end is written even while the site is being stopped.
-	err := s.finish(context.WithoutCancel(ctx), run.ID, claimant, done)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	err := s.finish(ctx, run.ID, claimant, done)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return endLost, done
+	case err != nil:
 		slog.Error("a run's end could not be written; it will be run again", "run", run.ID, "kind", anchorhold.KindOf(err))
+		return endUnwritten, done
 	}
+	return string(done.state), done
 }
 
 // charge writes what a run used that was ended before its end: cancelling in time
-// must not be a way to more processor time than one may have.
-func (s *Service) charge(ctx context.Context, id string, o outcome) {
+// must not be a way to more processor time than one may have. It gives the state
+// that the run is in.
+func (s *Service) charge(ctx context.Context, id string, o outcome) (state string) {
 	now := s.Books.Now()
+	state = endLost
 	err := s.Books.Store.Update(ctx, func(tx store.Tx) error {
 		run, err := tx.Run(id)
 		if errors.Is(err, store.ErrNotFound) { // a trial that was removed with its dataset
 			return nil
 		}
 		if err == nil && run.State == anchorhold.RunCancelled && run.Started != nil {
+			state = string(run.State)
 			run.Usage, run.Boundary = o.usage, o.boundary
 			// One that was cancelled before its code began took time all the same.
 			run.Usage.WallSeconds = max(run.Usage.WallSeconds, now.Sub(*run.Started).Seconds())
@@ -210,6 +229,7 @@ func (s *Service) charge(ctx context.Context, id string, o outcome) {
 	if err != nil {
 		slog.Error("what a cancelled run used could not be written", "run", id, "kind", anchorhold.KindOf(err))
 	}
+	return state
 }
 
 // giveBack returns a run to the queue because the site is being stopped, or a
@@ -265,6 +285,7 @@ func (s *Service) holds(ctx context.Context, id string) bool {
 // outcome is how a run ended.
 type outcome struct {
 	state    anchorhold.RunState
+	phase    phase
 	reason   string // for owners
 	env      pyenv.Env
 	boundary string

@@ -73,9 +73,6 @@ func (s *Site) openDoors(ctx context.Context, o ServeOptions) (d *doors, err err
 // server answers at one door. What net/http has to say (broken handshakes)
 // goes into the log in its own form, where somebody wants that much.
 func server(h http.Handler, log *slog.Logger) *http.Server {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),

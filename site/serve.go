@@ -48,7 +48,8 @@ type ServeOptions struct {
 	// Metrics is a loopback address at which Prometheus finds counters; empty:
 	// nowhere.
 	Metrics string
-	// Log is told one line for each call; nil: nobody.
+	// Log is told one line for each call, two for each run, and how the site itself
+	// starts and stops; nil: nobody.
 	Log *slog.Logger
 	// NewSandbox starts the sandbox. Without one a site does not serve: requests
 	// would be accepted that nobody could run.
@@ -66,6 +67,10 @@ type Guests struct {
 // Serve opens the doors and executes runs until the context ends. ready is told
 // the URL once requests are answered.
 func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)) error {
+	began := time.Now()
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	d, err := s.openDoors(ctx, o)
 	if err != nil {
 		return err
@@ -77,7 +82,7 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 	if o.Slots <= 0 {
 		o.Slots = slots(s.runs.Limits)
 	}
-	s.runs.Boxes, s.runs.Parser, s.runs.Slots = s.boxes(box.Sandbox, o), box.Parser, o.Slots
+	s.runs.Boxes, s.runs.Parser, s.runs.Slots, s.runs.Tell = s.boxes(box.Sandbox, o), box.Parser, o.Slots, o.Log
 	s.datasets.Opener = &intake.Opener{Sandbox: box.Sandbox, Program: box.Parser}
 	asking := s.answerQuestions(box)
 	if o.Warm > 0 {
@@ -90,6 +95,17 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 	if err := s.sweep(ctx); err != nil {
 		return errors.Join(err, d.close(), box.Close())
 	}
+	err = s.work(ctx, d, o.Log, func() {
+		o.Log.InfoContext(ctx, "site serves", "version", anchorhold.ProgramVersion, "slots", o.Slots, "sql", box.DuckDB != "",
+			"took", time.Since(began).Round(time.Millisecond))
+		ready(d.url)
+	})
+	return errors.Join(err, asking(), box.Close())
+}
+
+// work answers at the doors and executes runs until the context ends or a door
+// breaks; then it lets calls finish, ends those that wait, and returns runs to the queue.
+func (s *Site) work(ctx context.Context, d *doors, log *slog.Logger, ready func()) (err error) {
 	working, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
@@ -101,23 +117,25 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 	for _, one := range d.open {
 		wg.Go(func() { failed <- one.server.Serve(one.listener) })
 	}
-	ready(d.url)
+	ready()
 	pages.Release()
 
 	select {
 	case <-ctx.Done():
-		err = nil
 	case err = <-failed:
 	}
+	began, ctx := time.Now(), context.WithoutCancel(ctx)
+	log.InfoContext(ctx, "site stops", "asked", err == nil)
 	stop()
 	s.api.EndWaits()
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	closing, cancel := context.WithTimeout(ctx, stopTime)
 	defer cancel()
 	for _, one := range d.open {
 		err = errors.Join(err, shutdown(closing, one.server))
 	}
 	wg.Wait()
-	return errors.Join(err, asking(), box.Close())
+	log.InfoContext(ctx, "site stopped", "took", time.Since(began).Round(time.Millisecond))
+	return err
 }
 
 // shutdown lets running requests finish, then closes whatever is left: a

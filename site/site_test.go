@@ -1,14 +1,18 @@
 package site_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,7 +150,8 @@ func get(t *testing.T, c *http.Client, url, token string) (int, string) {
 
 func TestServe(t *testing.T) {
 	dir, made := makeSite(t)
-	url, stop := serve(t, dir)
+	var log bytes.Buffer
+	url, _, stop := serveWith(t, dir, site.ServeOptions{Listen: "127.0.0.1:0", Log: slog.New(slog.NewTextHandler(&log, nil))})
 	code, body := get(t, http.DefaultClient, url+"/v1/site", "")
 	var info struct{ Name, Key string }
 	if err := json.Unmarshal([]byte(body), &info); err != nil || code != 200 || info.Name != "cleveland" || info.Key != made.Key {
@@ -172,6 +177,13 @@ func TestServe(t *testing.T) {
 	}
 	if _, err := os.Stat(site.SocketPath(dir)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket stays behind: %v", err)
+	}
+	var said []string
+	for _, line := range regexp.MustCompile(`msg=("[a-z ]+"|[a-z]+)`).FindAllStringSubmatch(log.String(), -1) {
+		said = append(said, strings.Trim(line[1], `"`))
+	}
+	if want := []string{"site serves", "call", "call", "call", "site stops", "site stopped"}; !slices.Equal(said, want) {
+		t.Errorf("the log has %q, want %q", said, want)
 	}
 }
 

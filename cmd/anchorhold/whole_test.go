@@ -92,12 +92,14 @@ func (p *process) end(how syscall.Signal) error {
 	return errors.Join(p.cmd.Process.Signal(how), p.cmd.Wait())
 }
 
-// down stops the site as a service manager does, and expects a good end.
+// down stops the site as a service manager does, and expects a good end. What it
+// wrote into its log lies in the file log then.
 func down(ts *testscript.TestScript, _ bool, _ []string) {
 	p := ts.Value(processKey{}).(*process)
 	if err := p.end(syscall.SIGTERM); err != nil {
 		ts.Fatalf("the site ended with: %v\n%s", err, p.log.String())
 	}
+	ts.Check(os.WriteFile(ts.MkAbs("log"), p.log.Bytes(), 0o600))
 }
 
 // crash kills the site.
