@@ -3,6 +3,7 @@ package anchorhold
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -100,6 +101,20 @@ type Resources struct {
 	WallSeconds int64 `json:"wall_seconds,omitempty" minimum:"0" doc:"time from its start to its end"`
 }
 
+// Bytes says a number of bytes as people read it, the same everywhere: 300 MiB,
+// 1.5 GiB.
+func Bytes(n int64) string {
+	const unit = 1024
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, i := float64(n)/unit, 0
+	for value >= unit && i < 4 {
+		value, i = value/unit, i+1
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", value), ".0") + " " + [...]string{"KiB", "MiB", "GiB", "TiB", "PiB"}[i]
+}
+
 // Words says what is expected, as people read it.
 func (r *Resources) Words() (out []string) {
 	if r == nil {
@@ -109,7 +124,7 @@ func (r *Resources) Words() (out []string) {
 		out = append(out, fmt.Sprintf("%v of processor time", time.Duration(r.CPUSeconds)*time.Second))
 	}
 	if r.Memory > 0 {
-		out = append(out, fmt.Sprintf("%d MiB of memory", r.Memory>>20))
+		out = append(out, Bytes(r.Memory)+" of memory")
 	}
 	if r.WallSeconds > 0 {
 		out = append(out, fmt.Sprintf("%v in all", time.Duration(r.WallSeconds)*time.Second))

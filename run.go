@@ -110,6 +110,7 @@ type Output struct {
 	Size    int64    `json:"size"`
 	SHA256  string   `json:"sha256"`
 	Blob    string   `json:"-"`
+	Gone    bool     `json:"gone,omitempty"`    // the site keeps its file no more: withdrawn with its dataset, or refused long ago
 	Preview string   `json:"preview,omitempty"` // of a trial's output: its beginning, for reading
 	Samples *Samples `json:"samples,omitempty"` // of the kind samples
 	// Sensitivity is what it was declared to tell; empty: made by version 0.1.

@@ -498,7 +498,7 @@ func (a *API) output(ctx context.Context, _ policy.Permit, in *AnyID) (*fileByte
 	if err != nil {
 		return nil, err
 	}
-	f, err := a.Releases.Open(ctx, r.Output)
+	f, err := a.Releases.Open(ctx, r.Output, func(d anchorhold.Dataset) anchorhold.Dataset { return a.showDataset(ctx, d) })
 	if err != nil {
 		return nil, err
 	}

@@ -147,7 +147,7 @@ func (c *Client) do(ctx context.Context, act call) (*http.Response, error) {
 		case !again && err != nil:
 			return nil, c.unreachable(ctx, err)
 		case !again:
-			return answered(res)
+			return c.answered(res)
 		}
 		if res != nil {
 			drain(res.Body)
@@ -267,7 +267,7 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 }
 
 // answered passes a good answer on and turns a refusal into its error.
-func answered(res *http.Response) (*http.Response, error) {
+func (c *Client) answered(res *http.Response) (*http.Response, error) {
 	if res.StatusCode >= 200 && res.StatusCode < 300 {
 		return res, nil
 	}
@@ -278,7 +278,7 @@ func answered(res *http.Response) (*http.Response, error) {
 	}
 	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if media != "application/problem+json" && media != "application/json" {
-		return nil, bare(res.StatusCode)
+		return nil, c.unexplained(res)
 	}
 	data, err := readAll(res.Body, maxProblem)
 	if err != nil {
@@ -333,6 +333,22 @@ func kindOf(kind string, status int) anchorhold.Kind {
 		return anchorhold.Invalid
 	}
 	return anchorhold.Internal
+}
+
+// plainToTLS is how servers begin to answer plain HTTP where they speak TLS.
+const plainToTLS = "Client sent an HTTP request to an HTTPS server"
+
+// unexplained is the error of an answer that is no document of a site: of a door
+// that speaks TLS, perhaps, which was spoken to in plain HTTP.
+func (c *Client) unexplained(res *http.Response) error {
+	head := make([]byte, len(plainToTLS))
+	_, err := io.ReadFull(res.Body, head)
+	if err == nil && c.base.Scheme == "http" && res.StatusCode == http.StatusBadRequest && string(head) == plainToTLS {
+		return anchorhold.Errorf(anchorhold.Invalid,
+			"use the connection string that the site's owner hands out: https://"+c.base.Host+", with #sha256=... where the site's key is its own",
+			"the site at %s speaks TLS, and the address says http", c.base.Host)
+	}
+	return bare(res.StatusCode)
 }
 
 // bare is the error of an answer without a readable problem.

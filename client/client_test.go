@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -265,6 +266,23 @@ func TestUntrustedCertificate(t *testing.T) {
 	}
 	if _, err = c.Me(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate") || n.Load() != 0 {
 		t.Fatalf("%v, %d requests", err, n.Load())
+	}
+}
+
+// Whoever says http to a door that speaks TLS is told so, and is not told to look
+// for another site.
+func TestPlainToTLS(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	c, err := client.New("http"+strings.TrimPrefix(s.URL, "https"), client.Options{Token: "t", Backoff: at0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e *anchorhold.Error
+	if _, err = c.Me(t.Context()); !errors.As(err, &e) || !strings.Contains(e.Message, "speaks TLS") || !strings.Contains(e.Remedy, "use the connection string") || !strings.Contains(e.Remedy, s.URL) {
+		t.Fatal(err)
 	}
 }
 

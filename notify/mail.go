@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net"
 	netmail "net/mail"
@@ -66,13 +67,23 @@ func (m Mail) address() (host string, port int, err error) {
 	return host, port, nil
 }
 
+// domain is that of the address which mails come from. It stands wherever a mail
+// would name this machine otherwise, whose name is nobody's business.
+func (m Mail) domain() string {
+	from, err := netmail.ParseAddress(m.From)
+	if err != nil {
+		return "localhost"
+	}
+	return from.Address[strings.LastIndexByte(from.Address, '@')+1:]
+}
+
 // client speaks to the server.
 func (m Mail) client() (*mail.Client, error) {
 	host, port, err := m.address()
 	if err != nil {
 		return nil, err
 	}
-	options := []mail.Option{mail.WithPort(port), mail.WithTimeout(smtpTime)}
+	options := []mail.Option{mail.WithPort(port), mail.WithTimeout(smtpTime), mail.WithHELO(m.domain())}
 	switch m.Security {
 	case "tls":
 		options = append(options, mail.WithSSL())
@@ -99,10 +110,12 @@ type letter struct {
 }
 
 func (m Mail) send(ctx context.Context, l letter) error {
-	msg := mail.NewMsg()
+	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	if err := errors.Join(msg.From(m.From), msg.To(l.to)); err != nil {
 		return err
 	}
+	msg.SetDateWithValue(time.Now().UTC())
+	msg.SetMessageIDWithValue(rand.Text() + "@" + m.domain())
 	msg.Subject(l.subject)
 	msg.SetBodyString(mail.TypeTextPlain, l.text)
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no machine answers a machine

@@ -224,6 +224,29 @@ func TestMailIsGathered(t *testing.T) {
 	}
 }
 
+// A mail names the domain that it comes from, and neither the machine nor the
+// program that wrote it.
+func TestMailTellsNothingOfTheMachine(t *testing.T) {
+	s, server := newSite(t), mailtest.New(t)
+	s.configure(byMail(server))
+	s.happens(policy.RequestAsk, s.request.ID)
+	s.tell()
+	got := server.Take()
+	if len(got) != 1 {
+		t.Fatalf("%d mails came", len(got))
+	}
+	_, domain, _ := strings.Cut(byMail(server).Mail.From, "@")
+	if id := got[0].Header.Get("Message-ID"); !strings.HasSuffix(id, "@"+domain+">") || len(id) < len(domain)+20 {
+		t.Errorf("its id is %q", id)
+	}
+	if helo := server.Named(); !slices.Equal(helo, []string{domain}) {
+		t.Errorf("the machine calls itself %q", helo)
+	}
+	if got[0].Header.Get("User-Agent") != "" || got[0].Header.Get("X-Mailer") != "" || !strings.HasSuffix(got[0].Header.Get("Date"), "+0000") {
+		t.Errorf("the head is %v", got[0].Header)
+	}
+}
+
 func TestMailThatIsRefusedComesLater(t *testing.T) {
 	s, server := newSite(t), mailtest.New(t)
 	s.configure(byMail(server))

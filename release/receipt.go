@@ -182,6 +182,9 @@ func moreOf(f facts) []receipt.Fact {
 	if d := f.run.Deposit; d != nil {
 		add("deposited", "made elsewhere and handed in by "+d.Name+" at "+d.At.UTC().Format(time.RFC3339)+"; nothing was run at this site")
 	}
+	if f.output.Sensitivity == anchorhold.Individual {
+		add("sensitivity", "individual: it tells of single people, and a person let it out")
+	}
 	if s := f.output.Samples; s != nil {
 		add("samples-rows", strconv.Itoa(s.Rows))
 		add("samples-cap", strconv.Itoa(s.Cap))

@@ -127,7 +127,7 @@ func TestAlteredOutputNeverLeaves(t *testing.T) {
 			if err := b.alter(alter); err != nil {
 				t.Fatal(err)
 			}
-			f, err := b.Open(context.Background(), o)
+			f, err := b.Open(context.Background(), o, shown)
 			if f != nil || err == nil {
 				t.Fatalf("it left: %v", err)
 			}
@@ -165,7 +165,7 @@ func TestOtherOutputsDoNotLeave(t *testing.T) {
 	for _, id := range []string{other.ID, "", "b1-", "../site.db", o.SHA256, "b1-" + strings.Repeat("0", 64)} {
 		swapped := o
 		swapped.Blob = id
-		if f, err := b.Open(context.Background(), swapped); f != nil || err == nil {
+		if f, err := b.Open(context.Background(), swapped, shown); f != nil || err == nil {
 			t.Errorf("the blob %q left as the output: %v", id, err)
 		}
 	}

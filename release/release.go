@@ -237,8 +237,12 @@ func (s *Service) approve(tx store.Tx, p policy.Permit, rel anchorhold.Release) 
 }
 
 // Open opens an output's file after hashing it anew: what was approved, or
-// nothing. The caller closes it.
-func (s *Service) Open(_ context.Context, o anchorhold.Output) (io.ReadCloser, error) {
+// nothing. The caller closes it. Where it was taken back, the error says so, and
+// of the dataset what seen leaves of it.
+func (s *Service) Open(ctx context.Context, o anchorhold.Output, seen func(anchorhold.Dataset) anchorhold.Dataset) (io.ReadCloser, error) {
+	if o.Blob == "" {
+		return nil, s.gone(ctx, o, seen)
+	}
 	f, err := s.Blobs.Open(o.Blob)
 	if err != nil {
 		return nil, anchorhold.Errorf(anchorhold.Internal, "ask the owner to run the request again", "the output's file is missing").Because(err)
@@ -255,4 +259,61 @@ func (s *Service) Open(_ context.Context, o anchorhold.Output) (io.ReadCloser, e
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// gone says why the site keeps an output's file no more.
+func (s *Service) gone(ctx context.Context, o anchorhold.Output, seen func(anchorhold.Dataset) anchorhold.Dataset) (gone error) {
+	err := s.Books.View(ctx, func(tx store.Tx) error {
+		run, err := tx.Run(o.Run)
+		if err != nil {
+			return err
+		}
+		r, err := tx.Request(run.Request)
+		if err != nil {
+			return err
+		}
+		d, taken, err := request.Withdrawn(tx, r)
+		switch {
+		case err != nil:
+			return err
+		case taken:
+			gone = withdrawn(seen(d))
+		case o.Release != nil && o.Release.State == anchorhold.ReleaseDenied:
+			gone = anchorhold.Errorf(anchorhold.Conflict, "see `anchorhold retention show` for how long such files are kept", "the output was refused, and its file has been removed since")
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case gone == nil:
+		return anchorhold.Errorf(anchorhold.Internal, "ask the owner to run the request again", "the output's file is missing")
+	}
+	return gone
+}
+
+// person names who acts at the site's own machine in words.
+func person(name string) string {
+	if strings.HasPrefix(name, "local:") {
+		return "somebody at the site's machine (" + name + ")"
+	}
+	return name
+}
+
+// withdrawn says that an answer was taken back with its dataset, as far as
+// whoever asks may know: when, by whom, why.
+func withdrawn(d anchorhold.Dataset) error {
+	when, who, why := "", "by its owner's decision", ""
+	if d.Halt != nil {
+		when = " on " + d.Halt.Since.UTC().Format("2006-01-02 at 15:04 UTC")
+		if d.Halt.By != "" {
+			who = "by " + person(d.Halt.By)
+		}
+		if d.Halt.Reason != "" {
+			why = ": " + d.Halt.Reason
+		}
+	}
+	return anchorhold.Errorf(anchorhold.Conflict,
+		"nothing brings it back; who fetched it before has it, and its receipt can still be fetched and verified",
+		"the answer was deleted here when the dataset %q was withdrawn%s, %s%s", d.Name, when, who, why)
 }

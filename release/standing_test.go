@@ -81,12 +81,25 @@ func TestRefusedOutputEndsTheStandingGrant(t *testing.T) {
 func TestIndividualOutputsAreForAPerson(t *testing.T) {
 	b := newBench(t)
 	b.sensitivity = anchorhold.Individual
-	if rel, _ := b.offer(1, true, passed()); rel.State != anchorhold.ReleaseHeld {
-		t.Errorf("it is %s", rel.State)
+	held, _ := b.offer(1, true, passed())
+	if held.State != anchorhold.ReleaseHeld {
+		t.Errorf("it is %s", held.State)
 	}
 	b.sensitivity = anchorhold.Model
-	if rel, _ := b.offer(1, true, passed()); rel.State != anchorhold.ReleaseApproved {
-		t.Errorf("the one after it is %s", rel.State)
+	model, _ := b.offer(1, true, passed())
+	if model.State != anchorhold.ReleaseApproved {
+		t.Errorf("the one after it is %s", model.State)
+	}
+	if _, err := b.decide(held.ID, anchorhold.Approve, ""); err != nil {
+		t.Fatal(err)
+	}
+	said := func(id string) bool {
+		return slices.ContainsFunc(b.verified(id).Predicate.Facts, func(f receipt.Fact) bool {
+			return f.Name == "sensitivity" && strings.HasPrefix(f.Text, "individual")
+		})
+	}
+	if !said(held.ID) || said(model.ID) {
+		t.Error("a receipt says what its output does not tell, or not what it tells")
 	}
 }
 

@@ -3,6 +3,7 @@ package release_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/books"
 	"github.com/anchorhold/anchorhold/books/bookstest"
+	"github.com/anchorhold/anchorhold/catalog"
 	"github.com/anchorhold/anchorhold/dataset"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/release"
@@ -155,9 +157,48 @@ func (b *bench) tookBack(waiting anchorhold.Run, held anchorhold.Release, out an
 	if err := kept.Close(); err != nil {
 		b.t.Error(err)
 	}
-	if _, err := b.Open(context.Background(), b.output(out.ID)); err == nil {
-		b.t.Error("a deleted answer is handed out")
+	b.saysWithdrawn(out.ID)
+}
+
+// saysWithdrawn wants an answer to be gone, and everybody to be told so as far as
+// they may know.
+func (b *bench) saysWithdrawn(id string) {
+	b.t.Helper()
+	o := b.output(id)
+	if !o.Gone {
+		b.t.Errorf("the output is %+v", o)
 	}
+	_, err := b.Open(context.Background(), o, shown)
+	wantKind(b.t, "what was withdrawn", err, anchorhold.Conflict)
+	when := b.Clock.Now().Format("2006-01-02")
+	if text := fmt.Sprint(err); !strings.Contains(text, `when the dataset "heart" was withdrawn on `+when) ||
+		!strings.Contains(text, "by "+owner.Name()) || !strings.Contains(text, "consent was withdrawn") || !strings.Contains(text, "receipt") {
+		b.t.Errorf("an owner is told: %s", text)
+	}
+	_, err = b.Open(context.Background(), o, catalog.HideFrom)
+	wantKind(b.t, "what was withdrawn", err, anchorhold.Conflict)
+	if text := fmt.Sprint(err); !strings.Contains(text, "by its owner's decision") || strings.Contains(text, owner.Name()) || strings.Contains(text, "consent") {
+		b.t.Errorf("its author is told: %s", text)
+	}
+}
+
+// TestRefusedFilesSaySo: the file of a refused output goes after its time, and
+// is missed by nobody who is told so.
+func TestRefusedFilesSaySo(t *testing.T) {
+	b := newBench(t)
+	held, out := b.offer(1, false, passed())
+	if _, err := b.decide(held.ID, anchorhold.Deny, "too near"); err != nil {
+		t.Fatal(err)
+	}
+	b.update(func(tx store.Tx) error {
+		n, err := tx.ForgetRefused(b.Clock.Now().Add(time.Hour))
+		if n != 1 {
+			t.Errorf("%d files were given up", n)
+		}
+		return err
+	})
+	_, err := b.Open(context.Background(), b.output(out.ID), shown)
+	wantKind(t, "a refused output whose file is gone", err, anchorhold.Conflict)
 }
 
 // TestWithdrawTakesTrialsAndWhatNothingNames: results on the mock, whoever made

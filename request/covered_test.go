@@ -1,6 +1,9 @@
 package request_test
 
 import (
+	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,6 +84,37 @@ func TestPendingRequestMeetsALaterGrant(t *testing.T) {
 	if again.ID != two.ID || again.Opening != 1 {
 		t.Errorf("it is another request: %+v", again)
 	}
+}
+
+// What a person approves begins, however many runs its author has already: they
+// who set the quota said so. It counts, so that what would begin without them
+// waits until there is room.
+func TestApprovalsAreAboveTheQuota(t *testing.T) {
+	b := newBench(t)
+	if err := b.Store.Update(t.Context(), func(tx store.Tx) error { return tx.PutQuota(bob.ID, anchorhold.Quota{Queued: 1}) }); err != nil {
+		t.Fatal(err)
+	}
+	wide := anchorhold.Terms{Uses: 9, Params: map[string]anchorhold.Bound{"k": {Type: "int", Min: number(0), Max: number(120)}}}
+	var all []anchorhold.Request
+	for _, k := range []string{"1", "2"} {
+		r := b.submitAs(bob, with(submission("heart", "1"), k))
+		terms := anchorhold.Terms{Uses: 1}
+		if k == "2" {
+			terms = wide
+		}
+		r = b.mustDecide(owner, r, request.Word{Verdict: anchorhold.Approve, Terms: terms})
+		want(t, r, anchorhold.StateQueued, 1)
+		all = append(all, r)
+	}
+	third := with(submission("heart", "1"), "3")
+	_, err := b.Submit(context.Background(), b.permit(bob, policy.RequestSubmit, anchorhold.Request{}), third)
+	if anchorhold.KindOf(err) != anchorhold.Conflict || !strings.Contains(fmt.Sprint(err), "2 of your runs have not ended") {
+		t.Errorf("a third of theirs begins by the grant: %v", err)
+	}
+	for _, r := range all {
+		b.endRun(r, anchorhold.RunFailed)
+	}
+	want(t, b.submitAs(bob, third), anchorhold.StateQueued, 1)
 }
 
 // Who asked while they might, and may not any more, has nothing run by a grant that

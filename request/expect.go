@@ -1,7 +1,6 @@
 package request
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/anchorhold/anchorhold"
@@ -22,14 +21,13 @@ func (s *Service) expected(e *anchorhold.Resources) (*anchorhold.Resources, erro
 		return nil, err
 	}
 	seconds := func(n int64) string { return (time.Duration(n) * time.Second).String() }
-	mebibytes := func(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
 	for _, r := range []struct {
 		what        string
 		asked, most int64
 		text        func(int64) string
 	}{
 		{"processor time", e.CPUSeconds, s.Most.CPUSeconds, seconds},
-		{"memory", e.Memory, s.Most.Memory, mebibytes},
+		{"memory", e.Memory, s.Most.Memory, anchorhold.Bytes},
 		{"time", e.WallSeconds, s.Most.WallSeconds, seconds},
 	} {
 		if r.most > 0 && r.asked > r.most {
@@ -38,7 +36,7 @@ func (s *Service) expected(e *anchorhold.Resources) (*anchorhold.Resources, erro
 		}
 	}
 	if e.Memory != 0 && e.Memory < leastMemory {
-		return nil, anchorhold.Errorf(anchorhold.Invalid, "ask for at least "+mebibytes(leastMemory), "%s of memory are too few to begin", mebibytes(e.Memory))
+		return nil, anchorhold.Errorf(anchorhold.Invalid, "ask for at least "+anchorhold.Bytes(leastMemory), "%s of memory are too few to begin", anchorhold.Bytes(e.Memory))
 	}
 	return e, nil
 }

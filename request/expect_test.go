@@ -34,7 +34,7 @@ func TestExpectedResources(t *testing.T) {
 	}
 	for want, e := range map[string]anchorhold.Resources{
 		"ask for at most 10m0s":       {CPUSeconds: 601},
-		"ask for at most 4096 MiB":    {CPUSeconds: 600, Memory: 4<<30 + 1},
+		"ask for at most 4 GiB":       {CPUSeconds: 600, Memory: 4<<30 + 1},
 		"ask for at most 15m0s":       {WallSeconds: 901},
 		"ask for at least 256 MiB":    {Memory: 1 << 20},
 		"give whole numbers of secon": {CPUSeconds: -1},

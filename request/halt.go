@@ -34,6 +34,17 @@ func Halted(tx store.Tx, r anchorhold.Request) (bool, error) {
 	return false, nil
 }
 
+// Withdrawn finds the first dataset of a request that was withdrawn, if any.
+func Withdrawn(tx store.Tx, r anchorhold.Request) (anchorhold.Dataset, bool, error) {
+	for _, name := range datasets(r.Assets) {
+		d, err := tx.Dataset(name)
+		if err != nil || d.State == anchorhold.DatasetWithdrawn {
+			return d, err == nil, err
+		}
+	}
+	return anchorhold.Dataset{}, false, nil
+}
+
 // EndOver ends what goes on over a dataset that is withdrawn: grants are
 // revoked, runs cancelled, and requests that were open are withdrawn. It gives
 // every request over the dataset and how many grants were revoked.

@@ -52,13 +52,28 @@ func runApply(ctx context.Context, a *app, url string, in client.Applying) error
 	})
 }
 
+// asApplicant acts at the site that one has applied to. Who acts in a site's own
+// folder has not applied to it.
+func asApplicant(ctx context.Context, a *app, fn func(context.Context, *client.Client) error) error {
+	t, err := a.address()
+	if err != nil {
+		return err
+	}
+	c, err := a.dial(t)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return fn(ctx, c.Client)
+}
+
 func newApplyProve(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "prove CODE",
 		Short: "Enter the code that was mailed to you",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return withSite(c.Context(), a, func(ctx context.Context, s *client.Client) error {
+			return asApplicant(c.Context(), a, func(ctx context.Context, s *client.Client) error {
 				app, err := s.ProveApplication(ctx, args[0])
 				return shown(a, app, err)
 			})
@@ -72,7 +87,7 @@ func newApplyShow(a *app) *cobra.Command {
 		Short: "Show how your application stands",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return withSite(c.Context(), a, func(ctx context.Context, s *client.Client) error {
+			return asApplicant(c.Context(), a, func(ctx context.Context, s *client.Client) error {
 				app, err := s.Application(ctx, "mine")
 				if err == nil || anchorhold.KindOf(err) != anchorhold.NotFound {
 					return shown(a, app, err)

@@ -30,6 +30,18 @@ func (a *app) target() (target, error) {
 		return target{}, usagef(choose, "ANCHORHOLD_DIR and ANCHORHOLD_URL name two places to act at")
 	case envDir != "":
 		return target{dir: envDir}, nil
+	}
+	return a.address()
+}
+
+// address chooses an address to act at as oneself, whatever folder of a site the
+// environment names.
+func (a *app) address() (target, error) {
+	switch envURL := a.env("ANCHORHOLD_URL"); {
+	case a.dir != "":
+		return target{}, usagef("leave --dir out, or use --url", "this is done at an address, as oneself, and not in a site's folder")
+	case a.url != "":
+		return a.remote(a.url)
 	case envURL != "":
 		return a.remote(envURL)
 	}
@@ -111,6 +123,11 @@ func (a *app) connect(ctx context.Context) (*connection, error) {
 	if t.dir != "" {
 		return a.openFolder(ctx, t.dir)
 	}
+	return a.dial(t)
+}
+
+// dial makes a client of the site at an address.
+func (a *app) dial(t target) (*connection, error) {
 	c, err := client.New(t.url, client.Options{Token: t.token, CA: []byte(t.ca), Learned: a.learned})
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -266,12 +267,16 @@ func (a *app) fetchRelease(ctx context.Context, c *client.Client, r client.Relea
 	w := a.watch("fetching " + r.Output.File)
 	path, err := fetchOutput(ctx, c, r, o)
 	w.end()
+	gone := r.Output.Gone && anchorhold.KindOf(err) == anchorhold.Conflict // its receipt is there all the same
 	if several && o.receipt != "" {
-		ext := filepath.Ext(o.receipt)
-		o.receipt = strings.TrimSuffix(o.receipt, ext) + "-" + strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) + ext
+		ext, name := filepath.Ext(o.receipt), filepath.Base(r.Output.File)
+		o.receipt = strings.TrimSuffix(o.receipt, ext) + "-" + strings.TrimSuffix(name, filepath.Ext(name)) + ext
 	}
-	if err == nil && o.receipt != "" {
-		err = fetchReceipt(ctx, c, r.ID, o)
+	if o.receipt != "" && (err == nil || gone) {
+		err = errors.Join(err, fetchReceipt(ctx, c, r.ID, o))
+		if gone {
+			show.NewPrinter(a.err).Printf("%s: the receipt of what was deleted\n", o.receipt)
+		}
 	}
 	return fetched{Release: r.ID, State: r.State, Path: path, Kind: r.Output.Kind, Size: r.Output.Size, SHA256: r.Output.SHA256, Receipt: o.receipt}, err
 }

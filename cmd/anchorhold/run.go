@@ -235,10 +235,13 @@ func printOutput(p *show.Printer, o anchorhold.Output) {
 	if o.Sensitivity != "" {
 		p.Field("sensitivity", tells(o.Sensitivity))
 	}
-	if o.SHA256 != "" {
+	switch {
+	case o.Gone:
+		p.Field("file", "deleted at the site")
+	case o.SHA256 != "":
 		p.Field("file", fmt.Sprintf("%s, %s", o.File, show.Size(o.Size)))
-		p.Field("sha256", o.SHA256)
 	}
+	p.Field("sha256", o.SHA256)
 	if o.Release != nil {
 		p.Field("release", fmt.Sprintf("%s: %s", o.Release.ID, o.Release.State))
 	}

@@ -28,8 +28,9 @@ func newUserQuota(a *app) *cobra.Command {
 it where --queued or --cpu-day is given. --everybody is about all who have no
 quota of their own. 0 sets no bound; with both 0, a person has everybody's.
 
-Who has as many unended runs as they may is told so when they submit more. Who
-has used up a day's processor time waits for the next day (UTC), with all that
+Who has as many unended runs as they may is told so when they submit what a
+grant would begin at once. What a person approves begins in any case, and counts.
+Who has used up a day's processor time waits for the next day (UTC), with all that
 is queued.`,
 		Example: "  anchorhold user quota ana@example.org --queued 20 --cpu-day 2h --dir /srv/heart",
 		Args:    cobra.MaximumNArgs(1),

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/mail"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +31,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	letters  []Letter
+	named    []string
 	refusing bool
 }
 
@@ -41,7 +43,12 @@ func New(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	s := &Server{Address: l.Addr().String()}
-	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{server: s}, nil }))
+	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.named = append(s.named, c.Hostname())
+		return &session{server: s}, nil
+	}))
 	server.Domain, server.AllowInsecureAuth = "localhost", true
 	go func() { _ = server.Serve(l) }() // ends with Close
 	t.Cleanup(func() { _ = server.Close() })
@@ -62,6 +69,13 @@ func (s *Server) Take() []Letter {
 	out := s.letters
 	s.letters = nil
 	return out
+}
+
+// Named is what each client called itself.
+func (s *Server) Named() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.named)
 }
 
 type session struct {

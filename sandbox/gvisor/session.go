@@ -416,7 +416,7 @@ func (j *job) reason(e ending) string {
 	case sandbox.OK:
 		return "the program ended normally"
 	case sandbox.OutOfMemory:
-		return fmt.Sprintf("the job needed more than its %d MiB of memory", l.Memory>>20)
+		return "the job needed more than its " + anchorhold.Bytes(l.Memory) + " of memory"
 	case sandbox.Timeout:
 		return fmt.Sprintf("the job was stopped after its %v of time", l.Wall)
 	case sandbox.CPUTime:

@@ -34,6 +34,7 @@ func (t *tx) outputs(where string, args ...any) ([]anchorhold.Output, error) {
 		if err := decode(body, &o); err != nil {
 			return err
 		}
+		o.Gone = o.Blob == ""
 		if release.Valid {
 			o.Release = &anchorhold.Release{Envelope: envelope, LogIndex: index.Int64}
 			if err := decode(release.String, o.Release); err != nil {

@@ -97,8 +97,10 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 			"the site's database was written by a newer program (schema %d, this program knows %d)", have, len(migrations))
 	}
 	for v := have; v < len(migrations); v++ {
-		if err := backup(ctx, db, path, v); err != nil {
-			return err
+		if have > 0 { // a database that is made now has nothing to lose
+			if err := backup(ctx, db, path, v); err != nil {
+				return err
+			}
 		}
 		if err := step(ctx, db, v+1, migrations[v]); err != nil {
 			return fmt.Errorf("migrating the database from schema %d: %w", v, err)
@@ -108,11 +110,7 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 }
 
 // backup copies the database beside itself before the migration from version v.
-// An empty database (version 0) has nothing to lose.
 func backup(ctx context.Context, db *sql.DB, path string, v int) error {
-	if v == 0 {
-		return nil
-	}
 	copyPath := path + ".schema-" + strconv.Itoa(v)
 	if err := os.Remove(copyPath); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

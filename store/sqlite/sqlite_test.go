@@ -86,6 +86,9 @@ func TestMigrationKeepsACopy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if beside, err := filepath.Glob(path + ".schema-*"); err != nil || len(beside) != 0 {
+		t.Errorf("a database that was just made has copies of nothing beside it: %q, %v", beside, err)
+	}
 	if err := s.Update(ctx, func(tx store.Tx) error { return tx.PutSetting("a", "kept") }); err != nil {
 		t.Fatal(err)
 	}

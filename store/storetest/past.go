@@ -160,11 +160,12 @@ func forget(t *testing.T, s store.Store) {
 		equal(t, "log of an ended run", run.Log, "")
 		going, err2 := tx.Run("run-2")
 		equal(t, "log of a run that goes on", going.Log, "other-blob")
-		blobs := []string{}
+		blobs, gone := []string{}, []bool{}
 		for _, o := range run.Outputs {
-			blobs = append(blobs, o.Blob)
+			blobs, gone = append(blobs, o.Blob), append(gone, o.Gone)
 		}
 		equal(t, "files of outputs", blobs, []string{"", "blob-1", "blob-2"})
+		equal(t, "outputs whose files are gone", gone, []bool{true, false, false})
 		return errors.Join(err, err2)
 	})
 }

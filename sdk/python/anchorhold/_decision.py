@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ._listing import Json, Listing, Record, short_time
+from ._text import who
 
 
 class Decision(Record):
@@ -53,12 +54,12 @@ def decisions(found: list[Json]) -> Listing[Decision]:
 
 
 def decision_row(d: Decision) -> list[object]:
-    return [d.verdict, d.decider, d.dataset, d.reason, short_time(d.raw.get("created"))]
+    return [d.verdict, who(d.decider), d.dataset, d.reason, short_time(d.raw.get("created"))]
 
 
 def waits_words(w: Json) -> str:
     """What a dataset still waits for."""
     if not w.get("quorum"):
         return f"{w.get('dataset')}: others decide for it"
-    who = ", ".join(map(str, w.get("deciders") or []))
-    return f"{w.get('dataset')}: {w.get('approvals')} of {w.get('quorum')} approvals" + (f" ({who})" if who else "")
+    names = who(", ".join(map(str, w.get("deciders") or [])))
+    return f"{w.get('dataset')}: {w.get('approvals')} of {w.get('quorum')} approvals" + (f" ({names})" if names else "")

@@ -8,7 +8,7 @@ from pathlib import Path
 from ._errors import Invalid
 from ._http import Http, quote
 from ._listing import Collection, Json, Listing, Record, short_time
-from ._text import visible
+from ._text import visible, who
 
 MAX_LOCK = 1 << 20
 
@@ -107,7 +107,7 @@ class Environments(Listing[Json]):
 
 
 def request_row(r: EnvironmentRequest) -> list[object]:
-    return [r.id, r.state, r.raw.get("author_name"), len(r.packages), r.raw.get("reason") or ""]
+    return [r.id, r.state, who(r.raw.get("author_name")), len(r.packages), r.raw.get("reason") or ""]
 
 
 def environment_row(e: Json) -> list[object]:

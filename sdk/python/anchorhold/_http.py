@@ -32,6 +32,7 @@ MAX_JSON = 64 << 20
 MAX_FILE = 4 << 30
 MAX_PROBLEM = 64 << 10
 LONGEST_PAUSE = 30.0
+PLAIN_TO_TLS = b"Client sent an HTTP request to an HTTPS server"  # how servers in Go answer plain HTTP
 
 
 def check_url(url: str) -> str:
@@ -273,13 +274,22 @@ class Http:
                 error = unreachable(self.url, e)
                 continue
             if status in RETRY_STATUS:
-                error = problem(status, content)
+                error = self._refusal(status, content)
                 error.__dict__["_after"] = answer.headers.get("Retry-After")
                 continue
             if 200 <= status < 300:
                 return content
-            raise problem(status, content)
+            raise self._refusal(status, content)
         raise error
+
+    def _refusal(self, status: int, content: bytes) -> Error:
+        if status == 400 and content.startswith(PLAIN_TO_TLS) and self.url.startswith("http://"):
+            return Invalid(
+                f"the site at {self.url} speaks TLS, and the address says http",
+                "use the connection string that the site's owner hands out: https://..., "
+                "with #sha256=... where the site's key is its own",
+            )
+        return problem(status, content)
 
     def _learn(self, said: str | None) -> None:
         before = self._trust.learn(said)

@@ -17,7 +17,7 @@ from ._decision import Decision, decisions, waits_words
 from ._errors import Invalid, InvalidResult
 from ._http import Http, quote
 from ._listing import Collection, Json, Listing, Record, need, short_time
-from ._text import facts_html, facts_text, visible
+from ._text import amount, facts_html, facts_text, visible, who
 from .receipt import Receipt
 
 
@@ -119,7 +119,7 @@ class RunOutput(Output):
             ("name", self.name),
             ("kind", f"{self.kind} ({self._text('python')})"),
             ("sensitivity", self.sensitivity),
-            ("size", f"{self.size} bytes"),
+            ("size", amount(self.size)),
             ("sha256", self.sha256),
         ]
 
@@ -268,15 +268,15 @@ class Release(Record):
         return self
 
     def _facts(self) -> list[tuple[str, object]]:
-        decided = (
-            f"{self._text('decider_name') or self._text('decider')} {short_time(self._data.get('decided'))}".strip()
-        )
+        by = who(self._text("decider_name") or self._text("decider"))
+        decided = f"{by} {short_time(self._data.get('decided'))}".strip()
         facts = [("state", self.state), ("request", self.request), ("decided", decided), ("reason", self.reason)]
         return [*facts, *[("waits for", waits_words(w)) for w in self._items("waits_for")]]
 
 
 def wait_row(w: Json) -> list[object]:
-    return [w.get("dataset"), w.get("approvals"), w.get("quorum") or "", ", ".join(map(str, w.get("deciders") or []))]
+    deciders = who(", ".join(map(str, w.get("deciders") or [])))
+    return [w.get("dataset"), w.get("approvals"), w.get("quorum") or "", deciders]
 
 
 class Releases(Collection[Release]):
@@ -298,4 +298,4 @@ class Releases(Collection[Release]):
 
 
 def release_row(r: Release) -> list[object]:
-    return [r.id, r.request, r.state, r.raw.get("decider_name") or ""]
+    return [r.id, r.request, r.state, who(r.raw.get("decider_name"))]

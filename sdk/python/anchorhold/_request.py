@@ -22,7 +22,7 @@ from ._output import Output, RunOutput
 from ._progress import Progress, Report, state_line, state_words
 from ._resources import Resources
 from ._run import Run
-from ._text import Prose, facts_html, facts_text, pre_html, visible, visible_lines
+from ._text import Prose, facts_html, facts_text, pre_html, visible, visible_lines, who
 from ._trial import Trial
 from .receipt import Receipt
 
@@ -286,7 +286,7 @@ class Request(Record):
         if last.would_accept:
             remedy = f"this would be accepted: {visible(last.would_accept, 2000)}"
         return Denied(
-            f"{visible(last.decider or 'the owner')} denied the request{why}",
+            f"{visible(who(last.decider) or 'the owner')} denied the request{why}",
             remedy,
             category=last.category,
             reason=last.reason,
@@ -318,11 +318,11 @@ class Request(Record):
             more = f": {d.reason}" if d.reason else ""
             more += f" (would be accepted: {d.would_accept})" if d.would_accept else ""
             lines.append(
-                f"{d.decider} {verb} it for {d.raw.get('dataset')} on {short_time(d.raw.get('created'))}{more}"
+                f"{who(d.decider)} {verb} it for {d.raw.get('dataset')} on {short_time(d.raw.get('created'))}{more}"
             )
         for m in self.messages:
-            who = m.get("name") or SOMEBODY
-            lines.append(f"{who} {'asks' if m.get('question') else 'answers'}: {m.get('text')}")
+            name = who(m.get("name")) or SOMEBODY
+            lines.append(f"{name} {'asks' if m.get('question') else 'answers'}: {m.get('text')}")
         lines.append(NEXT.get(self.state, "See .state again in a while."))
         return Prose("\n".join(visible(line, 5000) for line in lines))
 
@@ -425,7 +425,7 @@ class Request(Record):
         code = self._data.get("code") or {}
         return [
             ("state", state_line(self.state)),
-            ("author", self.author),
+            ("author", who(self.author)),
             ("purpose", self.purpose),
             ("study", self._text("study")),
             *[(p, f"{r.get('dataset')}/{r.get('asset')}") for p, r in refs],

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from ._errors import Invalid
 from ._listing import Json
+from ._text import amount
 
 UNITS = {"b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 SPANS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
@@ -46,7 +47,7 @@ class Resources:
         """In a sentence, as who decides reads it."""
         found = [
             (self.cpu_seconds, f"{self.cpu_seconds} s of processor time"),
-            (self.memory, f"{(self.memory or 0) / 2**20:.0f} MiB of memory"),
+            (self.memory, f"{amount(self.memory or 0)} of memory"),
             (self.wall_seconds, f"{self.wall_seconds} s in all"),
         ]
         return ", ".join(text for value, text in found if value)

@@ -37,6 +37,21 @@ def _visible_char(c: str) -> str:
     return c
 
 
+def amount(size: float) -> str:
+    """A number of bytes as people read it, the same everywhere: 300 MiB, 1.5 GiB."""
+    units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
+    while size >= 1024 and len(units) > 1:
+        size /= 1024
+        units.pop(0)
+    return f"{size:.1f}".removesuffix(".0") + f" {units[0]}"
+
+
+def who(names: object) -> str:
+    """Names of people as people read them: whoever acts at the site's own machine has only the number of an account."""
+    parts = str(names or "").split(", ")
+    return ", ".join(f"somebody at the site's machine ({n})" if n.startswith("local:") else n for n in parts)
+
+
 def escaped(value: object, limit: int = 500) -> str:
     return html.escape(visible(value, limit), quote=True)
 

@@ -10,7 +10,7 @@ from ._listing import Json, Listing
 from ._output import RunOutput
 from ._progress import Report
 from ._run import ENDED, Run
-from ._text import Prose, facts_html, facts_text, pre_html, visible_lines
+from ._text import Prose, amount, facts_html, facts_text, pre_html, visible_lines
 
 
 class TrialOutput(RunOutput):
@@ -70,7 +70,7 @@ class Trial(Run):
     def _facts(self) -> list[tuple[str, object]]:
         used = self.usage
         seconds = used.get("cpu_seconds", 0)
-        memory = f"{used.get('peak_bytes', 0) / 2**20:.0f} MiB of memory"
+        memory = f"{amount(used.get('peak_bytes', 0))} of memory"
         cost = f"{seconds:.{2 if seconds < 1 else 1}f} s of processor, {memory}"
         rows = [("state", self.state), ("reason", self._text("reason")), ("used", cost if used else "")]
         return [*rows, *[(o.name, Prose(o.preview)) for o in self.outputs if o.preview]]

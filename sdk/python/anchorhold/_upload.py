@@ -13,7 +13,7 @@ from typing import IO
 from ._errors import Conflict, Unavailable
 from ._http import Http, quote
 from ._progress import Progress
-from ._text import visible
+from ._text import amount, visible
 
 PART = 4 << 20
 PATIENCE = 10  # attempts for each part: a site that is started again is waited for
@@ -53,10 +53,3 @@ def measure(file: IO[bytes]) -> tuple[int, str]:
     except OSError as e:
         raise Unavailable(f"the file cannot be read to its end: {e.strerror}", "check the disk that holds it") from None
     return size, f"sha256:{whole.hexdigest()}"
-
-
-def amount(size: int) -> str:
-    """A number of bytes as people read it."""
-    if size < 1 << 20:
-        return f"{size / (1 << 10):.0f} KiB"
-    return f"{size / (1 << 20):.0f} MiB" if size < 1 << 30 else f"{size / (1 << 30):.1f} GiB"

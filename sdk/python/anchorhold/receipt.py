@@ -21,7 +21,7 @@ from typing import Any
 from ._errors import Invalid, InvalidReceipt
 from ._note import Bad, Key, check_inclusion, leaf_hash, open_checkpoint, open_entry, parse_vkey, unbase64
 from ._statement import parse_file, parse_statement
-from ._text import facts_html, facts_text, visible
+from ._text import facts_html, facts_text, visible, who
 
 __all__ = ["Receipt", "Verified", "pae", "verify"]
 
@@ -58,7 +58,7 @@ class Verified:
 
     def _facts(self) -> list[tuple[str, object]]:
         p = self.predicate
-        who = "automatically, by grant " if p["release"]["automatic"] else "by "
+        how = "automatically, by grant " if p["release"]["automatic"] else "by "
         return [
             ("site", self.site),
             ("request", p["request"]["id"]),
@@ -67,8 +67,8 @@ class Verified:
             *[("data", f"{a['dataset']}/{a['asset']} {a['version']}") for a in p["assets"]],
             ("environment", f"{p['environment'].get('python', 'none')}, lock {p['environment']['lock']}"),
             ("isolation", p["run"]["boundary"]),
-            *[("approved", f"by {d['decider']} for {d['dataset']} at {d['at']}") for d in p["decisions"]],
-            ("released", f"{who}{p['release']['decider']} at {p['release']['at']}"),
+            *[("approved", f"by {who(d['decider'])} for {d['dataset']} at {d['at']}") for d in p["decisions"]],
+            ("released", f"{how}{who(p['release']['decider'])} at {p['release']['at']}"),
             ("output", f"{p['output']['kind']}, {p['output']['size']} bytes, sha256:{self.output_sha256}"),
             *[(f["name"], f["text"]) for f in p.get("facts", [])],
             ("log", f"entry {self.log_index} of {self.log_size}, {self.logged}"),

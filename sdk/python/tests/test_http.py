@@ -122,6 +122,14 @@ def test_whatever_comes_instead_of_a_problem_is_an_error(content: bytes) -> None
     assert error.remedy
 
 
+def test_plain_http_to_a_door_that_speaks_tls_is_named(ada: ah.Site) -> None:
+    said = b"Client sent an HTTP request to an HTTPS server.\n"
+    error = ada._http._refusal(400, said)
+    assert isinstance(error, ah.Invalid)
+    assert "speaks TLS" in error.message
+    assert "connection string" in error.remedy
+
+
 def test_a_kind_that_is_new_keeps_its_name() -> None:
     error = problem(418, b'{"kind": "teapot", "detail": "short and stout"}')
     assert type(error) is ah.Error

@@ -21,7 +21,7 @@ from conftest import Real
 from fake_site import FakeSite
 
 import anchorhold as ah
-from anchorhold import _offer, _upload
+from anchorhold import _offer, _text, _upload
 
 
 @pytest.fixture
@@ -236,7 +236,7 @@ def test_a_killed_upload_goes_on(real: Real, olga_away: ah.Site, tmp_path: Path)
     done = client("live")
     assert done.returncode == 0, done.stderr
     states = done.stdout.splitlines()
-    assert states[0] == f"sending long.csv: 8 MiB of {_upload.amount(file.stat().st_size)}"
+    assert states[0] == f"sending long.csv: 8 MiB of {_text.amount(file.stat().st_size)}"
     assert len(states) == parts - 2 + 1
     assert olga_away.datasets["long"].only.version["private"]["rows"] == 900_000
 

@@ -10,7 +10,8 @@ import pytest
 from fake_site import FakeSite
 
 import anchorhold as ah
-from anchorhold._text import Prose, visible, visible_lines
+from anchorhold._decision import decisions
+from anchorhold._text import Prose, amount, visible, visible_lines, who
 
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&`"
@@ -154,3 +155,12 @@ def test_visible_text() -> None:
     assert visible_lines("a\n\tb") == "a\n    b"
     assert repr(Prose("<a>\n\x1b")) == "<a>\n<U+001B>"
     assert Prose("<a>")._repr_html_() == "<pre>&lt;a&gt;</pre>"
+
+
+def test_people_and_sizes_are_written_in_one_form() -> None:
+    assert who("local:0, olga@example.org") == "somebody at the site's machine (local:0), olga@example.org"
+    assert (who(None), who("ada@example.org")) == ("", "ada@example.org")
+    sizes = {0: "0 B", 1023: "1023 B", 1024: "1 KiB", 1536 << 20: "1.5 GiB", 10 << 30: "10 GiB", 1 << 62: "4096 PiB"}
+    assert {n: amount(n) for n in sizes} == sizes
+    word = {"verdict": "approve", "decider_name": "local:0", "dataset": "heart", "created": "2026-11-21T09:31:00Z"}
+    assert "somebody at the site's machine" in repr(decisions([word]))

@@ -105,7 +105,7 @@ def test_declared_outputs_and_expected_resources_are_sent(site: FakeSite, ada: a
     for line in (
         "output    table: table, aggregate",
         "fit: any, model",
-        "at most 2 s of processor time, 1536 MiB of mem",
+        "at most 2 s of processor time, 1.5 GiB of mem",
     ):
         assert line in repr(request)
     tried = site.calls("POST", "/v1/trials")[0]["body"]

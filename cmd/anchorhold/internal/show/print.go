@@ -10,6 +10,8 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode/utf8"
+
+	"github.com/anchorhold/anchorhold"
 )
 
 // Block is text of several lines; as an argument of Printf its line ends are
@@ -131,17 +133,7 @@ func TimeOf(t *time.Time) string {
 }
 
 // Size writes a number of bytes for people.
-func Size(n int64) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, i := float64(n)/unit, 0
-	for value >= unit && i < 4 {
-		value, i = value/unit, i+1
-	}
-	return fmt.Sprintf("%.1f %s", value, [...]string{"KiB", "MiB", "GiB", "TiB", "PiB"}[i])
-}
+func Size(n int64) string { return anchorhold.Bytes(n) }
 
 // JSON writes a value as indented JSON in which everything that One would
 // escape is a \u escape: the same value, without effect on a terminal.

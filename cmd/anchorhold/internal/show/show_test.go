@@ -128,7 +128,7 @@ func TestFieldAndTimes(t *testing.T) {
 }
 
 func TestSize(t *testing.T) {
-	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 10 << 30: "10.0 GiB", 1 << 62: "4096.0 PiB"} {
+	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1 KiB", 1536 << 20: "1.5 GiB", 10 << 30: "10 GiB", 1 << 62: "4096 PiB"} {
 		if got := show.Size(n); got != want {
 			t.Errorf("%d: %q", n, got)
 		}
