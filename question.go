@@ -29,5 +29,10 @@ type Question struct {
 	State      QuestionState   `json:"state"`
 	Of         string          `json:"of,omitempty"` // the question whose answer this is, where that was there already
 	Asked      time.Time       `json:"asked"`
-	Answer     json.RawMessage `json:"-"` // as package question writes it
+	Ended      *time.Time      `json:"ended,omitempty"` // answered, or failed
+	Why        string          `json:"why,omitempty"`   // it failed
+	Price      *Price          `json:"price,omitempty"` // what was charged; none where its asker knew the answer
+	Answer     json.RawMessage `json:"-"`               // the file, as package question writes it
+	Envelope   json.RawMessage `json:"-"`               // the signed receipt, once answered
+	LogIndex   int64           `json:"-"`               // the audit entry that commits to it
 }

@@ -135,7 +135,7 @@ func (f *fixture) open() {
 	f.services = api.Services{
 		Books: f.Books, Policy: rules, Accounts: accounts, Releases: releases, Runs: runs,
 		Datasets:     datasets,
-		Questions:    &question.Service{Books: f.Books, Find: datasets.Find},
+		Questions:    &question.Service{Books: f.Books, Find: datasets.Find, Keys: f.Keys},
 		Requests:     &request.Service{Books: f.Books, Policy: rules, HasEnvironment: func(l string) bool { return l == lock }, EnvironmentBuilt: func(l string) bool { return l == lock }, Wake: runs.Wake, Unchanged: func(context.Context, []anchorhold.AssetRef) error { return nil }},
 		Exposure:     &exposure.Service{Books: f.Books},
 		Environments: &environment.Service{Books: f.Books, Built: func(l string) bool { return l == lock }},
@@ -260,7 +260,7 @@ func (f *fixture) put(tx store.Tx, name, prefix string, v anchorhold.Visibility,
 	env := anchorhold.EnvironmentRequest{ID: anchorhold.NewID(anchorhold.PrefixEnvironment), Lock: lock, Author: who.ID, State: anchorhold.EnvironmentRequested}
 	f.ids[prefix+"environment"] = env.ID
 	asked := anchorhold.Question{
-		ID: anchorhold.NewID(anchorhold.PrefixQuestion), Author: who.ID, Dataset: name, Population: name, State: anchorhold.QuestionAnswered, Answer: json.RawMessage(`{"rows":[]}`),
+		ID: anchorhold.NewID(anchorhold.PrefixQuestion), Author: who.ID, Dataset: name, Population: name, State: anchorhold.QuestionAnswered, Answer: json.RawMessage(`{"v":1,"rows":[]}`),
 	}
 	f.ids[prefix+"query"] = asked.ID
 	f.ids[prefix+"request"], f.ids[prefix+"run"], f.ids[prefix+"release"], f.ids[prefix+"dataset"] = r.ID, job.ID, rel.ID, name

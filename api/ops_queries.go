@@ -1,9 +1,12 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/policy"
@@ -31,7 +34,8 @@ type showQuery struct {
 	AtLevel
 }
 
-// loadQuery finds a question, which is its author's.
+// loadQuery finds a question, which is its author's, and in the care of who looks
+// after the dataset.
 func (a *API) loadQuery(ctx context.Context, id string) (q anchorhold.Question, res policy.Resource, err error) {
 	err = a.Books.View(ctx, func(tx store.Tx) error {
 		q, err = tx.Question(id)
@@ -40,12 +44,60 @@ func (a *API) loadQuery(ctx context.Context, id string) (q anchorhold.Question, 
 	if errors.Is(err, store.ErrNotFound) {
 		err = policy.Missing(policy.TypeQuery, id)
 	}
-	return q, policy.Resource{Type: policy.TypeQuery, ID: id, Author: q.Author}, err
+	if err != nil {
+		return q, res, err
+	}
+	about, err := a.datasetResource(ctx, q.Dataset)
+	return q, policy.Resource{Type: policy.TypeQuery, ID: id, Scopes: about.Scopes, Author: q.Author}, err
+}
+
+func (a *API) onQuery(ctx context.Context, id string) ([]policy.Resource, error) {
+	_, res, err := a.loadQuery(ctx, id)
+	return []policy.Resource{res}, err
 }
 
 type listQueries struct {
 	Paging
 	Dataset string `query:"dataset" maxLength:"100"`
+}
+
+type answerForm struct {
+	QueryID
+	Format string `query:"format" enum:",json,arrow" doc:"default: json, the file that the receipt speaks of"`
+}
+
+// answerOperations give what was asked and answered.
+func (a *API) answerOperations() {
+	on := func(ctx context.Context, in *QueryID) ([]policy.Resource, error) { return a.onQuery(ctx, in.ID) }
+	add(a, op("query-record", http.MethodGet, "/queries/{id}/record", "A question in SQL, and what became of it"), policy.QueryRead, on,
+		func(ctx context.Context, _ policy.Permit, in *QueryID) (*body[anchorhold.Question], error) {
+			q, _, err := a.loadQuery(ctx, in.ID)
+			return &body[anchorhold.Question]{q}, err
+		})
+	add(a, op("query-answer", http.MethodGet, "/queries/{id}/answer", "The answer as a file"), policy.QueryAnswer,
+		func(ctx context.Context, in *answerForm) ([]policy.Resource, error) { return a.onQuery(ctx, in.ID) }, a.answerFile)
+	add(a, op("query-receipt", http.MethodGet, "/queries/{id}/receipt", "The receipt of an answer"), policy.QueryReceipt, on,
+		func(ctx context.Context, _ policy.Permit, in *QueryID) (*fileBytes, error) {
+			file, err := a.Questions.Receipt(ctx, in.ID)
+			return &fileBytes{
+				ContentType: "application/json", Disposition: `attachment; filename="receipt.json"`,
+				Body: func(c huma.Context) { _, _ = c.BodyWriter().Write(file) },
+			}, err
+		})
+}
+
+func (a *API) answerFile(ctx context.Context, _ policy.Permit, in *answerForm) (*fileBytes, error) {
+	file, err := a.Questions.AnswerFile(ctx, in.ID)
+	media, name := question.Media, "answer.json"
+	if err == nil && in.Format == "arrow" {
+		var b bytes.Buffer
+		err = question.WriteArrow(&b, file)
+		file, media, name = b.Bytes(), question.ArrowMedia, "answer.arrow"
+	}
+	return &fileBytes{
+		ContentType: media, Disposition: `attachment; filename="` + name + `"`,
+		Body: func(c huma.Context) { _, _ = c.BodyWriter().Write(file) },
+	}, err
 }
 
 // queryOperations answer questions in SQL, as far as limits of exposure allow.
@@ -55,6 +107,7 @@ func (a *API) queryOperations() {
 		res.Study = in.Body.Study
 		return []policy.Resource{res}, err
 	}
+	a.answerOperations()
 	add(a, op("quote-query", http.MethodPost, "/datasets/{name}/quotes", "What a question in SQL would cost, and how exact its answer would be; touches no data"), policy.QueryAsk, on,
 		func(ctx context.Context, p policy.Permit, in *askQuery) (*body[question.Quote], error) {
 			q, err := a.Questions.Quote(ctx, p, in.Name, in.Body)
@@ -65,11 +118,8 @@ func (a *API) queryOperations() {
 			q, err := a.Questions.Ask(ctx, p, in.Name, in.Body)
 			return &body[question.Answer]{q}, err
 		})
-	add(a, op("show-query", http.MethodGet, "/queries/{id}", "The answer of a question once more, with intervals at another level; nothing is charged"), policy.QueryRead,
-		func(ctx context.Context, in *showQuery) ([]policy.Resource, error) {
-			_, res, err := a.loadQuery(ctx, in.ID)
-			return []policy.Resource{res}, err
-		},
+	add(a, op("show-query", http.MethodGet, "/queries/{id}", "The answer of a question once more, with intervals at another level; nothing is charged"), policy.QueryAnswer,
+		func(ctx context.Context, in *showQuery) ([]policy.Resource, error) { return a.onQuery(ctx, in.ID) },
 		func(ctx context.Context, _ policy.Permit, in *showQuery) (*body[question.Answer], error) {
 			asked, _, err := a.loadQuery(ctx, in.ID)
 			if err != nil {

@@ -21,5 +21,5 @@ func queueOperations() map[string]struct{ may, body string } {
 // emptyIsAbsent knows the operations that are permitted but find nothing here: a
 // receipt of a release that is held, tiles of an empty log.
 func emptyIsAbsent(id string, w *httptest.ResponseRecorder) bool {
-	return w.Code == http.StatusNotFound && slices.Contains([]string{"release-receipt", "audit-tile", "audit-checkpoint", "end-notices"}, id)
+	return w.Code == http.StatusNotFound && slices.Contains([]string{"release-receipt", "query-receipt", "audit-tile", "audit-checkpoint", "end-notices"}, id)
 }

@@ -17,6 +17,9 @@ import (
 // was let out (docs/spec/receipt.md §4).
 const ActionRelease = "release.approve"
 
+// ActionAnswer is that of an answer to a question in SQL (docs/spec/receipt.md §7).
+const ActionAnswer = "query.answer"
+
 // Event is what one entry of the log records. Whoever is given the entry's key
 // reads all of it, so it must never hold a private value.
 type Event struct {

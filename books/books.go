@@ -65,6 +65,9 @@ type Record struct {
 	Subject string            // id of what was acted on
 	Digest  string            // "sha256:..." that the entry commits to, where there is one
 	Details map[string]string // short further facts
+	// Entered is told the place of the entry in the log, within the act; nil where
+	// nothing that is kept points to it.
+	Entered func(index int64) error
 }
 
 // View reads.
@@ -207,8 +210,12 @@ func (b *Books) seal(tx store.Tx) error {
 }
 
 func (b *Books) enter(tx store.Tx, p policy.Permit, rec Record) error {
-	if _, err := b.Enter(tx, p, rec); err != nil {
+	index, err := b.Enter(tx, p, rec)
+	if err != nil {
 		return fmt.Errorf("writing the audit entry: %w", err)
+	}
+	if rec.Entered != nil {
+		return rec.Entered(index)
 	}
 	return nil
 }

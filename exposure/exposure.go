@@ -128,7 +128,7 @@ func Reserve(tx store.Tx, now time.Time, c Charge) error {
 	for _, p := range populations {
 		err := tx.AddLedger(anchorhold.LedgerEntry{
 			ID: anchorhold.NewID(anchorhold.PrefixLedger), Class: anchorhold.ExposureProved, Population: p, Study: c.Study,
-			Principal: c.Principal, Subject: c.Subject, Amount: string(amount), What: c.What, Created: now, Counted: c.counted(),
+			Principal: c.Principal, Subject: c.Subject, Amount: string(amount), What: c.What, Created: now, Counted: c.Counted(),
 		})
 		if err != nil {
 			return err
@@ -137,8 +137,8 @@ func Reserve(tx store.Tx, now time.Time, c Charge) error {
 	return nil
 }
 
-// counted names the accounts where not all of them are meant.
-func (c Charge) counted() []anchorhold.ExposureScope {
+// Counted names the accounts where not all of them are meant.
+func (c Charge) Counted() []anchorhold.ExposureScope {
 	if c.Again {
 		return []anchorhold.ExposureScope{anchorhold.LimitResearcher}
 	}
@@ -161,31 +161,79 @@ func accounts(population, principal, study string, counted []anchorhold.Exposure
 }
 
 func reserve(tx store.Tx, population string, c Charge) error {
-	limits, err := limitsOf(tx, population)
+	places, err := placesOf(tx, population, c)
 	if err != nil {
 		return err
 	}
-	if _, ok := limits.of(anchorhold.ExposureAccount{Population: population, Scope: anchorhold.LimitPopulation}); !ok {
-		return NoLimit(population)
+	if over := admit(places, c.Amount); over != nil {
+		return over
 	}
-	question := anchorhold.ExposureAccount{Population: population, Scope: anchorhold.LimitQuestion}
-	more := c.Amount.Charge()
-	if l, ok := limits.of(question); ok && !l.Admits(account.Charge{}, more) {
-		return &Over{question, l, account.Charge{}}
-	}
-	for _, a := range accounts(population, c.Principal, c.Study, c.counted()) {
-		spent, err := tx.Exposed(a)
-		if err != nil {
-			return err
+	for _, p := range places {
+		if p.account.Scope == anchorhold.LimitQuestion {
+			continue // nothing is summed
 		}
-		if l, ok := limits.of(a); ok && !l.Admits(chargeOf(spent), more) {
-			return &Over{a, l, chargeOf(spent)}
-		}
-		if err := tx.PutExposed(a, c.Amount.plus(spent)); err != nil {
+		if err := tx.PutExposed(p.account, c.Amount.plus(p.sum)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// place is an account in which a charge counts, as it stands.
+type place struct {
+	account anchorhold.ExposureAccount
+	limit   *account.Limit
+	sum     anchorhold.Exposed
+}
+
+// placesOf are the accounts of a population in which a charge counts, and the
+// limit of one question.
+func placesOf(tx store.Tx, population string, c Charge) (out []place, err error) {
+	limits, err := limitsOf(tx, population)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := limits.of(anchorhold.ExposureAccount{Population: population, Scope: anchorhold.LimitPopulation}); !ok {
+		return nil, NoLimit(population)
+	}
+	question := anchorhold.ExposureAccount{Population: population, Scope: anchorhold.LimitQuestion}
+	for _, a := range append([]anchorhold.ExposureAccount{question}, accounts(population, c.Principal, c.Study, c.Counted())...) {
+		p := place{account: a}
+		if l, ok := limits.of(a); ok {
+			p.limit = &l
+		}
+		if a != question {
+			if p.sum, err = tx.Exposed(a); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// admit gives the first limit that an amount would go over; nil: it fits.
+func admit(places []place, a Amount) error {
+	for _, p := range places {
+		if p.limit != nil && !p.limit.Admits(chargeOf(p.sum), a.Charge()) {
+			return &Over{p.account, *p.limit, chargeOf(p.sum)}
+		}
+	}
+	return nil
+}
+
+// Fits says of any amount whether it could be charged instead of a charge's own. It
+// changes nothing.
+func Fits(tx store.Tx, c Charge) (func(Amount) bool, error) {
+	var all []place
+	for _, p := range c.Populations {
+		places, err := placesOf(tx, p, c)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, places...)
+	}
+	return func(a Amount) bool { return admit(all, a) == nil }, nil
 }
 
 // Exhaust takes a population's limit for spent, whole: what was answered may be lost.

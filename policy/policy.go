@@ -89,7 +89,9 @@ const (
 	ExposureReview  Action = "exposure.review" // those that concern others too, and what-if
 	ExposureLimit   Action = "exposure.limit"
 	QueryAsk        Action = "query.ask"
-	QueryRead       Action = "query.read" // an answer once more
+	QueryRead       Action = "query.read"    // see a question, and what became of it
+	QueryAnswer     Action = "query.answer"  // its answer
+	QueryReceipt    Action = "query.receipt" // and the receipt
 	AuditRead       Action = "audit.read"
 	AuditCheckpoint Action = "audit.checkpoint"
 

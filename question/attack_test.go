@@ -2,6 +2,7 @@ package question_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"math"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/digest"
 	"github.com/anchorhold/anchorhold/dp/account"
 	"github.com/anchorhold/anchorhold/exposure"
 	"github.com/anchorhold/anchorhold/internal/dpaudit"
@@ -107,7 +109,8 @@ func (w world) open(t *testing.T) *bench {
 		if err := os.WriteFile(path, []byte(strings.Join(append([]string{strings.Join(names, ",")}, of.rows...), "\n")+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		a.Version.ID, a.Version.Number, a.Version.Private = "ver-"+of.name, 1, &anchorhold.Source{Path: path, Format: "csv"}
+		a.Version.ID, a.Version.Number, a.Version.Private = versionOf(of.name), 1, &anchorhold.Source{Path: path, Format: "csv"}
+		a.Version.Commitment = digest.SHA256([]byte(of.name))
 		b.data.Assets, paths = append(b.data.Assets, a), append(paths, path)
 		privacy.Assets[of.name] = of.stated
 	}
@@ -279,4 +282,15 @@ func lines(n int, format string) []string {
 		rows[i] = fmt.Sprintf(format, i)
 	}
 	return rows
+}
+
+// versionOf is the id of a version that goes by a name in a test.
+func versionOf(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	const letters = "0123456789abcdefghjkmnpqrstvwxyz"
+	id := anchorhold.PrefixVersion + "-"
+	for _, b := range sum[:16] {
+		id += string(letters[b%32])
+	}
+	return id
 }

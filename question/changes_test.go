@@ -85,7 +85,7 @@ func TestNothingLeavesAFrozenDataset(t *testing.T) {
 			b.put()
 			return open(ctx, d)
 		}
-		b.data.Assets[0].Version.ID += "+" // for a session of its own
+		b.data.Assets[0].Version.ID = anchorhold.NewID(anchorhold.PrefixVersion) // for a session of its own
 		a, err := b.as("ada", at("0.1", "COUNT(*) AS n FROM patients"))
 		if anchorhold.KindOf(err) != anchorhold.Conflict || len(a.Rows) > 0 {
 			t.Errorf("%s while it was asked about, a dataset answers %+v, %v", state, a, err)

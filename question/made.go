@@ -1,8 +1,6 @@
 package question
 
 import (
-	"encoding/json"
-
 	"github.com/anchorhold/anchorhold/dp"
 	"github.com/anchorhold/anchorhold/dp/query"
 )
@@ -87,21 +85,19 @@ func (m *made) intervals(rows [][]Cell, level float64) error {
 	return nil
 }
 
-// kept is an answer as it is stored.
+// kept is an answer as it is stored: the text whose digest the receipt holds.
 type kept struct {
-	Answer
+	File
 
 	Made *made `json:"made,omitempty"`
 }
 
-// told reads a kept answer, with intervals at a level.
-func told(text json.RawMessage, level float64) (Answer, error) {
-	var k kept
-	if err := json.Unmarshal(text, &k); err != nil {
-		return Answer{}, err
-	}
-	if level == 0 || k.Made == nil {
-		return k.Answer, nil
+// told reads a kept answer, with intervals at a level; 0 is that at which it was
+// asked for first.
+func told(text []byte, level float64) (File, error) {
+	k, err := parse(text)
+	if err != nil || level == 0 || k.Made == nil {
+		return k.File, err
 	}
 	if level != k.Level {
 		k.Level = level
@@ -109,5 +105,5 @@ func told(text json.RawMessage, level float64) (Answer, error) {
 			k.Columns[i].PlusMinus, k.Columns[i].BySize, k.Columns[i].Ranks = nil, nil, nil
 		}
 	}
-	return k.Answer, k.Made.intervals(k.Rows, level)
+	return k.File, k.Made.intervals(k.Rows, level)
 }

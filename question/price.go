@@ -32,13 +32,18 @@ func priceOf(limit account.Limit, o query.Options, owner *anchorhold.Price, sele
 	if err != nil {
 		return price{}, err
 	}
+	return priceAt(limit, e, d, selects)
+}
+
+// priceAt is the price of an ε, and a δ where one is named.
+func priceAt(limit account.Limit, e account.Epsilon, d account.Delta, selects bool) (price, error) {
 	if limit.Pure() {
 		switch {
 		case selects:
 			return price{}, anchorhold.Errorf(anchorhold.Conflict,
 				"name them (WHERE key IN (…)), or ask the owner to state the closed set of the key (dataset privacy --domain), or for a limit with a delta",
 				"groups that are found in the data need a delta, and the limit of this population has none")
-		case o.Delta > 0:
+		case d > 0:
 			return price{}, anchorhold.Errorf(anchorhold.Invalid, "leave delta out", "the limit of this population admits no delta")
 		}
 		return price{epsilon: e}, nil

@@ -17,7 +17,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"os"
 	"slices"
@@ -33,6 +32,7 @@ import (
 	"github.com/anchorhold/anchorhold/engine"
 	"github.com/anchorhold/anchorhold/exposure"
 	"github.com/anchorhold/anchorhold/failpoint"
+	"github.com/anchorhold/anchorhold/identity/keys"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/store"
 )
@@ -57,9 +57,12 @@ type Service struct {
 	// tables, in the order of its assets, each as it was registered.
 	Find func(ctx context.Context, name string) (anchorhold.Dataset, error)
 	Open func(ctx context.Context, d anchorhold.Dataset) ([]*os.File, error)
+	Keys *keys.SiteKeys // which sign receipts
 	// Secret is the key by which the choice of a unit's groups is drawn.
 	Secret []byte
 	Wait   func(ctx context.Context, until time.Time) error // nil: time.Sleep, or the end of ctx
+
+	turns turns
 }
 
 // End ends all that goes on over a dataset that was withdrawn: nothing of it stays open.
@@ -74,6 +77,8 @@ type Asked struct {
 	SQL   string  `json:"sql" minLength:"1" maxLength:"100000"`
 	Study string  `json:"study,omitempty" maxLength:"100"`
 	Level float64 `json:"level,omitempty" minimum:"0" exclusiveMaximum:"1" doc:"of the intervals; default 0.95"`
+	// Within names the precision instead of the price: the largest ± of any aggregate.
+	Within float64 `json:"within,omitempty" minimum:"0" doc:"the largest ± of any aggregate, at the level; instead of a price"`
 }
 
 // Quote is what an answer would cost, and how exact it would be.
@@ -88,6 +93,9 @@ type Quote struct {
 type QuotedItem struct {
 	Name string `json:"name"`
 	Kind string `json:"kind"` // "key", an aggregate, or "expression"
+	// Type is that of a key's values; all others are numbers, texts or truth values as
+	// the question makes them.
+	Type anchorhold.ColumnType `json:"type,omitempty"`
 	// PlusMinus is the half-width of the interval; of a mean, a variance or what is
 	// made of pairs for each of a few sizes of a group, since it depends on that. Of
 	// quantiles it is Ranks: by how many rows one may be off its place.
@@ -96,23 +104,6 @@ type QuotedItem struct {
 	Ranks     *float64           `json:"plus_minus_ranks,omitempty"`
 	// Noise is that of each value, where it is one released number.
 	Noise *dp.Noise `json:"noise,omitempty"`
-}
-
-// Answer is what leaves.
-type Answer struct {
-	ID         string          `json:"id"`
-	Columns    []QuotedItem    `json:"columns"`
-	Rows       [][]Cell        `json:"rows"`
-	Level      float64         `json:"level"`
-	Price      exposure.Amount `json:"price"`
-	Mechanism  string          `json:"mechanism"`
-	Population string          `json:"population"`
-	// Again says that the answer was there already: the population was not charged.
-	Again bool `json:"again,omitempty"`
-	// Late counts the fixed times that passed before the answer was ready.
-	Late int `json:"late,omitempty"`
-
-	made *made
 }
 
 // Levels of intervals; an interval is made of several, whose misses share what a
@@ -125,13 +116,15 @@ const (
 
 // prepared is a question that could be answered.
 type prepared struct {
+	who     anchorhold.Principal
 	asked   Asked
 	dataset anchorhold.Dataset
 	plan    *query.Plan
 	price   price
 	amount  exposure.Amount
+	named   bool // the question names a δ
 	noise   *mechanisms
-	key     string
+	name    string // what is equal for equal questions
 }
 
 // Quote says what a question would cost, and touches no data.
@@ -166,17 +159,14 @@ func (s *Service) prepare(ctx context.Context, who anchorhold.Principal, name st
 	if missing := d.MissingPrivacy(); len(missing) > 0 {
 		return nil, anchorhold.Errorf(anchorhold.Conflict, "submit code for a review; or its owner states: "+strings.Join(missing, "; "), "the dataset %q is for review only", name)
 	}
-	q := &prepared{asked: a, dataset: d}
+	q := &prepared{who: who, asked: a, dataset: d}
 	if q.plan, err = s.planOf(ctx, who, d, a.SQL, q); err != nil {
 		return nil, err
 	}
-	if q.amount, err = q.price.amount(); err != nil {
+	if err := s.receivable(q, who); err != nil {
 		return nil, err
 	}
-	if q.noise, err = newMechanisms(q.plan, q.price); err != nil {
-		return nil, err
-	}
-	err = q.name()
+	err = q.setName()
 	return q, err
 }
 
@@ -201,15 +191,15 @@ func (s *Service) planOf(ctx context.Context, who anchorhold.Principal, d anchor
 	if err != nil {
 		return nil, refused(err)
 	}
-	if options.Within > 0 {
-		return nil, anchorhold.Errorf(anchorhold.Invalid, "name the price: OPTIONS(epsilon=0.1); the quote says how exact the answer is", "a precision cannot be named yet")
-	}
 	limit, err := s.limit(ctx, d.Population)
 	if err != nil {
 		return nil, err
 	}
-	q.price, err = priceOf(limit, options, d.Privacy.Price, selects(plan))
-	return plan, err
+	q.plan, q.named = plan, options.Delta > 0
+	if err := precision(&q.asked, options); err != nil {
+		return nil, err
+	}
+	return plan, q.buy(limit, options)
 }
 
 func (s *Service) limit(ctx context.Context, population string) (l account.Limit, err error) {
@@ -220,8 +210,8 @@ func (s *Service) limit(ctx context.Context, population string) (l account.Limit
 	return l, err
 }
 
-// name sets what is equal for equal questions.
-func (q *prepared) name() error {
+// setName sets what is equal for equal questions.
+func (q *prepared) setName() error {
 	versions := map[string]string{}
 	for _, a := range q.dataset.Assets {
 		versions[a.Name] = a.Version.ID
@@ -233,12 +223,17 @@ func (q *prepared) name() error {
 		return err
 	}
 	sum := sha256.Sum256(text)
-	q.key = hex.EncodeToString(sum[:])
+	q.name = hex.EncodeToString(sum[:])
 	return nil
 }
 
 // Ask answers a question.
 func (s *Service) Ask(ctx context.Context, p policy.Permit, name string, a Asked) (Answer, error) {
+	done, err := s.turns.take(ctx, p.Principal().ID)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer done()
 	q, err := s.prepare(ctx, p.Principal(), name, a)
 	if err != nil {
 		return Answer{}, err
@@ -249,12 +244,13 @@ func (s *Service) Ask(ctx context.Context, p policy.Permit, name string, a Asked
 	}
 	switch asked.State {
 	case anchorhold.QuestionAnswered:
-		return again(asked, q.asked.Level)
+		file, err := told(asked.Answer, q.asked.Level)
+		return Answer{ID: asked.ID, File: file, Again: true}, err
 	case anchorhold.QuestionFailed:
-		return Answer{}, engine.Failed.Err()
+		return Answer{}, ended(asked)
 	case anchorhold.QuestionReserved:
 	}
-	if asked.Key != q.key { // a call that is repeated: what was charged is not what would be answered now
+	if asked.Key != q.name { // a call that is repeated: what was charged is not what would be answered now
 		return Answer{}, changed()
 	}
 	failpoint.Hit("query/reserved")
@@ -264,21 +260,21 @@ func (s *Service) Ask(ctx context.Context, p policy.Permit, name string, a Asked
 	// the same, and changes nothing: how far an engine has come by then would be told
 	// by what becomes of the question, and when.
 	ctx = books.WithoutKey(context.WithoutCancel(ctx))
-	answer, err := s.within(ctx, q, asked)
+	file, err := s.within(ctx, q)
 	late, waited := s.leave(ctx, q.dataset, begun)
-	answer.Late = late
-	answer, err = s.finish(ctx, p, q, asked, answer, err)
+	failpoint.Hit("query/computed")
+	file, err = s.finish(ctx, p, q, asked, file, err)
 	if err = errors.Join(err, waited); err != nil {
 		return Answer{}, engineError(err)
 	}
-	return answer, nil
+	return Answer{ID: asked.ID, File: file, Late: late}, nil
 }
 
 // within is answer, ended at a time that follows from what is stated.
-func (s *Service) within(ctx context.Context, q *prepared, asked anchorhold.Question) (Answer, error) {
+func (s *Service) within(ctx context.Context, q *prepared) (File, error) {
 	ctx, cancel := context.WithTimeout(ctx, longest+mostLate*waitOf(q.dataset))
 	defer cancel()
-	return s.answer(ctx, q, asked)
+	return s.answer(ctx, q)
 }
 
 // engineError gives nothing of an engine's words to anybody, nor which way it
@@ -289,61 +285,6 @@ func engineError(err error) error {
 		return known
 	}
 	return engine.Failed.Err()
-}
-
-// reserve charges a question, or finds its answer.
-func (s *Service) reserve(ctx context.Context, p policy.Permit, q *prepared) (anchorhold.Question, error) {
-	who := p.Principal()
-	return books.On(ctx, s.Books, p, questions(), func(tx store.Tx) (anchorhold.Question, books.Record, error) {
-		if err := q.unchanged(tx); err != nil {
-			return anchorhold.Question{}, books.Record{}, err
-		}
-		asked := anchorhold.Question{
-			ID: anchorhold.NewID(anchorhold.PrefixQuestion), Key: q.key, Author: who.ID, AuthorName: who.Name(), Study: q.asked.Study,
-			Dataset: q.dataset.Name, Population: q.dataset.Population, SQL: q.asked.SQL, State: anchorhold.QuestionReserved, Asked: s.Books.Now(),
-		}
-		charge := exposure.Charge{
-			Principal: who.ID, Study: asked.Study, Subject: asked.ID, What: "an answer to a question in SQL about " + q.dataset.Name,
-			Populations: []string{asked.Population}, Amount: q.amount,
-		}
-		before, err := tx.AnsweredQuestion(q.key)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-		case err != nil:
-			return asked, books.Record{}, err
-		default:
-			knows, err := tx.KnowsAnswer(who.ID, q.key)
-			if err != nil {
-				return asked, books.Record{}, err
-			}
-			asked.State, asked.Of, asked.Answer, charge.Again = anchorhold.QuestionAnswered, before.ID, before.Answer, true
-			if knows {
-				return asked, books.Record{Subject: asked.ID, Digest: digest.SHA256(asked.Answer)}, tx.PutQuestion(asked)
-			}
-		}
-		if err := exposure.Reserve(tx, s.Books.Now(), charge); err != nil {
-			return asked, books.Record{}, overWords(err, q.amount)
-		}
-		record, err := recorded(asked, charge)
-		if err != nil {
-			return asked, books.Record{}, err
-		}
-		return asked, record, tx.PutQuestion(asked)
-	})
-}
-
-// recorded is what the log has of a charge: whoever reads it can add up by themselves
-// what every account has spent.
-func recorded(q anchorhold.Question, c exposure.Charge) (books.Record, error) {
-	amount, err := json.Marshal(c.Amount)
-	details := map[string]string{"dataset": q.Dataset, "population": q.Population, "principal": q.Author, "epsilon": c.Amount.Epsilon.String(), "amount": string(amount)}
-	if q.Study != "" {
-		details["study"] = q.Study
-	}
-	if c.Again {
-		details["again"] = q.Of // who asks is charged, the population is not
-	}
-	return books.Record{Subject: q.ID, Details: details}, err
 }
 
 func changed() error {
@@ -387,48 +328,6 @@ func questions() books.Kind[anchorhold.Question] {
 	return books.Kind[anchorhold.Question]{Name: func(q anchorhold.Question) string { return q.ID }, Find: store.Tx.Question}
 }
 
-// overWords says in words what still fits where a limit was met.
-func overWords(err error, asked exposure.Amount) error {
-	var over *exposure.Over
-	if !errors.As(err, &over) {
-		return err
-	}
-	left := over.Left()
-	remedy := "nothing is left to spend: ask the owner, or submit code for a review"
-	switch e := fits(over.Limit, left); {
-	case e > 0 && !over.Limit.Pure() && asked.ZCDPDelta > left.Delta:
-		remedy = "name the groups: WHERE key IN (…); those that are found in the data need a delta, of which " + left.Delta.String() + " is left"
-	case e > 0:
-		remedy = "ask for less precision: epsilon=" + e.String() + " still fits"
-	}
-	return anchorhold.Errorf(anchorhold.Conflict, remedy, "%s", over.Error())
-}
-
-// fits is the most that one more question can cost, in few digits: its noise is
-// chosen by the δ that the limit keeps for conversion.
-func fits(l account.Limit, left account.Charge) account.Epsilon {
-	e := left.Pure
-	if !l.Pure() {
-		e = left.Rho.Epsilon(l.Conversion)
-	}
-	step := account.Epsilon(1)
-	for step*1000 < e {
-		step *= 10
-	}
-	e -= e % step
-	for e > 0 && !l.Pure() && account.RhoFor(e, l.Conversion) > left.Rho {
-		e -= step
-	}
-	return max(e, 0)
-}
-
-// again gives an answer that was there already.
-func again(q anchorhold.Question, level float64) (Answer, error) {
-	a, err := told(q.Answer, level)
-	a.ID, a.Again, a.Late = q.ID, true, 0
-	return a, err
-}
-
 // Answered gives an answer once more, with its intervals at a level; 0 is the
 // level at which it was asked for. Nothing is charged: all of it is computed from
 // what was released.
@@ -439,26 +338,27 @@ func Answered(q anchorhold.Question, level float64) (Answer, error) {
 	case len(q.Answer) == 0:
 		return Answer{}, anchorhold.Errorf(anchorhold.NotFound, "ask anew", "the answer of %s is no longer kept", q.ID)
 	}
-	return again(q, level)
+	file, err := told(q.Answer, level)
+	return Answer{ID: q.ID, File: file, Again: true}, err
 }
 
 // answer has partials computed and adds noise to them.
-func (s *Service) answer(ctx context.Context, q *prepared, asked anchorhold.Question) (Answer, error) {
-	e, err := s.Engines.Engine(ctx, asked.Author, q.dataset, func(ctx context.Context) ([]*os.File, error) { return s.Open(ctx, q.dataset) })
+func (s *Service) answer(ctx context.Context, q *prepared) (File, error) {
+	e, err := s.Engines.Engine(ctx, q.who.ID, q.dataset, func(ctx context.Context) ([]*os.File, error) { return s.Open(ctx, q.dataset) })
 	if err != nil {
-		return Answer{}, err
+		return File{}, err
 	}
 	shown, err := q.partials(ctx, e, s.Secret, s.Pool)
 	if err != nil {
-		return Answer{}, err
+		return File{}, err
 	}
-	items, err := q.items()
+	f, err := q.file()
 	if err != nil {
-		return Answer{}, err
+		return File{}, err
 	}
-	a := Answer{ID: asked.ID, Columns: items, Rows: [][]Cell{}, Level: q.asked.Level, Price: q.amount, Mechanism: q.mechanism(), Population: asked.Population}
-	a.Rows, a.made, err = q.rows(shown)
-	return a, err
+	f.Rows, f.made, err = q.rows(shown)
+	q.showKeys(f.Rows)
+	return f, err
 }
 
 func (q *prepared) mechanism() string {
@@ -466,42 +366,6 @@ func (q *prepared) mechanism() string {
 		return string(dp.LaplaceNoise)
 	}
 	return string(dp.GaussianNoise)
-}
-
-// finish records what became of a question before its answer leaves. Of two that
-// answer one question at the same time, as after a call that is repeated, the
-// first has answered it, and the other's noise is seen by nobody. Over a dataset that
-// was frozen or withdrawn meanwhile nothing leaves, and no answer is kept.
-func (s *Service) finish(ctx context.Context, p policy.Permit, q *prepared, asked anchorhold.Question, a Answer, failed error) (Answer, error) {
-	err := failed
-	_, acted := books.Act(ctx, s.Books, p, func(tx store.Tx) (struct{}, books.Record, error) {
-		record := books.Record{Action: "query.answer", Subject: asked.ID}
-		now, more := tx.Question(asked.ID)
-		if more != nil {
-			return struct{}{}, record, more
-		}
-		if failed == nil {
-			failed = q.stillOpen(tx)
-			err = failed
-		}
-		switch {
-		case now.State == anchorhold.QuestionAnswered:
-			record.Action, record.Digest = "query.repeat", digest.SHA256(now.Answer)
-			a, err = told(now.Answer, a.Level)
-			return struct{}{}, record, err
-		case failed != nil:
-			record.Action, now.State = "query.fail", anchorhold.QuestionFailed
-			return struct{}{}, record, tx.PutQuestion(now)
-		}
-		text, err := json.Marshal(kept{a, a.made})
-		if err != nil {
-			return struct{}{}, record, err
-		}
-		now.State, now.Answer, record.Digest = anchorhold.QuestionAnswered, text, digest.SHA256(text)
-		return struct{}{}, record, tx.PutQuestion(now)
-	})
-	failpoint.Hit("query/answered")
-	return a, errors.Join(err, acted)
 }
 
 // Fixed times at which answers leave: multiples of one that follows from what is

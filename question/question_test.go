@@ -14,6 +14,7 @@ import (
 
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/books/bookstest"
+	"github.com/anchorhold/anchorhold/digest"
 	"github.com/anchorhold/anchorhold/dp"
 	"github.com/anchorhold/anchorhold/engine"
 	"github.com/anchorhold/anchorhold/engine/duckdb"
@@ -48,6 +49,7 @@ type bench struct {
 	data   anchorhold.Dataset
 	opened int
 	broken error
+	stop   bool        // in the middle of the next question
 	until  []time.Time // when answers left
 }
 
@@ -79,7 +81,7 @@ func newBench(t *testing.T) *bench {
 	b.data = anchorhold.Dataset{
 		ID: "dat-heart", Name: "heart", Population: "patients", Visibility: anchorhold.VisibleToUsers, Quorum: 1,
 		Assets: []anchorhold.Asset{{Name: "patients", Kind: anchorhold.KindTable, Version: anchorhold.Version{
-			ID: "ver-1", Number: 1, Missing: []string{"?"}, Private: &anchorhold.Source{Path: cleveland, Format: "csv"},
+			ID: anchorhold.NewID(anchorhold.PrefixVersion), Number: 1, Commitment: digest.SHA256([]byte("the table")), Missing: []string{"?"}, Private: &anchorhold.Source{Path: cleveland, Format: "csv"},
 			Columns: columns,
 		}}},
 		Privacy: &anchorhold.Privacy{MaxGroups: 1, MaxRows: 1, Size: 300, Assets: map[string]anchorhold.AssetPrivacy{"patients": {Row: true, Columns: map[string]anchorhold.ColumnPrivacy{
@@ -91,7 +93,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b.Service = &question.Service{
-		Books: b.Set.Books, Engines: engines{workers}, Pool: pool, Secret: []byte("secret"),
+		Books: b.Set.Books, Engines: engines{workers}, Pool: pool, Secret: []byte("secret"), Keys: b.Set.Keys,
 		Find: func(context.Context, string) (anchorhold.Dataset, error) { return b.data, nil },
 		Open: func(context.Context, anchorhold.Dataset) ([]*os.File, error) {
 			b.opened++
@@ -102,6 +104,9 @@ func newBench(t *testing.T) *bench {
 			return []*os.File{f}, err
 		},
 		Wait: func(_ context.Context, until time.Time) error {
+			if b.stop {
+				panic("stopped")
+			}
 			b.until = append(b.until, until)
 			return nil
 		},
@@ -262,7 +267,7 @@ func TestOneQuestionHasOneAnswer(t *testing.T) {
 		}
 	}
 	// Another version, other data; another price, another question.
-	b.data.Assets[0].Version.ID = "ver-2"
+	b.data.Assets[0].Version.ID = anchorhold.NewID(anchorhold.PrefixVersion)
 	if a := b.must("bob", at("0.1", "COUNT(*) AS n FROM heart")); a.Again {
 		t.Error("an answer of another version was given")
 	}
@@ -344,7 +349,7 @@ func TestRefusalsAreAboutTheQuestion(t *testing.T) {
 		at("0.5", "cp, COUNT(*) AS n FROM patients GROUP BY cp"):                         "delta",
 		at("0.5, delta=1e-6", "COUNT(*) AS n FROM patients"):                             "delta",
 		at("0", "COUNT(*) AS n FROM patients"):                                           "",
-		"SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS(within=5) COUNT(*) AS n FROM patients": "precision",
+		"SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS(within=5) AVG(age) AS n FROM patients": "rows a group has",
 		"SELECT COUNT(*) AS n FROM patients":                                             "price",
 		at("0.5", "COUNT(*) AS n FROM nobody"):                                           "a table that",
 		at("0.5", "COUNT(*) AS n FROM patients; DROP TABLE patients"):                    "",

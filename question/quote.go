@@ -23,13 +23,20 @@ func (q *prepared) keyOf(secret []byte) string {
 	return hex.EncodeToString(m.Sum(nil))
 }
 
+// The kinds of columns that are no aggregate.
+const (
+	kindKey        = "key"
+	kindExpression = "expression"
+)
+
 // items says of each column of the answer what it is, and how exact.
 func (q *prepared) items() ([]QuotedItem, error) {
 	out := []QuotedItem{}
 	for _, item := range q.plan.Items() {
-		i := QuotedItem{Name: item.Name, Kind: "expression"}
-		if _, ok := item.Key(); ok {
-			i.Kind = "key"
+		i := QuotedItem{Name: item.Name, Kind: kindExpression}
+		if n, ok := item.Key(); ok {
+			k := q.key(n)
+			i.Kind, i.Type = kindKey, shownType(k)
 		}
 		if n, ok := item.Aggregate(); ok {
 			a := q.plan.Aggregates[n]

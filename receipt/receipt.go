@@ -1,6 +1,7 @@
 // Package receipt makes and verifies receipts: one file that says which code
 // answered, on which versions of which data, by whose decision, and what left,
-// as an in-toto statement in a DSSE envelope that the site signed, with the
+// or which question in SQL was answered with which noise and what it cost, as an
+// in-toto statement in a DSSE envelope that the site signed, with the
 // proof that the release is in the site's audit log.
 //
 // It promises that a receipt that verifies says what the site signed and
@@ -38,7 +39,8 @@ const (
 
 // Sealed is a signed statement whose release is not logged yet. Digest is what
 // the entry of the release must carry as its Event.Digest, with
-// audit.ActionRelease as the action and the release's id as the subject.
+// audit.ActionRelease as the action and the release's id as the subject, or
+// audit.ActionAnswer and the question's.
 type Sealed struct {
 	Envelope dsse.Envelope
 	Digest   string // "sha256:..." of the payload
@@ -47,7 +49,7 @@ type Sealed struct {
 // Sign checks a statement and signs it. Call it before the entry of the release
 // is appended: the entry commits to the digest.
 func Sign(s Statement, k *keys.SiteKeys) (Sealed, error) {
-	if s.Predicate.Site != k.Origin() {
+	if s.site() != k.Origin() {
 		return Sealed{}, anchorhold.Errorf(anchorhold.Internal, "", "a receipt names another site than the one that signs it")
 	}
 	payload, err := s.payload()
@@ -63,6 +65,14 @@ func Sign(s Statement, k *keys.SiteKeys) (Sealed, error) {
 		return Sealed{}, notSigned(err)
 	}
 	return Sealed{Envelope: *env, Digest: digest.SHA256(payload)}, nil
+}
+
+// KeyIDs names the keys that signed.
+func (s Sealed) KeyIDs() (out []string) {
+	for _, sig := range s.Envelope.Signatures {
+		out = append(out, sig.KeyID)
+	}
+	return out
 }
 
 func notSigned(err error) error {

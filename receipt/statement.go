@@ -27,12 +27,13 @@ const (
 )
 
 // Statement is what a receipt says: an in-toto Statement v1 about one released
-// output.
+// output, or about one answer that left.
 type Statement struct {
-	Type          string    `json:"_type"`
-	Subject       []Subject `json:"subject"` // exactly one
-	PredicateType string    `json:"predicateType"`
-	Predicate     Predicate `json:"predicate"`
+	Type          string
+	Subject       []Subject // exactly one
+	PredicateType string
+	Predicate     Predicate // of an output
+	Answer        *Answer   // of an answer, and then the other is empty
 }
 
 // Subject names the released output.
@@ -206,27 +207,31 @@ type rule struct {
 	ok   bool
 }
 
-// fault names the first member that breaks a rule of docs/spec/receipt.md §3.
+// fault names the first member that breaks a rule of docs/spec/receipt.md §3 or §7.
 func (s Statement) fault() string {
-	p := s.Predicate
 	rules := []rule{
-		{"type", s.Type == StatementType && (s.PredicateType == PredicateType || s.PredicateType == PredicateType2)},
+		{"type", s.Type == StatementType && slices.Contains([]string{PredicateType, PredicateType2, AnswerType}, s.PredicateType)},
 		{"subject", len(s.Subject) == 1 && text(s.Subject[0].Name) && digest.IsHex256(s.Subject[0].Digest.SHA256)},
-		{"site", keys.CheckOrigin(p.Site) == nil},
 	}
-	versionRules := p.firstRules()
-	if s.PredicateType == PredicateType2 {
-		versionRules = p.secondRules()
+	more := s.Answer.rules
+	if s.PredicateType != AnswerType {
+		rules = append(rules, rule{"predicate", s.Answer == nil})
+		more = func() []rule { return s.Predicate.rules(s.PredicateType) }
 	}
-	for _, more := range [][]rule{p.Request.rules(), p.listRules(), p.howRules(), versionRules} {
-		rules = append(rules, more...)
-	}
-	for _, r := range rules {
+	for _, r := range append(rules, more()...) {
 		if !r.ok {
 			return r.what
 		}
 	}
 	return ""
+}
+
+func (p Predicate) rules(version string) []rule {
+	versionRules := p.firstRules()
+	if version == PredicateType2 {
+		versionRules = p.secondRules()
+	}
+	return slices.Concat([]rule{{"site", keys.CheckOrigin(p.Site) == nil}}, p.Request.rules(), p.listRules(), p.howRules(), versionRules)
 }
 
 func (r Request) rules() []rule {

@@ -279,6 +279,8 @@ func write(t *testing.T) {
 	writeList(t, "receipt.json", w, other, fileVectors(t, w, other))
 	w = second(t)
 	writeList(t, "receipt2.json", w, other, secondVectors(t, w))
+	w = third(t)
+	writeList(t, "answer.json", w, other, answerVectors(t, w))
 }
 
 func writeList(t *testing.T, name string, w, other *world, files []fileVector) {

@@ -95,14 +95,14 @@ func Verify(data []byte, vkey keys.VKey) (Statement, error) {
 	if err != nil {
 		return Statement{}, refuse(ReasonPayload, err)
 	}
-	if s.Predicate.Site != vkey.Origin() || r.Log.Origin != vkey.Origin() {
+	if s.site() != vkey.Origin() || r.Log.Origin != vkey.Origin() {
 		return Statement{}, refuse(ReasonSite, nil)
 	}
 	event, err := r.openEntry(vkey)
 	if err != nil {
 		return Statement{}, err
 	}
-	if event.Action != audit.ActionRelease || event.Subject != s.Predicate.Release.ID || event.Digest != digest.SHA256(payload) {
+	if action, subject := s.event(); event.Action != action || event.Subject != subject || event.Digest != digest.SHA256(payload) {
 		return Statement{}, refuse(ReasonEvent, nil)
 	}
 	return s, nil
@@ -158,7 +158,7 @@ func VerifyOutput(s Statement, file io.Reader) error {
 	if err != nil {
 		return anchorhold.Errorf(anchorhold.Unavailable, "check that it can be read", "the output cannot be read").Because(err)
 	}
-	if len(s.Subject) != 1 || n != s.Predicate.Output.Size || hex.EncodeToString(h.Sum(nil)) != s.Subject[0].Digest.SHA256 {
+	if len(s.Subject) != 1 || n != s.size() || hex.EncodeToString(h.Sum(nil)) != s.Subject[0].Digest.SHA256 {
 		return refuse(ReasonOutput, nil)
 	}
 	return nil

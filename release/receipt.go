@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold"
-	"github.com/anchorhold/anchorhold/audit"
-	"github.com/anchorhold/anchorhold/identity/keys"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/receipt"
 	"github.com/anchorhold/anchorhold/store"
@@ -224,11 +222,7 @@ func (s *Service) Receipt(ctx context.Context, id string) (file []byte, err erro
 		if err := json.Unmarshal(rel.Envelope, &sealed.Envelope); err != nil {
 			return err
 		}
-		log, entries, err := s.logOf(tx, sealed)
-		if err != nil {
-			return err
-		}
-		opening, err := log.OpeningOf(entries, rel.LogIndex)
+		opening, err := s.Books.Opening(tx, s.Keys.VKey(), sealed.KeyIDs(), rel.LogIndex)
 		if err != nil {
 			return err
 		}
@@ -236,32 +230,4 @@ func (s *Service) Receipt(ctx context.Context, id string) (file []byte, err erro
 		return err
 	})
 	return file, err
-}
-
-// logOf finds the log that a receipt lies in: the present one, or that of an
-// earlier origin, from before the site was restored. The key that signed it
-// says which.
-func (s *Service) logOf(tx store.Tx, e receipt.Sealed) (*audit.Log, audit.Reader, error) {
-	for _, sig := range e.Envelope.Signatures {
-		if sig.KeyID == s.Keys.VKey().ID() {
-			return s.Books.Log, tx, nil
-		}
-	}
-	past, err := tx.PastLogs()
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, l := range past {
-		key, err := keys.ParseVKey(l.Key)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, sig := range e.Envelope.Signatures {
-			if sig.KeyID == key.ID() {
-				_, entries, err := tx.PastLog(l.Origin)
-				return s.Books.Log.Past(l.Origin), entries, err
-			}
-		}
-	}
-	return nil, nil, anchorhold.Errorf(anchorhold.Internal, "run anchorhold audit verify", "the receipt is signed by no key that this site has or had")
 }

@@ -41,6 +41,9 @@ func (s *Service) Replay(ctx context.Context, p policy.Permit, file []byte) (anc
 
 // again makes the run that does over what a statement says.
 func (s *Service) again(tx store.Tx, who anchorhold.Principal, st receipt.Statement) (anchorhold.Run, error) {
+	if st.Answer != nil {
+		return anchorhold.Run{}, anchorhold.Errorf(anchorhold.Invalid, "ask the same question again: it has the same answer", "the receipt is of an answer with noise, which no run made")
+	}
 	gone := anchorhold.Errorf(anchorhold.Conflict, "use a receipt whose request is still in the books", "the site no longer knows what the receipt speaks of")
 	before, err := tx.Run(st.Predicate.Run.ID)
 	if errors.Is(err, store.ErrNotFound) {

@@ -92,8 +92,8 @@ func (s *Site) Serve(ctx context.Context, o ServeOptions, ready func(url string)
 		s.runs.KeepWarm(pyenv.Default().Digest())
 	}
 
-	if err := s.sweep(ctx); err != nil {
-		return errors.Join(err, d.close(), box.Close())
+	if err := errors.Join(s.sweep(ctx), s.questions.CloseReserved(ctx)); err != nil {
+		return errors.Join(err, asking(), d.close(), box.Close())
 	}
 	err = s.work(ctx, d, o.Log, func() {
 		o.Log.InfoContext(ctx, "site serves", "version", anchorhold.ProgramVersion, "slots", o.Slots, "sql", box.DuckDB != "",

@@ -147,7 +147,7 @@ func (s *Site) compose(o Options) error {
 	s.runs = &run.Service{Books: b, Blobs: blobs, Releases: releases, Envs: s.envs, IndexKey: indexKey, Limits: o.Limits, Room: filepath.Join(s.dir, blobDir, "tmp")}
 	s.runs.Ready()
 	s.datasets = &dataset.Service{Books: b, Blobs: blobs, IndexKey: indexKey, Databases: databases{}}
-	s.questions = &question.Service{Books: b, Find: s.datasets.Find, Open: s.runs.Tables, Secret: s.keys.GroupKey()}
+	s.questions = &question.Service{Books: b, Find: s.datasets.Find, Open: s.runs.Tables, Secret: s.keys.GroupKey(), Keys: s.keys}
 	s.notify = &notify.Service{Books: b, Policy: rules, Site: s.config.Name}
 	s.keep = &keep.Service{Books: b, Blobs: blobs, GivenUp: s.sweep}
 	s.api = api.New(api.Services{

@@ -339,6 +339,9 @@ type Questions interface {
 	// KnowsAnswer says whether somebody was given that answer.
 	AnsweredQuestion(key string) (anchorhold.Question, error)
 	KnowsAnswer(author, key string) (bool, error)
+	// ReservedQuestions gives those that are neither answered nor failed, oldest
+	// first.
+	ReservedQuestions() ([]anchorhold.Question, error)
 	// ListQuestions gives them without answers, newest first.
 	ListQuestions(QuestionFilter, Page) ([]anchorhold.Question, string, error)
 }

@@ -18,6 +18,7 @@ type queryOptions struct {
 	dataset string
 	ask     client.Query
 	dry     bool
+	keep    keepAnswer
 }
 
 func newQuery(a *app) *cobra.Command {
@@ -32,13 +33,16 @@ of exposure that the owner has set; at the limit it says what would still fit.
 The price stands in the question, as GoogleSQL writes it, or is the owner's default:
   SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS(epsilon=0.5) sex, COUNT(*) AS n
   FROM patients GROUP BY sex
+Or name the precision, and learn the price first: --within 5 --dry-run.
 FROM names a table of the dataset, or the dataset itself where it has one table. The
 SQL can also come from standard input: -
 
 The same question on the same data has the same answer; asked again it costs nothing
-more of the population.`,
+more of the population. --receipt keeps the proof of what was answered, by which noise
+and at which price, which receipt verify checks offline against the file of --format json.`,
 		Example: `  anchorhold query "SELECT sex, COUNT(*) AS n, AVG(age) AS age FROM patients GROUP BY sex" --dataset heart
-  anchorhold query "SELECT COUNT(*) FROM patients" --dataset heart --dry-run`,
+  anchorhold query "SELECT COUNT(*) FROM patients" --dataset heart --dry-run
+  anchorhold query "SELECT COUNT(*) AS n FROM patients" --dataset heart --format json --out n.json --receipt receipt.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runQuery(c.Context(), a, args[0], o) },
 	}
@@ -47,6 +51,9 @@ more of the population.`,
 	f.BoolVar(&o.dry, "dry-run", false, "say what it would cost and how exact it would be; nothing is charged")
 	f.StringVar(&o.ask.Study, "study", "", "ask in the name of a study")
 	f.Float64Var(&o.ask.Level, "level", 0.95, "the probability with which a value lies within its ±")
+	f.Float64Var(&o.ask.Within, "within", 0, "name the precision instead of a price: the largest ± of any aggregate, at --level")
+	o.keep.flags(c)
+	c.AddCommand(newQueryLs(a), newQueryShow(a), newQueryGet(a))
 	return c
 }
 
@@ -56,6 +63,12 @@ func runQuery(ctx context.Context, a *app, sql string, o queryOptions) error {
 	}
 	if o.ask.Level <= 0 || o.ask.Level >= 1 {
 		return usagef("use --level 0.95", "--level is a probability between 0 and 1")
+	}
+	if o.ask.Within < 0 {
+		return usagef("use --within 5", "--within is a ± above zero")
+	}
+	if err := o.keep.check(); err != nil {
+		return err
 	}
 	if sql == "-" {
 		text, err := io.ReadAll(io.LimitReader(a.in, 1<<20))
@@ -76,6 +89,9 @@ func runQuery(ctx context.Context, a *app, sql string, o queryOptions) error {
 		answer, err := c.AskQuery(ctx, o.dataset, o.ask)
 		if err != nil {
 			return err
+		}
+		if o.keep.asked() {
+			return a.keepAnswer(ctx, c, answer.ID, o.keep, func(p *show.Printer) { printAnswer(p, answer) })
 		}
 		return emit(a, answer, printAnswer)
 	})
@@ -125,7 +141,7 @@ func printAnswer(p *show.Printer, a client.QueryAnswer) {
 		rows = append(rows, cells)
 	}
 	p.Table("No group is shown.", head, rows)
-	p.Field("question", a.ID)
+	p.Field("question", a.ID+"; its receipt: anchorhold query get "+a.ID+" --receipt FILE")
 	p.Field("±", fmt.Sprintf("holds with %g%%; noise: %s", 100*a.Level, strings.ReplaceAll(a.Mechanism, "_", " ")))
 	if a.Again {
 		p.Field("exposure", "the answer was there already: "+a.Population+" is not charged again")

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -64,7 +66,51 @@ func readReceipt(path string) ([]byte, error) {
 	return data, nil
 }
 
+// printAnswered shows what the receipt of an answer says.
+func printAnswered(p *show.Printer, s receipt.Statement) {
+	x := s.Answer
+	p.Field("site", x.Site)
+	p.Field("who", x.Question.Author)
+	p.Field("study", x.Question.Study)
+	p.Field("question", x.Question.ID)
+	p.Field("statement", x.Question.Statement)
+	if x.Question.Of != "" {
+		p.Field("answer of", x.Question.Of)
+	}
+	for _, as := range x.Assets {
+		p.Field("data", fmt.Sprintf("%s/%s, version %s, commitment %s", as.Dataset, as.Asset, as.Version, as.Commitment))
+	}
+	for _, u := range x.Unit {
+		p.Field("unit", u.Asset+": "+u.Unit)
+	}
+	p.Field("mechanism", x.Mechanism)
+	p.Field("bounds", fmt.Sprintf("one unit is in at most %d groups, with at most %d rows in each", x.MaxGroups, x.MaxRows))
+	for _, b := range x.Bounds {
+		if b.Low != "" {
+			p.Field("bounds", fmt.Sprintf("%s (%s): one unit moves it by %s to %s in a group", b.Name, b.Kind, b.Low, b.High))
+		}
+	}
+	for _, e := range x.Exposure {
+		where := "population " + e.Population
+		if len(e.Counted) > 0 {
+			where += fmt.Sprintf(", counted for %v alone", e.Counted)
+		}
+		p.Field("exposure", fmt.Sprintf("%s, %s: %s", e.Class, where, e.Amount))
+	}
+	if len(x.Exposure) == 0 {
+		p.Field("exposure", "none: its asker knew the answer")
+	}
+	p.Field("answered", show.Time(x.Answered))
+	for _, o := range s.Subject {
+		p.Field("output", fmt.Sprintf("%s, %s, sha256 %s", o.Name, show.Size(x.Output.Size), o.Digest.SHA256))
+	}
+}
+
 func printStatement(p *show.Printer, s receipt.Statement) {
+	if s.Answer != nil {
+		printAnswered(p, s)
+		return
+	}
 	x := s.Predicate
 	p.Field("site", x.Site)
 	p.Field("who", x.Request.Author)
@@ -153,9 +199,16 @@ func runReceiptVerify(ctx context.Context, a *app, path string, o receiptVerifyO
 		printStatement(p, v.Statement)
 		p.Printf("\nThe receipt holds. Checked with %s.\n", key.from)
 		if o.output != "" {
-			p.Printf("%s is byte for byte what was released.\n", o.output)
+			p.Printf("%s is %s.\n", o.output, whatHolds(v.Statement))
 		}
 	})
+}
+
+func whatHolds(s receipt.Statement) string {
+	if s.Answer != nil {
+		return "the answer that was given"
+	}
+	return "byte for byte what was released"
 }
 
 func verifyOutput(s receipt.Statement, path string) error {
@@ -164,5 +217,8 @@ func verifyOutput(s receipt.Statement, path string) error {
 		return anchorhold.Errorf(anchorhold.NotFound, "name the file that `release get` wrote", "%s cannot be opened", path).Because(err)
 	}
 	defer f.Close()
+	if s.Answer != nil && strings.EqualFold(filepath.Ext(path), ".arrow") {
+		return verifyArrow(s, f)
+	}
 	return receipt.VerifyOutput(s, f)
 }

@@ -166,6 +166,9 @@ func (q *Query) Bound(p Privacy) (*Plan, error) {
 	return plan, nil
 }
 
+// MaxRows is how many rows of one unit count in one group, at most.
+func (p *Plan) MaxRows() int64 { return p.cap }
+
 // shortKey cuts a text that groups, unless it is one of a few: what leaves an
 // engine has limits, and a row's text must not be what breaks them.
 func (p *Plan) shortKey(e *phys) *phys {

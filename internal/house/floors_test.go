@@ -138,6 +138,7 @@ var along = []struct{ from, to, why string }{
 	{"question", "books", "what a question costs, and its answer, are durable acts"},
 	{"question", "exposure", "the ledger decides whether there is an answer"},
 	{"question", "policy", "acts with a permit"},
+	{"question", "receipt", "an answer leaves with the receipt that describes it"},
 	{"exposure", "books", "a limit, and what is spent of it, are durable acts"},
 	{"exposure", "policy", "acts with a permit"},
 	{"dataset", "books", "a new dataset or version is a durable act"},

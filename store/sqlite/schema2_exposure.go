@@ -16,9 +16,10 @@ CREATE INDEX ledger_principal ON ledger(principal);
 CREATE TABLE question (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE, key TEXT NOT NULL, author TEXT NOT NULL, dataset TEXT NOT NULL, state TEXT NOT NULL,
-  answer TEXT NOT NULL, body TEXT NOT NULL
+  answer TEXT NOT NULL, envelope TEXT NOT NULL, log_index INTEGER NOT NULL, body TEXT NOT NULL
 ) STRICT;
 CREATE INDEX question_key ON question(key, state);
+CREATE INDEX question_reserved ON question(state, seq) WHERE state = 'reserved';
 CREATE INDEX question_author ON question(author, seq);
 CREATE INDEX question_dataset ON question(dataset, seq);
 `

@@ -52,7 +52,9 @@ func questions(t *testing.T, s store.Store) {
 		}
 		return nil
 	})
-	other.State, other.Answer = anchorhold.QuestionAnswered, json.RawMessage(`{"a":1}`)
+	ended := clock
+	other.State, other.Answer, other.Ended = anchorhold.QuestionAnswered, json.RawMessage(`{"a":1}`), &ended
+	other.Envelope, other.LogIndex = json.RawMessage(`{"payload":""}`), 7
 	update(t, s, func(tx store.Tx) error { return tx.PutQuestion(other) })
 	view(t, s, func(tx store.Tx) error {
 		got, err := tx.AnsweredQuestion("k")
@@ -62,10 +64,12 @@ func questions(t *testing.T, s store.Store) {
 		knows, err3 := tx.KnowsAnswer("pri-2", "k")
 		not, err4 := tx.KnowsAnswer("pri-1", "k")
 		equal(t, "who knows it", []bool{knows, not}, []bool{true, false})
-		other.Key, other.Answer = "", nil
+		reserved, err6 := tx.ReservedQuestions()
+		equal(t, "what waits", reserved, []anchorhold.Question{q})
+		other.Key, other.Answer, other.Envelope, other.LogIndex = "", nil, nil, 0
 		list, _, err5 := tx.ListQuestions(store.QuestionFilter{Author: "pri-2", Dataset: "heart"}, store.Page{})
 		equal(t, "a list", list, []anchorhold.Question{other})
-		return errors.Join(err, err2, err3, err4, err5)
+		return errors.Join(err, err2, err3, err4, err5, err6)
 	})
 	update(t, s, func(tx store.Tx) error {
 		_, err := tx.ForgetDataset("heart", clock)

@@ -7,6 +7,7 @@ the test.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -19,6 +20,7 @@ MAX_FILE = 1 << 20
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://anchorhold.org/receipt/v1"
 PREDICATE_TYPE_2 = "https://anchorhold.org/receipt/v2"  # can also say what facts are for
+ANSWER_TYPE = "https://anchorhold.org/answer/v1"  # about an answer in SQL, not an output
 
 Form = Callable[[Any], bool]
 _TIME = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ", re.ASCII)
@@ -56,6 +58,10 @@ def version(value: Any) -> bool:
 
 def whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SIZE
+
+
+def positive(value: Any) -> bool:
+    return whole(value) and bool(value >= 1)
 
 
 def boolean(value: Any) -> bool:
@@ -162,6 +168,28 @@ STATEMENT_2 = statement(
 )
 
 
+ANSWER = statement(
+    ANSWER_TYPE,
+    {
+        "site": is_origin,
+        "question": members(id=text, statement=digest, author=text, study_opt=text, of_opt=text),
+        "assets": many(members(dataset=text, asset=text, version=version, commitment=digest), 1, 64),
+        "unit": many(members(asset=text, unit=text), 1, 64),
+        "mechanism": text,
+        "max_groups": positive,
+        "max_rows": positive,
+        "bounds": many(
+            either(members(name=text, kind=text), members(name=text, kind=text, low=text, high=text)), 0, 64
+        ),
+        "exposure": many(
+            members(**{"class": one_of("proved")}, population=text, amount=amount, counted_opt=many(text, 1, 64)), 0, 64
+        ),
+        "answered": moment,
+        "output": members(media=text, size=whole),
+    },
+)
+
+
 def parse_file(data: bytes) -> dict[str, Any]:
     """A receipt file's members; the number of another version is left to the caller."""
     if len(data) > MAX_FILE:
@@ -180,6 +208,10 @@ def parse_file(data: bytes) -> dict[str, Any]:
     return found
 
 
+ORDERS = (("assets", "assets", ("parameter",)), ("facts", "facts", ("name",)))
+ORDERS_OF_ANSWER = (("tables", "assets", ("dataset", "asset")), ("units", "unit", ("asset",)))
+
+
 def parse_statement(payload: bytes) -> dict[str, Any]:
     """The statement of a payload."""
     try:
@@ -187,12 +219,13 @@ def parse_statement(payload: bytes) -> dict[str, Any]:
         exact = _jcs.canonical(payload) == payload
     except _jcs.NotCanonical:
         raise Bad("the statement is not canonical JSON") from None
-    if not exact or not (STATEMENT(value) or STATEMENT_2(value)):
+    if not exact or not (STATEMENT(value) or STATEMENT_2(value) or ANSWER(value)):
         raise Bad("the statement has not the form of a receipt's statement")
     predicate = value["predicate"]
-    for what, member, name in (("assets", "assets", "parameter"), ("facts", "facts", "name")):
-        names = [item[name].encode() for item in predicate.get(member, [])]
-        if names != sorted(names) or len(set(names)) != len(names):
+    orders = ORDERS_OF_ANSWER if value["predicateType"] == ANSWER_TYPE else ORDERS
+    for what, member, keys in orders:
+        names = [[item[key].encode() for key in keys] for item in predicate.get(member, [])]
+        if any(a >= b for a, b in itertools.pairwise(names)):
             raise Bad(f"the statement's {what} are not in order")
     found: dict[str, Any] = value
     return found

@@ -52,12 +52,18 @@ class Verified:
         return str(self.statement["subject"][0]["digest"]["sha256"])
 
     def covers(self, output: bytes) -> bool:
-        """Whether these bytes are the output that the receipt is about."""
+        """Whether these bytes are the output, or the answer's JSON file, that the receipt is about."""
         size = self.predicate["output"]["size"]
         return len(output) == size and hashlib.sha256(output).hexdigest() == self.output_sha256
 
     def _facts(self) -> list[tuple[str, object]]:
         p = self.predicate
+        logged = [
+            ("log", f"entry {self.log_index} of {self.log_size}, {self.logged}"),
+            ("key", f"{self.key} ({self.trust})"),
+        ]
+        if "question" in p:
+            return [("site", self.site), *answer_facts(p), ("answer", f"sha256:{self.output_sha256}"), *logged]
         how = "automatically, by grant " if p["release"]["automatic"] else "by "
         return [
             ("site", self.site),
@@ -71,8 +77,7 @@ class Verified:
             ("released", f"{how}{who(p['release']['decider'])} at {p['release']['at']}"),
             ("output", f"{p['output']['kind']}, {p['output']['size']} bytes, sha256:{self.output_sha256}"),
             *[(f["name"], f["text"]) for f in p.get("facts", [])],
-            ("log", f"entry {self.log_index} of {self.log_size}, {self.logged}"),
-            ("key", f"{self.key} ({self.trust})"),
+            *logged,
         ]
 
     def __repr__(self) -> str:
@@ -80,6 +85,21 @@ class Verified:
 
     def _repr_html_(self) -> str:
         return facts_html("Receipt holds", self._facts())
+
+
+def answer_facts(p: dict[str, Any]) -> list[tuple[str, object]]:
+    """What the receipt of an answer in SQL says, for people."""
+    moved = [f"{b['name']} by {b['low']} to {b['high']}" for b in p["bounds"] if "low" in b]
+    return [
+        ("question", f"{p['question']['id']}, by {p['question']['author']}"),
+        ("statement", p["question"]["statement"]),
+        *[("data", f"{a['dataset']}/{a['asset']} {a['version']}") for a in p["assets"]],
+        *[("unit", f"{u['asset']}: {u['unit']}") for u in p["unit"]],
+        ("mechanism", p["mechanism"]),
+        ("one unit", f"is in at most {p['max_groups']} groups with {p['max_rows']} rows; moves {', '.join(moved)}"),
+        *[("exposure", f"{e['class']}, {e['population']}: {e['amount']}") for e in p["exposure"]],
+        ("answered", p["answered"]),
+    ]
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:
@@ -133,9 +153,11 @@ def _check_signature(envelope: dict[str, Any], payload: bytes, key: Key) -> None
 
 
 def _check_event(event: dict[str, Any], statement: dict[str, Any], payload: bytes) -> None:
+    said = statement["predicate"]
+    action, subject = ("query.answer", "question") if "question" in said else ("release.approve", "release")
     wanted = {
-        "action": "release.approve",
-        "subject": statement["predicate"]["release"]["id"],
+        "action": action,
+        "subject": said[subject]["id"],
         "digest": "sha256:" + hashlib.sha256(payload).hexdigest(),
     }
     if any(event[name] != value for name, value in wanted.items()):
@@ -171,11 +193,13 @@ class Receipt:
             raise Invalid("no key to verify the receipt with", "pass key=, the site's vkey or a file that holds it")
         vkey, trust = (self._key, self._trust) if key is None else (read_key(key), "the key that you gave")
         verified = verify(self.data, vkey, output, trust=trust)
-        request = verified.predicate["request"]
-        found = {**{k: str(request[k]) for k in ("id", "digest", "code_digest")}, "output": verified.output_sha256}
+        about = verified.predicate.get("request") or verified.predicate["question"]
+        found = {**{k: str(v) for k, v in about.items()}, "output": verified.output_sha256}
         for name, wanted in self._expect.items():
             if found.get(name) != wanted:
-                what = {"output": "the output", "code_digest": "the code"}.get(name, "the request")
+                what = {"output": "the output", "code_digest": "the code", "statement": "the question"}.get(
+                    name, "the request"
+                )
                 raise InvalidReceipt("output", f"the receipt holds, but {what} is not the one that it was fetched for")
         return verified
 

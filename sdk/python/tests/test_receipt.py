@@ -18,14 +18,18 @@ from anchorhold.__main__ import main
 
 RECEIPTS = json.loads((VECTORS / "receipt.json").read_text(encoding="utf-8"))
 SECOND = json.loads((VECTORS / "receipt2.json").read_text(encoding="utf-8"))
+ANSWER = json.loads((VECTORS / "answer.json").read_text(encoding="utf-8"))
 LOG = json.loads((VECTORS / "log.json").read_text(encoding="utf-8"))
 OUTPUT = base64.b64decode(RECEIPTS["output_base64"])
 GOOD = (VECTORS / RECEIPTS["files"][0]["file"]).read_bytes()
 
 
-@pytest.mark.parametrize("case", [*RECEIPTS["files"], *SECOND["files"]], ids=lambda c: Path(c["file"]).stem)
+LISTS = (RECEIPTS, SECOND, ANSWER)
+
+
+@pytest.mark.parametrize("case", [c for v in LISTS for c in v["files"]], ids=lambda c: Path(c["file"]).stem)
 def test_vectors(case: dict[str, str]) -> None:
-    wanted = (SECOND if case in SECOND["files"] else RECEIPTS)["statement"]
+    wanted = next(v["statement"] for v in LISTS if case in v["files"])
     data = (VECTORS / case["file"]).read_bytes()
     if not case["reason"]:
         verified = receipt.verify(data, case["vkey"])
@@ -77,6 +81,21 @@ def test_a_verified_receipt_shows_what_it_says() -> None:
         RECEIPTS["statement"]["predicate"]["request"]["id"],
     ):
         assert word in shown
+
+
+def test_the_receipt_of_an_answer_shows_what_it_says() -> None:
+    data = (VECTORS / ANSWER["files"][0]["file"]).read_bytes()
+    shown = repr(receipt.verify(data, ANSWER["vkey"], OUTPUT))
+    for word in (
+        "que-0123456789abcdef",
+        "ada@example.org",
+        "discrete_laplace",
+        "visits: row of patients",
+        "240.5",
+        "0.5",
+    ):
+        assert word in shown
+    assert receipt.Receipt(data).verify(key=ANSWER["vkey"]).predicate["question"]["of"] == "que-zyxwvtsrqpnmkjhg"
 
 
 # ---- the log ------------------------------------------------------------------
