@@ -102,7 +102,7 @@ def tried(ada: ah.Site, heart: ah.Dataset) -> None:
 def answered(ada: ah.Site, eva: ah.Site, request: ah.Request, individual: str, key: str) -> None:
     """From approval to an answer that verifies."""
     shown = repr(eva.requests[request.id])
-    for line in ("s1", f"{individual}: table, individual", "90 s of processor time", "1024 MiB of memory"):
+    for line in ("s1", f"{individual}: table, individual", "90 s of processor time", "1 GiB of memory"):
         assert line in shown, shown
     eva.requests[request.id].approve(auto_release=True)
     held = waits(eva, request.id)
