@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ type bench struct {
 	*question.Service
 	t      *testing.T
 	data   anchorhold.Dataset
+	mu     sync.Mutex // many ask at once: over opened and until, while they do
 	opened int
 	broken error
 	stop   bool        // in the middle of the next question
@@ -96,7 +98,9 @@ func newBench(t *testing.T) *bench {
 		Books: b.Set.Books, Engines: engines{workers}, Pool: pool, Secret: []byte("secret"), Keys: b.Set.Keys,
 		Find: func(context.Context, string) (anchorhold.Dataset, error) { return b.data, nil },
 		Open: func(context.Context, anchorhold.Dataset) ([]*os.File, error) {
+			b.mu.Lock()
 			b.opened++
+			b.mu.Unlock()
 			if b.broken != nil {
 				return nil, b.broken
 			}
@@ -107,6 +111,8 @@ func newBench(t *testing.T) *bench {
 			if b.stop {
 				panic("stopped")
 			}
+			b.mu.Lock()
+			defer b.mu.Unlock()
 			b.until = append(b.until, until)
 			return nil
 		},
