@@ -95,28 +95,27 @@ func TestAttackErrors(t *testing.T) {
 	}
 }
 
-// heard keeps the statements that engines are asked.
-type heard struct {
+// watched is engines of which a test learns what they are asked, before they are;
+// where it gives an error, that is their answer.
+type watched struct {
 	question.Engines
-	statements []string
+	asks func(engine.Statement) error
 }
 
-type heardEngine struct {
+type watchedEngine struct {
 	engine.Engine
-	of *heard
+	of *watched
 }
 
-func (h *heard) Engine(ctx context.Context, who string, d anchorhold.Dataset, open func(context.Context) ([]*os.File, error)) (engine.Engine, error) {
-	e, err := h.Engines.Engine(ctx, who, d, open)
-	return heardEngine{e, h}, err
+func (w *watched) Engine(ctx context.Context, who string, d anchorhold.Dataset, open func(context.Context) ([]*os.File, error)) (engine.Engine, error) {
+	e, err := w.Engines.Engine(ctx, who, d, open)
+	return watchedEngine{e, w}, err
 }
 
-func (e heardEngine) Partials(ctx context.Context, s engine.Statement) (*engine.Partials, error) {
-	told := s.SQL
-	if s.Steps != nil {
-		told += "\n" + s.Steps.First + "\n" + s.Steps.Then("kept")
+func (e watchedEngine) Partials(ctx context.Context, s engine.Statement) (*engine.Partials, error) {
+	if err := e.of.asks(s); err != nil {
+		return nil, err
 	}
-	e.of.statements = append(e.of.statements, told)
 	return e.Engine.Partials(ctx, s)
 }
 
@@ -125,8 +124,15 @@ func (e heardEngine) Partials(ctx context.Context, s engine.Statement) (*engine.
 // engine). The same question is the same statement for everybody, each time.
 func TestAttackEngineNoise(t *testing.T) {
 	b := stays("k string, x int, f float, d date, s string", stated{"k": domain("a", "b"), "x": bounds("0", "10"), "f": bounds("0", "1")}, "1,a,5,0.5,2020-01-01,a").spending("1000000", "1e-3").open(t)
-	h := &heard{Engines: b.Engines}
-	b.Engines = h
+	var statements []string
+	b.Engines = &watched{b.Engines, func(s engine.Statement) error {
+		told := s.SQL
+		if s.Steps != nil {
+			told += "\n" + s.Steps.First + "\n" + s.Steps.Then("kept")
+		}
+		statements = append(statements, told)
+		return nil
+	}}
 	pure := strings.Fields("and as by case cast coalesce count date date_part date_trunc floor ceil abs sign round sqrt from greatest group in is join least left length like lower ltrim max md5 min not nullif on or order " +
 		"over partition regexp_full_match replace right row_number rtrim dense_rank select starts_with strlen strpos substr sum then translate trim try_cast upper when where with else decimal epoch_us concat")
 	for _, sql := range []string{
@@ -137,16 +143,16 @@ func TestAttackEngineNoise(t *testing.T) {
 	} {
 		var same []string
 		for _, who := range []string{"ada", "bob"} {
-			from := len(h.statements)
+			from := len(statements)
 			b.data.Assets[0].Version.Number++ // what is no part of its id
 			b.must(who, at("1", sql+" -- "+who))
-			same = append(same, strings.Join(h.statements[from:], "\n"))
+			same = append(same, strings.Join(statements[from:], "\n"))
 		}
 		if same[0] != same[1] {
 			t.Errorf("%s: one is asked as\n%s\nand one as\n%s", sql, same[0], same[1])
 		}
 	}
-	for _, s := range h.statements {
+	for _, s := range statements {
 		for _, m := range regexp.MustCompile(`(?i)([a-z_0-9]+)\s*\(`).FindAllStringSubmatch(s, -1) {
 			if !slices.Contains(pure, strings.ToLower(m[1])) {
 				t.Errorf("an engine is asked for %s in\n%s", m[1], s)

@@ -16,6 +16,7 @@ import (
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/digest"
 	"github.com/anchorhold/anchorhold/dp/account"
+	"github.com/anchorhold/anchorhold/engine/duckdb/duckdbtest"
 	"github.com/anchorhold/anchorhold/exposure"
 	"github.com/anchorhold/anchorhold/internal/dpaudit"
 	"github.com/anchorhold/anchorhold/question"
@@ -116,17 +117,9 @@ func (w world) open(t *testing.T) *bench {
 	}
 	b.data.Privacy = privacy
 	b.put()
-	b.Open = func(context.Context, anchorhold.Dataset) ([]*os.File, error) {
+	b.Open = func(ctx context.Context, _ anchorhold.Dataset) ([]*os.File, error) {
 		b.opened++
-		var files []*os.File
-		for _, path := range paths {
-			f, err := os.Open(path)
-			if err != nil {
-				return nil, err
-			}
-			files = append(files, f)
-		}
-		return files, nil
+		return duckdbtest.Files(paths...)(ctx)
 	}
 	b.limit(exposure.NewLimit{Epsilon: w.epsilon, Delta: w.delta})
 	return b

@@ -1,45 +1,15 @@
 package question_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/engine"
 	"github.com/anchorhold/anchorhold/internal/dpaudit"
-	"github.com/anchorhold/anchorhold/question"
 )
-
-// slow is engines that take as long as the test says: its clock moves, and nobody
-// waits.
-type slow struct {
-	question.Engines
-	takes func()
-	fails error
-}
-
-type slowEngine struct {
-	engine.Engine
-	of *slow
-}
-
-func (s *slow) Engine(ctx context.Context, who string, d anchorhold.Dataset, open func(context.Context) ([]*os.File, error)) (engine.Engine, error) {
-	e, err := s.Engines.Engine(ctx, who, d, open)
-	return slowEngine{e, s}, err
-}
-
-func (e slowEngine) Partials(ctx context.Context, s engine.Statement) (*engine.Partials, error) {
-	e.of.takes()
-	if e.of.fails != nil {
-		return nil, e.of.fails
-	}
-	return e.Engine.Partials(ctx, s)
-}
 
 // classified gives how many of the second halves of two series of times are told
 // apart by the threshold that is best for the first halves, and of how many.
@@ -90,14 +60,16 @@ func indistinguishable(t *testing.T, what string, with, without []time.Duration)
 func TestAttackTimes(t *testing.T) {
 	b := people("x int", stated{"x": bounds("0", "10")}, "5").open(t)
 	r := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // what a test takes
-	s := &slow{Engines: b.Engines}
+	s := &watched{Engines: b.Engines}
 	b.Engines = s
 	asked := 0
 	// ask gives when an answer left, after an engine took about as long as it is told.
 	ask := func(about time.Duration, fails error) time.Duration {
 		t.Helper()
-		s.takes = func() { b.Clock.Move(about + time.Duration(r.Int64N(int64(20*time.Millisecond)))) }
-		s.fails = fails
+		s.asks = func(engine.Statement) error {
+			b.Clock.Move(about + time.Duration(r.Int64N(int64(20*time.Millisecond))))
+			return fails
+		}
 		asked++
 		begun := b.Clock.Now()
 		_, err := b.as("ada", at("0.1", fmt.Sprintf("COUNT(*) AS n%d FROM people", asked)))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -69,26 +70,24 @@ func (q *prepared) buy(limit account.Limit, o query.Options) (err error) {
 			return refused(err)
 		}
 	}
-	low, high := -1, priceCount // the first is not enough, the last is
-	for high-low > 1 {
-		n := low + (high-low)/2
+	var unknown error
+	least := sort.Search(priceCount, func(n int) bool {
 		width, err := q.try(limit, priceNumber(n), d)
-		switch {
-		case errors.Is(err, errNoPrecision):
-			return err
-		case err == nil && width <= q.asked.Within:
-			high = n
-		default:
-			low = n
+		if errors.Is(err, errNoPrecision) {
+			unknown = err
 		}
+		return err == nil && width <= q.asked.Within
+	})
+	if unknown != nil {
+		return unknown
 	}
-	if high == priceCount {
+	if least == priceCount {
 		if _, err := q.try(limit, priceNumber(priceCount-1), d); err != nil {
 			return err
 		}
 		return anchorhold.Errorf(anchorhold.Invalid, "allow a larger ±", "no price buys a ± of %s", numberText(q.asked.Within))
 	}
-	_, err = q.try(limit, priceNumber(high), d)
+	_, err = q.try(limit, priceNumber(least), d)
 	return err
 }
 
@@ -172,26 +171,20 @@ func (q *prepared) best(tx store.Tx, charge exposure.Charge) (prepared, error) {
 	if q.named {
 		d = q.price.delta
 	}
-	low, high := -1, priceCount
-	for high-low > 1 {
-		n := low + (high-low)/2
+	tooHigh := sort.Search(priceCount, func(n int) bool {
 		p, err := priceAt(limit, priceNumber(n), d, selects(q.plan))
 		var amount exposure.Amount
 		if err == nil {
 			amount, err = p.amount()
 		}
-		if err == nil && !fits(amount) {
-			high = n
-		} else {
-			low = n // a price that is too small for any answer is none that is too high
-		}
-	}
+		return err == nil && !fits(amount) // a price that is too small for any answer is none that is too high
+	})
 	best := *q
-	if low < 0 {
+	if tooHigh == 0 {
 		best.price = price{}
 		return best, nil
 	}
-	if _, err := best.try(limit, priceNumber(low), d); err != nil && !errors.Is(err, errNoPrecision) || !fits(best.amount) {
+	if _, err := best.try(limit, priceNumber(tooHigh-1), d); err != nil && !errors.Is(err, errNoPrecision) || !fits(best.amount) {
 		best.price = price{}
 	}
 	return best, nil

@@ -2,7 +2,6 @@ package question_test
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"math"
@@ -187,33 +186,13 @@ func value(t *testing.T, a question.Answer, row, column int) float64 {
 // squares of a column, by sex.
 func truth(t *testing.T, name string) (n, sum, squares map[string]float64) {
 	t.Helper()
-	f, err := os.Open(cleveland)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	column, sex := 0, 0
-	for i, head := range rows[0] {
-		switch head {
-		case name:
-			column = i
-		case "sex":
-			sex = i
-		}
-	}
 	n, sum, squares = map[string]float64{}, map[string]float64{}, map[string]float64{}
-	for _, r := range rows[1:] {
-		x, err := strconv.ParseFloat(r[column], 64)
-		if err != nil {
-			t.Fatal(err)
+	for _, sex := range []string{"0", "1"} {
+		for _, x := range columnsOf(t, func(row map[string]string) bool { return row["sex"] == sex }, name)[0] {
+			n[sex]++
+			sum[sex] += x
+			squares[sex] += x * x
 		}
-		n[r[sex]]++
-		sum[r[sex]] += x
-		squares[r[sex]] += x * x
 	}
 	return n, sum, squares
 }

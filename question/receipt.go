@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/audit"
 	"github.com/anchorhold/anchorhold/digest"
 	"github.com/anchorhold/anchorhold/dp/query"
 	"github.com/anchorhold/anchorhold/exposure"
@@ -85,15 +86,9 @@ func (s *Service) Receipt(ctx context.Context, id string) (file []byte, err erro
 		if len(q.Envelope) == 0 {
 			return policy.Missing(policy.TypeQuery, id)
 		}
-		var sealed receipt.Sealed
-		if err := json.Unmarshal(q.Envelope, &sealed.Envelope); err != nil {
-			return err
-		}
-		opening, err := s.Books.Opening(tx, s.Keys.VKey(), sealed.KeyIDs(), q.LogIndex)
-		if err != nil {
-			return err
-		}
-		file, err = receipt.Build(sealed, opening).Marshal()
+		file, err = receipt.Complete(q.Envelope, func(signers []string) (audit.Opening, error) {
+			return s.Books.Opening(tx, s.Keys.VKey(), signers, q.LogIndex)
+		})
 		return err
 	})
 	return file, err

@@ -108,10 +108,11 @@ func (s *Service) again(tx store.Tx, p policy.Permit, q *prepared, asked, before
 		return asked, books.Record{}, err
 	}
 	answered := s.answered(tx, &asked, committed)
-	return asked, answered, tx.PutQuestion(asked)
+	return asked, answered, nil
 }
 
-// answered is the record that a receipt points to.
+// answered is the record that a receipt points to: with its entry the question is
+// written.
 func (s *Service) answered(tx store.Tx, asked *anchorhold.Question, committed string) books.Record {
 	return books.Record{
 		Action: audit.ActionAnswer, Subject: asked.ID, Digest: committed, Details: map[string]string{"answer": digest.SHA256(asked.Answer)},
@@ -168,16 +169,19 @@ func (s *Service) CloseReserved(ctx context.Context) error {
 		open, err = tx.ReservedQuestions()
 		return err
 	})
+	if err != nil {
+		return err
+	}
 	for _, q := range open {
-		if err != nil {
-			return err
-		}
-		_, err = books.Act(ctx, s.Books, policy.SiteAct(policy.QueryAsk, "the site's start"), func(tx store.Tx) (struct{}, books.Record, error) {
+		_, err := books.Act(ctx, s.Books, policy.SiteAct(policy.QueryAsk, "the site's start"), func(tx store.Tx) (struct{}, books.Record, error) {
 			rec := s.fail(&q, stopped)
 			return struct{}{}, rec, tx.PutQuestion(q)
 		})
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // Why a question has no answer: never more than this, since which way an engine

@@ -106,6 +106,20 @@ type Receipt struct {
 // entry, once that entry is committed.
 func Build(s Sealed, o audit.Opening) Receipt { return Receipt{Envelope: s.Envelope, Log: o} }
 
+// Complete makes the receipt file of a stored envelope; open gives the opening of
+// its log entry for the ids of the keys that signed it.
+func Complete(envelope []byte, open func(signers []string) (audit.Opening, error)) ([]byte, error) {
+	var s Sealed
+	if err := json.Unmarshal(envelope, &s.Envelope); err != nil {
+		return nil, err
+	}
+	o, err := open(s.KeyIDs())
+	if err != nil {
+		return nil, err
+	}
+	return Build(s, o).Marshal()
+}
+
 // Marshal gives the receipt file: canonical JSON.
 func (r Receipt) Marshal() ([]byte, error) {
 	b64 := base64.StdEncoding.EncodeToString

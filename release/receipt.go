@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/anchorhold/anchorhold"
+	"github.com/anchorhold/anchorhold/audit"
 	"github.com/anchorhold/anchorhold/policy"
 	"github.com/anchorhold/anchorhold/receipt"
 	"github.com/anchorhold/anchorhold/store"
@@ -218,15 +219,9 @@ func (s *Service) Receipt(ctx context.Context, id string) (file []byte, err erro
 		if rel.State != anchorhold.ReleaseApproved {
 			return policy.Missing(policy.TypeRelease, id)
 		}
-		var sealed receipt.Sealed
-		if err := json.Unmarshal(rel.Envelope, &sealed.Envelope); err != nil {
-			return err
-		}
-		opening, err := s.Books.Opening(tx, s.Keys.VKey(), sealed.KeyIDs(), rel.LogIndex)
-		if err != nil {
-			return err
-		}
-		file, err = receipt.Build(sealed, opening).Marshal()
+		file, err = receipt.Complete(rel.Envelope, func(signers []string) (audit.Opening, error) {
+			return s.Books.Opening(tx, s.Keys.VKey(), signers, rel.LogIndex)
+		})
 		return err
 	})
 	return file, err

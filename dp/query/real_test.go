@@ -28,7 +28,7 @@ import (
 	"github.com/anchorhold/anchorhold/engine/duckdb"
 	"github.com/anchorhold/anchorhold/engine/duckdb/duckdbtest"
 	"github.com/anchorhold/anchorhold/engine/postgres"
-	"github.com/anchorhold/anchorhold/engine/postgres/postgrestest"
+	"github.com/anchorhold/anchorhold/internal/postgrestest"
 )
 
 // The tests of this file ask DuckDB's worker and Debian's PostgreSQL themselves,
@@ -152,17 +152,7 @@ func offer(wicked bool) (*engines, error) {
 		files.Tables = append(files.Tables, duckdb.Table{Name: fileOf(t.Name), Format: "arrow", Columns: typesOf(query.DuckDB, t)})
 		at.Tables = append(at.Tables, postgres.Table{Name: t.Name, Schema: name, Relation: t.Name, Columns: typesOf(query.PostgreSQL, t)})
 	}
-	files.Open = func(context.Context) ([]*os.File, error) {
-		var out []*os.File
-		for _, p := range paths {
-			f, err := os.Open(p)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, f)
-		}
-		return out, nil
-	}
+	files.Open = duckdbtest.Files(paths...)
 	there, err := postgres.Open(ctx, at)
 	if err != nil {
 		return nil, err

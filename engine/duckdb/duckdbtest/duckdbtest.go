@@ -39,6 +39,21 @@ func Program() (string, error) {
 	return "", err
 }
 
+// Files opens files as the tables of a dataset, in order.
+func Files(paths ...string) func(context.Context) ([]*os.File, error) {
+	return func(context.Context) ([]*os.File, error) {
+		var files []*os.File
+		for _, path := range paths {
+			f, err := os.Open(path)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, f)
+		}
+		return files, nil
+	}
+}
+
 // Unboxed plays a sandbox. It implements sandbox.Sandbox.
 type Unboxed struct{ Program string }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/engine"
 	"github.com/anchorhold/anchorhold/engine/duckdb"
+	"github.com/anchorhold/anchorhold/engine/duckdb/duckdbtest"
 	"github.com/anchorhold/anchorhold/sandbox"
 )
 
@@ -107,7 +108,7 @@ func table(b *testing.B, rows int) string {
 func BenchmarkGroups(b *testing.B) {
 	const rows, rounds = 20_000_000, 5
 	of := duckdb.Dataset{
-		Name: "rows", Open: opens(table(b, rows)),
+		Name: "rows", Open: duckdbtest.Files(table(b, rows)),
 		Tables: []duckdb.Table{{Name: "rows", Format: "parquet", Columns: []engine.Column{{Name: "k", Type: anchorhold.TypeInt}, {Name: "x", Type: anchorhold.TypeFloat}}}},
 	}
 	const raw = `SELECT k, COUNT(*) AS n, CAST(SUM(x) AS BIGINT) AS s, CAST(AVG(x) AS BIGINT) AS a FROM rows GROUP BY k`

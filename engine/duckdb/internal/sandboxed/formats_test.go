@@ -26,6 +26,7 @@ import (
 	"github.com/anchorhold/anchorhold/catalog/codec"
 	"github.com/anchorhold/anchorhold/engine"
 	"github.com/anchorhold/anchorhold/engine/duckdb"
+	"github.com/anchorhold/anchorhold/engine/duckdb/duckdbtest"
 )
 
 // read gives a file's columns and cells as the catalogue reads them.
@@ -134,7 +135,7 @@ func compare(t *testing.T, w *duckdb.Workers, files []file) {
 		paths = append(paths, path)
 		of.Tables = append(of.Tables, duckdb.Table{Name: f.name, Format: f.format, Columns: f.columns, Missing: f.missing})
 	}
-	of.Open = opens(paths...)
+	of.Open = duckdbtest.Files(paths...)
 	e := w.Engine("somebody", of)
 	for _, f := range files {
 		t.Run(f.name, func(t *testing.T) { same(t, asked(t, e, f.name, f.columns), f.cells) })
@@ -358,7 +359,7 @@ func TestHostileFiles(t *testing.T) {
 					t.Fatal(err)
 				}
 				e := w.Engine("somebody", duckdb.Dataset{
-					Name: t.Name(), Tables: []duckdb.Table{{Name: "x", Format: format, Columns: column}}, Open: opens(path),
+					Name: t.Name(), Tables: []duckdb.Table{{Name: "x", Format: format, Columns: column}}, Open: duckdbtest.Files(path),
 				})
 				defer e.Close()
 				_, err := e.Partials(t.Context(), engine.Statement{

@@ -15,6 +15,7 @@ import (
 	"github.com/anchorhold/anchorhold"
 	"github.com/anchorhold/anchorhold/engine"
 	"github.com/anchorhold/anchorhold/engine/duckdb"
+	"github.com/anchorhold/anchorhold/engine/duckdb/duckdbtest"
 	"github.com/anchorhold/anchorhold/engine/enginetest"
 	"github.com/anchorhold/anchorhold/sandbox"
 	"github.com/anchorhold/anchorhold/sandbox/gvisor"
@@ -85,22 +86,8 @@ func dataset(t *testing.T, tables ...enginetest.Fixture) duckdb.Dataset {
 		paths = append(paths, path)
 		of.Tables = append(of.Tables, duckdb.Table{Name: f.Name, Format: "csv", Columns: f.Columns})
 	}
-	of.Open = opens(paths...)
+	of.Open = duckdbtest.Files(paths...)
 	return of
-}
-
-func opens(paths ...string) func(context.Context) ([]*os.File, error) {
-	return func(context.Context) ([]*os.File, error) {
-		var files []*os.File
-		for _, path := range paths {
-			f, err := os.Open(path)
-			if err != nil {
-				return nil, err
-			}
-			files = append(files, f)
-		}
-		return files, nil
-	}
 }
 
 func TestEngine(t *testing.T) {
